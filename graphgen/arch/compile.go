@@ -1,0 +1,253 @@
+package arch
+
+import (
+	"fmt"
+	"iter"
+	"math/rand/v2"
+	"slices"
+	"sync"
+)
+
+// MaxSpacePoints bounds a Space before its constraints, so that it can always be
+// enumerated: 57 times the seed's, and some seconds' work.
+const MaxSpacePoints = 1 << 23
+
+// axisNames are the four axes in the order in which points are enumerated; an
+// index into it identifies an axis everywhere below.
+var axisNames = [4]string{"n_layer", "d_model", "d_inner", "n_head"}
+
+// axisMax bounds the values of each axis.
+var axisMax = [4]int{MaxLayers, MaxDModel, MaxDInner, MaxHeads}
+
+// values returns the axis's values in ascending order.
+func (a Axis) values(name string, high int) ([]int, error) {
+	if len(a.Choices) > 0 {
+		if a.Min != 0 || a.Max != 0 || a.Step != 0 {
+			return nil, fmt.Errorf("arch: space: %s has both choices and a range: give one of them", name)
+		}
+		v := slices.Sorted(slices.Values(a.Choices))
+		for i := range v {
+			if err := checkSize("space: "+name, v[i], 1, high); err != nil {
+				return nil, err
+			}
+			if i > 0 && v[i] == v[i-1] {
+				return nil, fmt.Errorf("arch: space: %s has the choice %d twice", name, v[i])
+			}
+		}
+		return v, nil
+	}
+	if a.Min == 0 && a.Max == 0 {
+		return nil, fmt.Errorf("arch: space: %s has no values: give min, max and step, or choices", name)
+	}
+	if err := checkSize("space: "+name+" min", a.Min, 1, high); err != nil {
+		return nil, err
+	}
+	if err := checkSize("space: "+name+" max", a.Max, 1, high); err != nil {
+		return nil, err
+	}
+	if a.Min > a.Max {
+		return nil, fmt.Errorf("arch: space: %s is empty: min %d is above max %d", name, a.Min, a.Max)
+	}
+	if a.Step < 0 {
+		return nil, fmt.Errorf("arch: space: %s step %d: it must be at least 1 (0 means 1)", name, a.Step)
+	}
+	var v []int
+	for x := a.Min; x <= a.Max; x += max(a.Step, 1) {
+		v = append(v, x)
+	}
+	return v, nil
+}
+
+// Compiled is a Space whose constraints have been evaluated, ready to be asked
+// for points. It is safe for concurrent use.
+type Compiled struct {
+	space  Space
+	axes   [4][]int
+	tables []table // n_head divides d_model, then one for each constraint
+	count  int     // points that satisfy all
+	valid  int     // points where n_head divides d_model
+
+	sparse func() []Point // all satisfying points, made on first use
+}
+
+// Compile checks s and evaluates its constraints. A constraint is evaluated once
+// for each combination of the axes that it depends on, so that going over the
+// points afterwards is table lookups. An [*EmptyError] says why no point is left.
+func (s Space) Compile() (*Compiled, error) {
+	if s.Family == "" {
+		s.Family = GPT2
+	}
+	def, ok := families[s.Family]
+	if !ok {
+		return nil, fmt.Errorf("arch: space: %s", unknownFamily(string(s.Family)))
+	}
+	if s.Vocab == 0 {
+		s.Vocab = def.vocab
+	}
+	if s.Positions == 0 {
+		s.Positions = def.positions
+	}
+	if err := checkSize("space: vocab", s.Vocab, 1, MaxVocab); err != nil {
+		return nil, err
+	}
+	if err := checkSize("space: positions", s.Positions, 1, MaxPositions); err != nil {
+		return nil, err
+	}
+	c := &Compiled{space: s}
+	for i, a := range [4]Axis{s.NLayer, s.DModel, s.DInner, s.NHead} {
+		var err error
+		if c.axes[i], err = a.values(axisNames[i], axisMax[i]); err != nil {
+			return nil, err
+		}
+	}
+	// Four axes within their limits are at most 2^10 * 2^16 * 2^20 * 2^12.
+	if n := c.Size(); n > MaxSpacePoints {
+		return nil, fmt.Errorf("arch: space: %s points before the constraints: at most %s are taken, use larger steps",
+			thousands(int64(n)), thousands(MaxSpacePoints))
+	}
+	c.tables = append(c.tables, c.divides())
+	for i, text := range s.Constraints {
+		t, err := c.evaluate(i, text)
+		if err != nil {
+			return nil, err
+		}
+		c.tables = append(c.tables, t)
+	}
+	c.countPoints()
+	if c.count == 0 {
+		return nil, c.diagnose()
+	}
+	c.sparse = sync.OnceValue(func() []Point { return slices.AppendSeq(make([]Point, 0, c.count), c.Points()) })
+	return c, nil
+}
+
+// Size returns the number of points before the constraints.
+func (c *Compiled) Size() int {
+	n := 1
+	for _, a := range c.axes {
+		n *= len(a)
+	}
+	return n
+}
+
+// Count returns the number of points that satisfy the constraints.
+func (c *Compiled) Count() int { return c.count }
+
+// Invalid returns how many of Size's points are no model, because n_head does
+// not divide d_model. They are never among Points.
+func (c *Compiled) Invalid() int { return c.Size() - c.valid }
+
+// Axes returns the values of n_layer, d_model, d_inner and n_head, ascending.
+// The caller must not change them.
+func (c *Compiled) Axes() [4][]int { return c.axes }
+
+// Space returns the Space with its defaults filled in.
+func (c *Compiled) Space() Space { return c.space }
+
+// Points yields the points that satisfy the constraints, in ascending order of
+// n_layer, then d_model, then d_inner, then n_head.
+func (c *Compiled) Points() iter.Seq[Point] {
+	return func(yield func(Point) bool) {
+		c.each(c.tables, func(i [4]int) bool { return yield(c.at(i)) })
+	}
+}
+
+// at is the point at an index into each axis.
+func (c *Compiled) at(i [4]int) Point {
+	return Point{c.axes[0][i[0]], c.axes[1][i[1]], c.axes[2][i[2]], c.axes[3][i[3]]}
+}
+
+// each calls f with the indices of every point that all tables allow, until f
+// returns false. A table is looked at as soon as the axes that it depends on are
+// fixed.
+func (c *Compiled) each(tables []table, f func([4]int) bool) {
+	var byDepth [4][]table
+	for _, t := range tables {
+		byDepth[t.depth()] = append(byDepth[t.depth()], t)
+	}
+	var i [4]int
+	allowed := func(depth int) bool {
+		for _, t := range byDepth[depth] {
+			if !t.at(i) {
+				return false
+			}
+		}
+		return true
+	}
+	for i[0] = range c.axes[0] {
+		if !allowed(0) {
+			continue
+		}
+		for i[1] = range c.axes[1] {
+			if !allowed(1) {
+				continue
+			}
+			for i[2] = range c.axes[2] {
+				if !allowed(2) {
+					continue
+				}
+				for i[3] = range c.axes[3] {
+					if allowed(3) && !f(i) {
+						return
+					}
+				}
+			}
+		}
+	}
+}
+
+// Contains reports whether p is one of Points.
+func (c *Compiled) Contains(p Point) bool {
+	var i [4]int
+	for a, v := range [4]int{p.NLayer, p.DModel, p.DInner, p.NHead} {
+		var ok bool
+		if i[a], ok = slices.BinarySearch(c.axes[a], v); !ok {
+			return false
+		}
+	}
+	return c.allows(i)
+}
+
+func (c *Compiled) allows(i [4]int) bool {
+	for _, t := range c.tables {
+		if !t.at(i) {
+			return false
+		}
+	}
+	return true
+}
+
+// Spec returns the model at p, which need not be one of Points.
+func (c *Compiled) Spec(p Point) Spec {
+	s := NewSpec(c.space.Family, p.NLayer, p.DModel, p.DInner, p.NHead)
+	s.Vocab, s.Positions, s.Untied = c.space.Vocab, c.space.Positions, c.space.Untied
+	return s
+}
+
+// Candidate returns the model at p, run as b says.
+func (c *Compiled) Candidate(p Point, b Build) Candidate {
+	return Candidate{Spec: c.Spec(p), Build: b.Normalized()}
+}
+
+// rejections is how many draws Sample makes before it enumerates: a set of one
+// point in 14 or more is met within them 99 times of 100.
+const rejections = 64
+
+// Sample draws one of Points, each with the same probability. The error is for
+// callers that draw from something less certain; a Compiled has points to draw.
+func (c *Compiled) Sample(rng *rand.Rand) (Point, error) {
+	if rng == nil {
+		return Point{}, fmt.Errorf("arch: sample: no source of random numbers")
+	}
+	for range rejections {
+		var i [4]int
+		for a := range i {
+			i[a] = rng.IntN(len(c.axes[a]))
+		}
+		if c.allows(i) {
+			return c.at(i), nil
+		}
+	}
+	all := c.sparse()
+	return all[rng.IntN(len(all))], nil
+}

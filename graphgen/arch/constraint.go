@@ -1,0 +1,206 @@
+package arch
+
+import (
+	"errors"
+	"fmt"
+	"math/bits"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/expr-lang/expr"
+	"github.com/expr-lang/expr/ast"
+	"github.com/expr-lang/expr/file"
+	"github.com/expr-lang/expr/vm"
+)
+
+// variables are the names that a constraint may use. "/" is true division in the
+// language of the expressions, and "%" needs whole numbers, which all of these
+// are.
+type variables struct {
+	NLayer          int `expr:"n_layer"`
+	DModel          int `expr:"d_model"`
+	DInner          int `expr:"d_inner"`
+	NHead           int `expr:"n_head"`
+	HeadDim         int `expr:"head_dim"`
+	Vocab           int `expr:"vocab"`
+	Positions       int `expr:"positions"`
+	DecoderParams   int `expr:"decoder_params"`
+	TotalParams     int `expr:"total_params"`
+	EmbeddingParams int `expr:"embedding_params"`
+	FlopsPerToken   int `expr:"flops_per_token"`
+	KVBytesPerToken int `expr:"kv_bytes_per_token"`
+}
+
+// Bits of the axes, by their index.
+const (
+	onLayer = 1 << iota
+	onModel
+	onInner
+	onHead
+)
+
+// dependsOn says which axes a name depends on. Since n_head * head_dim is
+// d_model at every point of a Space, no count depends on n_head.
+var dependsOn = map[string]uint{
+	"n_layer":            onLayer,
+	"d_model":            onModel,
+	"d_inner":            onInner,
+	"n_head":             onHead,
+	"head_dim":           onModel | onHead,
+	"vocab":              0,
+	"positions":          0,
+	"decoder_params":     onLayer | onModel | onInner,
+	"total_params":       onLayer | onModel | onInner,
+	"embedding_params":   onModel,
+	"flops_per_token":    onLayer | onModel | onInner,
+	"kv_bytes_per_token": onLayer | onModel,
+}
+
+// variableNames are the names that a constraint may use, in the order that
+// messages list them.
+var variableNames = []string{
+	"n_layer", "d_model", "d_inner", "n_head", "head_dim", "vocab", "positions",
+	"decoder_params", "total_params", "embedding_params", "flops_per_token", "kv_bytes_per_token",
+}
+
+// functions are the builtins that a constraint may use: those of numbers.
+var functions = []string{"abs", "ceil", "floor", "round", "min", "max"}
+
+// Variables returns the names that a constraint may use.
+func Variables() []string { return slices.Clone(variableNames) }
+
+// table is one condition, evaluated for every combination of the axes that it
+// depends on; the stride of any other axis is 0.
+type table struct {
+	axes   uint // bits of the axes
+	stride [4]int
+	ok     []bool
+}
+
+func newTable(c *Compiled, axes uint) table {
+	t := table{axes: axes}
+	n := 1
+	for a := 3; a >= 0; a-- {
+		if axes&(1<<a) != 0 {
+			t.stride[a] = n
+			n *= len(c.axes[a])
+		}
+	}
+	t.ok = make([]bool, n)
+	return t
+}
+
+func (t table) at(i [4]int) bool {
+	return t.ok[i[0]*t.stride[0]+i[1]*t.stride[1]+i[2]*t.stride[2]+i[3]*t.stride[3]]
+}
+
+// depth is the last axis that t depends on.
+func (t table) depth() int { return max(0, bits.Len(t.axes)-1) }
+
+// divides is the condition that every model meets: n_head divides d_model, and
+// no size is beyond its limit.
+func (c *Compiled) divides() table {
+	t := newTable(c, onModel|onHead)
+	for i, d := range c.axes[1] {
+		for j, h := range c.axes[3] {
+			t.ok[i*t.stride[1]+j] = d%h == 0 && d/h <= MaxHeadDim
+		}
+	}
+	return t
+}
+
+// evaluate compiles constraint number n and fills its table.
+func (c *Compiled) evaluate(n int, text string) (table, error) {
+	fail := func(problem string, column int) (table, error) {
+		return table{}, &Error{Input: fmt.Sprintf("constraint %d, %s", n+1, shorten(text)), Column: column, Problem: problem}
+	}
+	if strings.TrimSpace(text) == "" {
+		return fail("the expression is empty: write one such as d_inner/d_model >= 2", 0)
+	}
+	program, err := expr.Compile(text, compileOptions()...)
+	if err != nil {
+		return fail(explain(err))
+	}
+	used := identifiers{}
+	tree := program.Node()
+	ast.Walk(&tree, &used)
+	t := newTable(c, used.axes)
+	env := new(variables)
+	var machine vm.VM
+	for k := range t.ok {
+		var i [4]int
+		for a := range i {
+			if t.stride[a] != 0 {
+				i[a] = k / t.stride[a] % len(c.axes[a])
+			}
+		}
+		if used.axes&(onModel|onHead) == onModel|onHead && !c.tables[0].at(i) {
+			continue // no such model: nothing to evaluate
+		}
+		c.fill(env, c.at(i))
+		out, err := machine.Run(program, env)
+		if err != nil {
+			problem, column := explain(err)
+			return fail(fmt.Sprintf("at %s: %s", c.Spec(c.at(i)).Name(), problem), column)
+		}
+		ok, isBool := out.(bool)
+		if !isBool {
+			return fail(fmt.Sprintf("it gives %T, and a constraint must give true or false", out), 0)
+		}
+		t.ok[k] = ok
+	}
+	return t, nil
+}
+
+func compileOptions() []expr.Option {
+	options := []expr.Option{expr.Env(variables{}), expr.AsBool(), expr.DisableAllBuiltins()}
+	for _, f := range functions {
+		options = append(options, expr.EnableBuiltin(f))
+	}
+	return options
+}
+
+// fill sets env to the counts at p. It uses the closed form of a homogeneous
+// model, without building one; a test holds it equal to Spec's counts.
+func (c *Compiled) fill(env *variables, p Point) {
+	n, d, f := p.NLayer, p.DModel, p.DInner
+	*env = variables{
+		NLayer: n, DModel: d, DInner: f, NHead: p.NHead, HeadDim: d / p.NHead,
+		Vocab: c.space.Vocab, Positions: c.space.Positions,
+		// Four products with their biases (3d, d, f, d) and two norms (4d).
+		DecoderParams:   n * (4*d*d + 2*d*f + 9*d + f),
+		EmbeddingParams: (c.space.Vocab + c.space.Positions) * d,
+		FlopsPerToken:   2 * (n*(4*d*d+2*d*f) + c.space.Vocab*d),
+		KVBytesPerToken: 2 * n * d * fp32Bytes,
+	}
+	env.TotalParams = env.DecoderParams + env.EmbeddingParams + 2*d
+	if c.space.Untied {
+		env.TotalParams += c.space.Vocab * d
+	}
+}
+
+// identifiers collects the axes that an expression depends on.
+type identifiers struct{ axes uint }
+
+func (v *identifiers) Visit(node *ast.Node) {
+	if id, ok := (*node).(*ast.IdentifierNode); ok {
+		v.axes |= dependsOn[id.Value]
+	}
+}
+
+var unknownName = regexp.MustCompile(`^unknown name (\S+)$`)
+
+// explain turns an error of the expression library into a problem and the column
+// where it is, counted from 1.
+func explain(err error) (problem string, column int) {
+	var at *file.Error
+	if !errors.As(err, &at) {
+		return err.Error(), 0
+	}
+	if m := unknownName.FindStringSubmatch(at.Message); m != nil {
+		names := slices.Concat(variableNames, functions)
+		return fmt.Sprintf("unknown name %s: %s", m[1], didYouMean(m[1], names)), at.Column + 1
+	}
+	return at.Message, at.Column + 1
+}

@@ -1,0 +1,180 @@
+package arch
+
+import "iter"
+
+// Counts are what a Candidate costs, exact and in closed form. A parameter count
+// equals the sum over the initializers of the fp32 graph, a tied matrix once,
+// constants left out.
+type Counts struct {
+	// DecoderParams are those of the layers; neither the embeddings nor the final
+	// norm nor an untied LM head are in it.
+	DecoderParams int64 `json:"decoder_params"`
+	TotalParams   int64 `json:"total_params"`
+	// EmbeddingParams are those of the token and the position embedding (and of
+	// the LM head where it is tied, which is the same matrix).
+	EmbeddingParams int64 `json:"embedding_params"`
+	// BytesPerToken is the weight bytes that one decode step reads; see
+	// [Spec.BytesPerToken].
+	BytesPerToken int64 `json:"bytes_per_token"`
+	// FlopsPerToken is 2 for each multiply-add of the products with weights, LM
+	// head included, for one token. Attention's own products are not in it: they
+	// grow with the cache (4 * n_head * head_dim a layer for every cached token).
+	FlopsPerToken int64 `json:"flops_per_token"`
+	// KVBytesPerToken is what one token adds to the cache, in fp32.
+	KVBytesPerToken int64 `json:"kv_bytes_per_token"`
+}
+
+// MatMul is one product with a weight matrix: [rows, K] x [K, N].
+type MatMul struct {
+	Name  string // within its layer, as Hugging Face names it: "attn.c_attn", ..., "lm_head"
+	K, N  int
+	Layer int // -1 for the LM head
+}
+
+// lmHead is the Name of the one product that stands outside the layers.
+const lmHead = "lm_head"
+
+// MatMuls returns the products with weights of one forward pass, in the order
+// in which they run: for every layer attn.c_attn, attn.c_proj, mlp.c_fc and
+// mlp.c_proj, then lm_head.
+func (s Spec) MatMuls() []MatMul {
+	all := make([]MatMul, 0, 4*len(s.Layers)+1)
+	for m := range s.matMuls() {
+		all = append(all, m)
+	}
+	return all
+}
+
+func (s Spec) matMuls() iter.Seq[MatMul] {
+	return func(yield func(MatMul) bool) {
+		for i, l := range s.Layers {
+			inner := l.NHead * s.HeadDimOf(i)
+			if !yield(MatMul{"attn.c_attn", s.DModel, 3 * inner, i}) ||
+				!yield(MatMul{"attn.c_proj", inner, s.DModel, i}) ||
+				!yield(MatMul{"mlp.c_fc", s.DModel, l.DInner, i}) ||
+				!yield(MatMul{"mlp.c_proj", l.DInner, s.DModel, i}) {
+				return
+			}
+		}
+		yield(MatMul{lmHead, s.DModel, s.Vocab, -1})
+	}
+}
+
+// vectorParams counts what is no matrix: a bias for every product but the LM
+// head's, two norms a layer and the final one, each a weight and a bias.
+func (s Spec) vectorParams() (layers, final int64) {
+	for m := range s.matMuls() {
+		if m.Layer >= 0 {
+			layers += int64(m.N)
+		}
+	}
+	norm := 2 * int64(s.DModel)
+	return layers + 2*norm*int64(len(s.Layers)), norm
+}
+
+// DecoderParams counts the parameters of the layers.
+func (s Spec) DecoderParams() int64 {
+	n, _ := s.vectorParams()
+	for m := range s.matMuls() {
+		if m.Layer >= 0 {
+			n += int64(m.K) * int64(m.N)
+		}
+	}
+	return n
+}
+
+// EmbeddingParams counts the parameters of the token and position embeddings.
+func (s Spec) EmbeddingParams() int64 {
+	return (int64(s.Vocab) + int64(s.Positions)) * int64(s.DModel)
+}
+
+// TotalParams counts all parameters, a tied matrix once.
+func (s Spec) TotalParams() int64 {
+	_, final := s.vectorParams()
+	n := s.DecoderParams() + s.EmbeddingParams() + final
+	if s.Untied {
+		n += int64(s.Vocab) * int64(s.DModel)
+	}
+	return n
+}
+
+// fp32Bytes is the size of one fp32 value.
+const fp32Bytes = 4
+
+// bytes is the size of m's matrix as p stores it. MatMulNBits pads K to whole
+// blocks: every output has ceil(K/block) blocks, each of block/2 bytes and one
+// fp32 scale.
+func (p Precision) bytes(m MatMul) int64 {
+	if p.Type != Int4 {
+		return int64(m.K) * int64(m.N) * fp32Bytes
+	}
+	blocks := int64((m.K + p.Block - 1) / p.Block)
+	return int64(m.N) * blocks * int64(p.Block/2+fp32Bytes)
+}
+
+// matMulBytes is what one decode step reads of matrices: all of them, wholly.
+func (s Spec) matMulBytes(b Build) (linear, head int64) {
+	for m := range s.matMuls() {
+		if m.Layer < 0 {
+			head += b.Head.bytes(m)
+		} else {
+			linear += b.Precision.bytes(m)
+		}
+	}
+	return linear, head
+}
+
+// BytesPerToken is the weight bytes that one decode step of b reads: every
+// matrix of the layers and the LM head wholly, in the precision it is stored in,
+// biases and norms in fp32, and one row each of the token and the position
+// embedding, which stay fp32. The cache is not in it (see KVBytesPerToken).
+func (s Spec) BytesPerToken(b Build) int64 {
+	b = b.Normalized()
+	linear, head := s.matMulBytes(b)
+	layers, final := s.vectorParams()
+	rows := 2 * int64(s.DModel)
+	return linear + head + (layers+final+rows)*fp32Bytes
+}
+
+// WeightBytes is the size of all weights as b stores them. A tied LM head that
+// is quantized is a copy of its own, since the embedding stays fp32 for the
+// gather; a tied fp32 head is the embedding itself.
+func (s Spec) WeightBytes(b Build) int64 {
+	b = b.Normalized()
+	linear, head := s.matMulBytes(b)
+	if !s.Untied && b.Head.Type == FP32 {
+		head = 0
+	}
+	layers, final := s.vectorParams()
+	return linear + head + (layers+final+s.EmbeddingParams())*fp32Bytes
+}
+
+// FlopsPerToken is 2 for each multiply-add of the products with weights.
+func (s Spec) FlopsPerToken() int64 {
+	var n int64
+	for m := range s.matMuls() {
+		n += 2 * int64(m.K) * int64(m.N)
+	}
+	return n
+}
+
+// KVBytesPerToken is what one token adds to the key and value caches, in fp32.
+func (s Spec) KVBytesPerToken() int64 {
+	var n int64
+	for i, l := range s.Layers {
+		n += 2 * int64(l.NHead) * int64(s.HeadDimOf(i)) * fp32Bytes
+	}
+	return n
+}
+
+// Counts returns all counts of c.
+func (c Candidate) Counts() Counts {
+	return Counts{
+		DecoderParams:   c.Spec.DecoderParams(),
+		TotalParams:     c.Spec.TotalParams(),
+		EmbeddingParams: c.Spec.EmbeddingParams(),
+		BytesPerToken:   c.Spec.BytesPerToken(c.Build),
+		FlopsPerToken:   c.Spec.FlopsPerToken(),
+		KVBytesPerToken: c.Spec.KVBytesPerToken(),
+	}
+}

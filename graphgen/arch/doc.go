@@ -1,0 +1,43 @@
+// Package arch says what a model is and how it is run, and counts what that
+// costs, without building anything.
+//
+//   - [Spec] is what is trained: family, sizes and layers.
+//   - [Build] is how it is lowered and run: dialect, precision, threads,
+//     execution provider.
+//   - [Candidate] is both, and what every other package passes about.
+//   - [Counts] are its parameters, FLOPs and bytes, in closed form and exact.
+//   - [Space] is the set of candidates that a search may choose from.
+//
+// It stands at the head of the pipeline: graphgen lowers a Candidate, the
+// profiler times it, latmodel predicts it from its counts, search proposes
+// Specs out of a Space. It imports nothing else of Lathe's.
+//
+// It is not the place for graphs, weights or timings, and it does not know
+// which libraries are installed: [Build.CheckSpec] knows what providers can run
+// in principle, and package ort what this machine has.
+//
+// # Names
+//
+// A homogeneous Spec has a compact name, its parts joined by "-":
+//
+//	gpt2-l12-d1024-f4096-h16    layers, d_model, d_inner, n_head
+//	-v32000                     vocabulary, where it is not 50257
+//	-p1024                      positions, where they are not 2048
+//	-hd128                      head_dim, where it is not d_model/n_head
+//	-untied                     LM head and token embedding are two matrices
+//
+// A Build adds parts joined by "+", each left out where it is the default:
+//
+//	+portable                   dialect (default fused)
+//	+int4b32                    precision of the linear layers (default fp32);
+//	                            +int4 is read as +int4b32
+//	+head-int4b32               precision of the LM head (default: as the linear layers)
+//	+t2                         threads (default 1)
+//	+cuda@device_id=0           execution provider and its options (default cpu)
+//
+// Parts may come in any order after the family; names are printed in the order
+// above. Every name that is printed for a homogeneous Spec with simple provider
+// options reads back to the same value. Anything else has a YAML form, which
+// [Load] reads; its printed name ends in a hash and says no more than that two
+// things differ.
+package arch

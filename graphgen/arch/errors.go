@@ -1,0 +1,95 @@
+package arch
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Error is what is wrong with a name, a file or an expression, and where.
+type Error struct {
+	Input   string // the name or the expression as given, or the file's path; "" if unknown
+	Line    int    // from 1, in a file; 0 elsewhere
+	Column  int    // from 1, in characters; 0 if unknown
+	Problem string // what is wrong and what would be right
+}
+
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString("arch: ")
+	switch {
+	case e.Line > 0 && e.Input != "":
+		fmt.Fprintf(&b, "%s:%d: ", e.Input, e.Line)
+	case e.Line > 0:
+		fmt.Fprintf(&b, "line %d: ", e.Line)
+	case e.Input != "":
+		fmt.Fprintf(&b, "%s: ", shorten(e.Input))
+	}
+	if e.Column > 0 && e.Line == 0 {
+		fmt.Fprintf(&b, "column %d: ", e.Column)
+	}
+	b.WriteString(e.Problem)
+	return b.String()
+}
+
+// shorten cuts what is too long to be shown in a message, and escapes what would
+// break its line.
+func shorten(s string) string {
+	const most = 120 // runes; three times the longest name of the seed's space
+	if r := []rune(s); len(r) > most {
+		s = string(r[:most]) + "..."
+	}
+	if strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == '\uFFFD' }) {
+		return fmt.Sprintf("%q", s)
+	}
+	return s
+}
+
+// nearest returns the known word that is the fewest edits away from word, or ""
+// where none is near enough to be meant.
+func nearest(word string, known []string) string {
+	best, bestDist := "", max(1, len(word)/3)+1
+	for _, k := range known {
+		if d := editDistance(strings.ToLower(word), k); d < bestDist {
+			best, bestDist = k, d
+		}
+	}
+	return best
+}
+
+// didYouMean is a clause that names the nearest known word and then all of them.
+func didYouMean(word string, known []string) string {
+	all := "known are " + strings.Join(known, ", ")
+	if len(known) == 1 {
+		all = "the only one known is " + known[0]
+	}
+	if n := nearest(word, known); n != "" {
+		return fmt.Sprintf("did you mean %s? (%s)", n, all)
+	}
+	return all
+}
+
+// editDistance is the Levenshtein distance in bytes, cut short for words that
+// are too long to be a misspelling of anything here.
+func editDistance(a, b string) int {
+	const most = 64
+	if len(a) > most || len(b) > most {
+		return most
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diag := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diag
+			if a[i] != b[j] {
+				cost++
+			}
+			diag = row[j+1]
+			row[j+1] = min(cost, row[j]+1, diag+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,69 @@
+package arch
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"maps"
+	"slices"
+	"strconv"
+)
+
+// The canonical encodings below are one line a fact, in a fixed order, after a
+// line that says what is encoded. Defaults are filled in first, so that two
+// values that mean the same have one hash. Changing an encoding changes every
+// stored hash: a later family adds lines of its own and leaves these alone.
+
+// Hash returns the hex SHA-256 of the model's content.
+func (s Spec) Hash() string {
+	s = s.Normalized()
+	b := []byte("lathe spec 1\n")
+	b = appendText(b, "family", string(s.Family))
+	b = appendInt(b, "vocab", s.Vocab)
+	b = appendInt(b, "positions", s.Positions)
+	b = appendInt(b, "d_model", s.DModel)
+	b = strconv.AppendBool(append(b, "untied "...), s.Untied)
+	b = append(b, '\n')
+	for i, l := range s.Layers {
+		b = appendText(b, "layer", string(l.Type))
+		b = appendInt(b, "n_head", l.NHead)
+		b = appendInt(b, "head_dim", s.HeadDimOf(i))
+		b = appendInt(b, "d_inner", l.DInner)
+	}
+	return digest(b)
+}
+
+// Hash returns the hex SHA-256 of the way of running.
+func (b Build) Hash() string {
+	b = b.Normalized()
+	e := []byte("lathe build 1\n")
+	e = appendText(e, "dialect", string(b.Dialect))
+	e = appendText(e, "precision", b.Precision.String())
+	e = appendText(e, "head", b.Head.String())
+	e = appendInt(e, "threads", b.Threads)
+	e = appendText(e, "provider", b.Provider.Name)
+	for _, k := range slices.Sorted(maps.Keys(b.Provider.Options)) {
+		e = appendText(e, "option", k)
+		e = appendText(e, "value", b.Provider.Options[k])
+	}
+	return digest(e)
+}
+
+// Hash returns the hex SHA-256 of the model and the way of running.
+func (c Candidate) Hash() string {
+	return digest([]byte("lathe candidate 1\nspec " + c.Spec.Hash() + "\nbuild " + c.Build.Hash() + "\n"))
+}
+
+func appendInt(b []byte, key string, v int) []byte {
+	b = append(append(b, key...), ' ')
+	return append(strconv.AppendInt(b, int64(v), 10), '\n')
+}
+
+func appendText(b []byte, key, v string) []byte {
+	b = append(append(b, key...), ' ')
+	return append(strconv.AppendQuote(b, v), '\n')
+}
+
+func digest(b []byte) string {
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,328 @@
+package arch
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// ParseCandidate reads a compact name. The result is normalized and valid. An
+// [*Error] says which part is wrong, at which column, and what would be right.
+func ParseCandidate(name string) (Candidate, error) {
+	var c Candidate
+	if err := checkName(name); err != nil {
+		return c, err
+	}
+	spec, _, _ := strings.Cut(name, "+")
+	var err error
+	if c.Spec, err = parseSpec(name, spec); err != nil {
+		return Candidate{}, err
+	}
+	if c.Build, err = parseBuild(name, len(spec)); err != nil {
+		return Candidate{}, err
+	}
+	if err := c.Validate(); err != nil {
+		return Candidate{}, asProblem(name, err)
+	}
+	return c, nil
+}
+
+// ParseSpec reads the compact name of a Spec alone.
+func ParseSpec(name string) (Spec, error) {
+	if err := checkName(name); err != nil {
+		return Spec{}, err
+	}
+	if i := strings.IndexByte(name, '+'); i >= 0 {
+		return Spec{}, nameError(name, i, "a model's name has no build parts: drop %q", name[i:])
+	}
+	s, err := parseSpec(name, name)
+	if err == nil {
+		err = asProblem(name, s.Validate())
+	}
+	if err != nil {
+		return Spec{}, err
+	}
+	return s, nil
+}
+
+// ParseBuild reads the build parts of a name, as [Build.Name] writes them; the
+// leading "+" may be left out. The empty string is the default Build.
+func ParseBuild(parts string) (Build, error) {
+	if parts == "" {
+		return Build{}.Normalized(), nil
+	}
+	if err := checkName(parts); err != nil {
+		return Build{}, err
+	}
+	input, shift := parts, 0
+	if parts[0] != '+' {
+		input, shift = "+"+parts, 1
+	}
+	b, err := parseBuild(input, 0)
+	if e, ok := err.(*Error); ok {
+		e.Input, e.Column = parts, e.Column-shift
+	}
+	if err == nil {
+		err = asProblem(parts, b.Validate())
+	}
+	if err != nil {
+		return Build{}, err
+	}
+	return b, nil
+}
+
+// checkName refuses what cannot be a name at all.
+func checkName(name string) error {
+	switch {
+	case name == "":
+		return &Error{Problem: "empty name: write one such as gpt2-l12-d1024-f4096-h16"}
+	case len(name) > MaxNameLen:
+		return &Error{Input: name, Problem: fmt.Sprintf("%d bytes are too long for a name: at most %d", len(name), MaxNameLen)}
+	case !utf8.ValidString(name):
+		return &Error{Input: name, Problem: "not UTF-8"}
+	}
+	return nil
+}
+
+// asProblem turns what Validate says about a parsed value into an error about
+// its name.
+func asProblem(name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Input: name, Problem: strings.TrimPrefix(err.Error(), "arch: ")}
+}
+
+// nameError is an Error at a byte offset of a name.
+func nameError(name string, offset int, format string, args ...any) *Error {
+	return &Error{
+		Input:   name,
+		Column:  utf8.RuneCountInString(name[:offset]) + 1,
+		Problem: fmt.Sprintf(format, args...),
+	}
+}
+
+// specParts are the keys of a Spec's name with an example of each, in the order
+// in which they are printed.
+var specParts = []struct{ key, what, example string }{
+	{"l", "n_layer", "l12"},
+	{"d", "d_model", "d1024"},
+	{"f", "d_inner", "f4096"},
+	{"h", "n_head", "h16"},
+	{"v", "vocabulary", "v32000"},
+	{"p", "positions", "p1024"},
+	{"hd", "head_dim", "hd128"},
+}
+
+// requiredParts of specParts have no default.
+const requiredParts = 4
+
+const knownSpecParts = "known are l12, d1024, f4096, h16, v32000, p1024, hd128 and untied"
+
+// parseSpec reads text, which begins name.
+func parseSpec(name, text string) (Spec, error) {
+	family, _, _ := strings.Cut(text, "-")
+	def, ok := families[Family(family)]
+	if !ok {
+		return Spec{}, nameError(name, 0, "%s", unknownFamily(family))
+	}
+	if i := strings.Index(text, "-mixed"); i >= 0 {
+		return Spec{}, nameError(name, i+1, "a model whose layers differ cannot be read from its name: pass its YAML file")
+	}
+	values := map[string]int{"v": def.vocab, "p": def.positions}
+	untied := def.untied
+	seen := map[string]string{}
+	for at := len(family); at < len(text); {
+		at++ // the "-"
+		part, _, _ := strings.Cut(text[at:], "-")
+		key := strings.TrimRight(part, "0123456789")
+		if earlier, ok := seen[key]; ok {
+			return Spec{}, nameError(name, at, "%s is given twice (%s, then %s)", keyName(key), earlier, part)
+		}
+		if part == "untied" {
+			untied = true
+		} else {
+			v, err := parseSize(name, at, part, key)
+			if err != nil {
+				return Spec{}, err
+			}
+			values[key] = v
+		}
+		seen[key] = part
+		at += len(part)
+	}
+	for _, p := range specParts[:requiredParts] {
+		if _, ok := seen[p.key]; !ok {
+			return Spec{}, nameError(name, len(text), "%s is missing: add it as in -%s", p.what, p.example)
+		}
+	}
+	for _, k := range []string{"v", "p", "hd"} {
+		if v, ok := values[k]; ok && v == 0 {
+			return Spec{}, nameError(name, strings.Index(text, "-"+seen[k])+1, "%s 0 is out of range: it must be at least 1", keyName(k))
+		}
+	}
+	if n := values["l"]; n < 1 || n > MaxLayers {
+		return Spec{}, nameError(name, strings.Index(text, "-"+seen["l"])+1, "%v", sizeProblem("n_layer", n, 1, MaxLayers))
+	}
+	s := NewSpec(Family(family), values["l"], values["d"], values["f"], values["h"])
+	s.Vocab, s.Positions, s.HeadDim, s.Untied = values["v"], values["p"], values["hd"], untied
+	return s.Normalized(), nil
+}
+
+// keyName is what a part's key stands for.
+func keyName(key string) string {
+	for _, p := range specParts {
+		if p.key == key {
+			return p.what
+		}
+	}
+	return key
+}
+
+// parseSize reads one part: a known key and a number.
+func parseSize(name string, at int, part, key string) (int, error) {
+	i := slices.IndexFunc(specParts, func(p struct{ key, what, example string }) bool { return p.key == key })
+	switch {
+	case part == "":
+		return 0, nameError(name, at, "a part is empty (sizes have no sign): %s", knownSpecParts)
+	case key == "":
+		return 0, nameError(name, at, "%q has no letter before its number: %s", part, knownSpecParts)
+	case i < 0 && strings.TrimRight(strings.ToLower(part), "0123456789.") == key:
+		return 0, nameError(name, at, "unknown part %q: %s", part, knownSpecParts)
+	case i < 0:
+		return 0, nameError(name, at, "unknown part %q: %s, in lower case", part, knownSpecParts)
+	case part == key:
+		return 0, nameError(name, at, "%q has no number: write %s as in %s", part, specParts[i].what, specParts[i].example)
+	}
+	return parseNumber(name, at, part, key)
+}
+
+// parseNumber reads the number of a part that begins with key. Leading zeros are
+// refused, so that one value has one spelling.
+func parseNumber(name string, at int, part, key string) (int, error) {
+	digits := part[len(key):]
+	v, err := strconv.ParseInt(digits, 10, 32)
+	if err != nil {
+		return 0, nameError(name, at, "%q is too large", part)
+	}
+	if len(digits) > 1 && digits[0] == '0' {
+		return 0, nameError(name, at, "%q has leading zeros: write %s%d", part, key, v)
+	}
+	return int(v), nil
+}
+
+const knownBuildParts = "known are +portable, +fused, +fp32, +int4b32 (blocks of 16, 32, 64 or 128), +head-fp32, +head-int4b32, +t2 and the providers +cpu, +cuda, +tensorrt, +openvino, +coreml, +directml"
+
+// parseBuild reads the build parts of name, which begin at the byte offset at.
+func parseBuild(name string, at int) (Build, error) {
+	var b Build
+	seen := map[string]string{}
+	for at < len(name) {
+		at++ // the "+"
+		part, _, _ := strings.Cut(name[at:], "+")
+		kind, err := b.parsePart(name, at, part)
+		if err != nil {
+			return Build{}, err
+		}
+		if earlier, ok := seen[kind]; ok {
+			return Build{}, nameError(name, at, "%s is given twice (+%s, then +%s)", kind, earlier, part)
+		}
+		seen[kind] = part
+		at += len(part)
+	}
+	return b.Normalized(), nil
+}
+
+// parsePart reads one part into b and says what it was about.
+func (b *Build) parsePart(name string, at int, part string) (kind string, err error) {
+	word, options, _ := strings.Cut(part, "@")
+	switch {
+	case part == "":
+		return "", nameError(name, at, "a build part is empty: %s", knownBuildParts)
+	case slices.Contains(providerNames, word):
+		b.Provider.Name = word
+		if word == part {
+			return "the execution provider", nil
+		}
+		b.Provider.Options, err = parseOptions(name, at+len(word)+1, options)
+		return "the execution provider", err
+	case word != part:
+		return "", nameError(name, at, "%q has options (@), which only execution providers have: %s", part, strings.Join(providerNames, ", "))
+	case slices.Contains(dialectNames, part):
+		b.Dialect = Dialect(part)
+		return "the dialect", nil
+	case strings.HasPrefix(part, "head-"):
+		b.Head, err = parsePrecision(name, at+len("head-"), part[len("head-"):])
+		return "the LM head's precision", err
+	case looksLikePrecision(part):
+		b.Precision, err = parsePrecision(name, at, part)
+		return "the precision", err
+	case len(part) > 1 && part[0] == 't' && strings.Trim(part[1:], "0123456789") == "":
+		b.Threads, err = parseNumber(name, at, part, "t")
+		if err == nil && (b.Threads < 1 || b.Threads > MaxThreads) {
+			err = nameError(name, at, "threads %d is out of range: it must be 1 to %d", b.Threads, MaxThreads)
+		}
+		return "the thread count", err
+	}
+	words := slices.Concat(dialectNames, precisionNames, providerNames)
+	if n := nearest(part, words); n != "" {
+		return "", nameError(name, at, "unknown build part %q, did you mean +%s? %s", part, n, knownBuildParts)
+	}
+	return "", nameError(name, at, "unknown build part %q: %s", part, knownBuildParts)
+}
+
+// looksLikePrecision catches the precisions that other versions or tools have,
+// so that they get a message of their own.
+func looksLikePrecision(part string) bool {
+	for _, p := range []string{"fp", "bf", "int", "uint"} {
+		if rest, ok := strings.CutPrefix(part, p); ok && rest != "" && rest[0] >= '0' && rest[0] <= '9' {
+			return true
+		}
+	}
+	return false
+}
+
+// parsePrecision reads fp32, int4 or int4b<block>, which stands at the byte
+// offset at of name.
+func parsePrecision(name string, at int, text string) (Precision, error) {
+	switch block, isInt4 := strings.CutPrefix(text, Int4); {
+	case text == FP32:
+		return Precision{Type: FP32}, nil
+	case text == Int4:
+		return Precision{Type: Int4, Block: DefaultBlock}, nil
+	case isInt4 && block[0] == 'b':
+		for _, b := range Blocks {
+			if block[1:] == strconv.Itoa(b) {
+				return Precision{Type: Int4, Block: b}, nil
+			}
+		}
+		return Precision{}, nameError(name, at, "int4 block %q: MatMulNBits takes 16, 32, 64 or 128, as in int4b32", block[1:])
+	}
+	return Precision{}, nameError(name, at, "%s", unknownPrecision(text))
+}
+
+// parseOptions reads key=value pairs joined by "@".
+func parseOptions(name string, at int, text string) (map[string]string, error) {
+	options := map[string]string{}
+	for pair := range strings.SplitSeq(text, "@") {
+		key, value, ok := strings.Cut(pair, "=")
+		switch {
+		case !ok && strings.HasPrefix(pair, "options-"):
+			return nil, nameError(name, at, "these provider options cannot be read from a name: pass the YAML file")
+		case !ok:
+			return nil, nameError(name, at, "provider option %q has no value: write it as @key=value", pair)
+		case !simpleKey(key):
+			return nil, nameError(name, at, "provider option %q: a key in a name is made of letters, digits and _; use a YAML file for others", pair)
+		case !simpleValue(value):
+			return nil, nameError(name, at, "provider option %q: a value in a name is made of letters, digits and _.- and does not end in a dot; use a YAML file for others", pair)
+		}
+		if _, ok := options[key]; ok {
+			return nil, nameError(name, at, "provider option %q is given twice", key)
+		}
+		options[key] = value
+		at += len(pair) + 1
+	}
+	return options, nil
+}
