@@ -1,0 +1,99 @@
+package graphgen
+
+import (
+	"fmt"
+	"math"
+
+	"lathe/graphgen/arch"
+	"lathe/graphgen/ir"
+)
+
+// GPT-2's constants (Radford et al. 2019, as published with its weights).
+const (
+	gpt2Epsilon = 1e-5
+	gpt2Std     = 0.02
+)
+
+// lowering is the state of one candidate's lowering.
+type lowering struct {
+	*ir.Builder
+	spec   arch.Spec
+	build  arch.Build
+	mode   Mode
+	fused  bool
+	dModel int64
+
+	ids, mask, positions *ir.Value // int64 [batch, sequence], [batch, total], [batch, sequence]
+	keep                 *ir.Value // int64 scalar: rows of logits wanted, 0 = all; nil in Plain
+	attn                 attention
+}
+
+// stream is the residual stream between two layers: sum, plus what the last
+// branch computed and nobody has added yet. Adding late lets the fused dialect
+// do addition, bias and norm in one operator.
+type stream struct {
+	sum    *ir.Value
+	branch *ir.Value // nil: nothing to add
+	bias   *ir.Value // nil: branch has its bias
+}
+
+// gpt2 lowers the GPT-2 family: learned positions, pre-norm layers of attention
+// and a GELU MLP with biases, a final norm and a head that is usually the token
+// embedding.
+func (l *lowering) gpt2() {
+	l.inputs()
+	wte := l.Param("transformer.wte.weight", ir.Float, normal(gpt2Std), int64(l.spec.Vocab), l.dModel)
+	wpe := l.Param("transformer.wpe.weight", ir.Float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
+	var s stream
+	l.Scoped("embed", func() {
+		s = stream{sum: l.Gather(wte, l.ids), branch: l.Gather(wpe, l.positions)}
+		l.attn = l.attentionInputs()
+	})
+	last := len(l.spec.Layers) - 1
+	for i, layer := range l.spec.Layers {
+		l.Scoped(fmt.Sprintf("h.%d", i), func() {
+			prefix := fmt.Sprintf("transformer.h.%d.", i)
+			var x *ir.Value
+			x, s = l.norm(s, prefix+"ln_1")
+			a := l.attention(x, prefix+"attn.", i, layer)
+			if i == last && l.keep != nil {
+				// Only the wanted rows go on: the rest of the network works row by
+				// row, and later tokens need no more of a row than its cache.
+				a = l.SliceLast(a, l.keep, 1, ir.S(symKept))
+				s.sum = l.SliceLast(s.sum, l.keep, 1, ir.S(symKept))
+			}
+			hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
+			s.branch, s.bias = l.linearLate(a, prefix+"attn.c_proj", hidden, l.dModel, l.residualInit())
+			x, s = l.norm(s, prefix+"ln_2")
+			s.branch, s.bias = l.mlp(x, prefix+"mlp.", int64(layer.DInner))
+		})
+	}
+	l.Scoped("head", func() {
+		x, _ := l.norm(s, "transformer.ln_f")
+		l.Output(Logits, l.head(x))
+		l.attn.outputs(l)
+	})
+}
+
+// inputs declares what every graph is fed.
+func (l *lowering) inputs() {
+	batch, seq := ir.S(symBatch), ir.S(symSeq)
+	total := ir.S(symTotal)
+	if l.mode == Plain {
+		total = seq
+	}
+	l.ids = l.Input(InputIDs, ir.Int64, batch, seq)
+	l.mask = l.Input(AttentionMask, ir.Int64, batch, total)
+	l.positions = l.Input(PositionIDs, ir.Int64, batch, seq)
+	if l.mode == Cached {
+		l.keep = l.InputWithDefault(LogitsToKeep, 0)
+	}
+}
+
+func normal(std float32) ir.Init { return ir.Init{Kind: ir.Normal, Std: std} }
+
+// residualInit scales the layers that write to the residual stream by
+// 1/sqrt(2 n_layer), as GPT-2 does.
+func (l *lowering) residualInit() ir.Init {
+	return normal(gpt2Std / float32(math.Sqrt(float64(2*len(l.spec.Layers)))))
+}

@@ -1,0 +1,105 @@
+// Package graphgen lowers a candidate, a decoder architecture and the way it is
+// to run, to an ONNX graph (ir.Graph).
+//
+// There is one lowering. What the search times, what export writes and what
+// training differentiates come from it; they differ in the [Mode] and in where
+// the parameters are when the graph is encoded, never in the operators of a
+// layer. Two dialects exist: portable (standard operators) and fused (ONNX
+// Runtime's contributed operators for attention, norms and activations).
+//
+// Inputs and outputs have the names and layouts that Hugging Face's exporters
+// use, and so have the parameters.
+//
+// Sub-packages: arch says what a model is, ir builds graphs, onnxpb is the file
+// format, weights provides the bytes of parameters.
+package graphgen
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+
+	"lathe/graphgen/arch"
+	"lathe/graphgen/ir"
+)
+
+// Mode is what the graph is for.
+type Mode uint8
+
+// The modes of the one lowering.
+const (
+	// Cached takes the key and value cache of earlier tokens and returns it
+	// extended: the mode of timing and of deployment.
+	Cached Mode = iota
+	// Plain is a whole forward pass without a cache and with the logits of
+	// every position: the mode of evaluation.
+	Plain
+)
+
+// MinLibrary is the oldest ONNX Runtime that runs what is emitted: opset 21 and
+// packed QKV in GroupQueryAttention came with 1.18, a bias in MatMulNBits with
+// 1.20.
+const MinLibrary = "1.20.0"
+
+// Names of inputs and outputs.
+const (
+	InputIDs       = "input_ids"
+	AttentionMask  = "attention_mask"
+	PositionIDs    = "position_ids"
+	LogitsToKeep   = "num_logits_to_keep"
+	Logits         = "logits"
+	symBatch       = "batch_size"
+	symSeq         = "sequence_length"
+	symPast        = "past_sequence_length"
+	symTotal       = symPast + " + " + symSeq
+	symKept        = "kept_sequence_length"
+	MetaSpec       = "lathe.spec"
+	MetaMinLibrary = "lathe.min_onnxruntime"
+)
+
+// PastKey and its like name layer i's cache tensors.
+func PastKey(i int) string      { return fmt.Sprintf("past_key_values.%d.key", i) }
+func PastValue(i int) string    { return fmt.Sprintf("past_key_values.%d.value", i) }
+func PresentKey(i int) string   { return fmt.Sprintf("present.%d.key", i) }
+func PresentValue(i int) string { return fmt.Sprintf("present.%d.value", i) }
+
+// Lower returns the candidate's graph. The candidate must be valid; if it is
+// not, or if its build does not fit it, the error says what to choose instead.
+func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("graphgen: %w", err)
+	}
+	build := c.Build.Normalized()
+	l := &lowering{
+		Builder: ir.NewBuilder(c.Spec.Name()),
+		spec:    c.Spec,
+		build:   build,
+		mode:    mode,
+		fused:   build.Dialect == arch.Fused,
+		dModel:  int64(c.Spec.DModel),
+	}
+	l.Meta(MetaSpec, c.Spec.Name())
+	l.Meta(MetaMinLibrary, MinLibrary)
+	switch c.Spec.Family {
+	case arch.GPT2:
+		l.gpt2()
+	default:
+		return nil, fmt.Errorf("graphgen: family %q has no lowering; known: %s", c.Spec.Family, arch.GPT2)
+	}
+	return l.Build()
+}
+
+// Hash identifies a graph: what is computed, in which order, with which
+// parameters by name and shape; not their values, nor where they are.
+func Hash(g *ir.Graph) (string, error) {
+	b, err := ir.Encode(g, asInputs{})
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(b)
+	return hex.EncodeToString(sum[:]), nil
+}
+
+type asInputs struct{}
+
+func (asInputs) Place(*ir.Param) (ir.Placement, error) { return ir.Placement{AsInput: true}, nil }

@@ -1,0 +1,198 @@
+package ir
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Builder makes a [Graph] node by node. It keeps the first error, after which
+// every emitter returns a placeholder, and Build returns that error; a lowering
+// reads straight through without error handling at each step.
+type Builder struct {
+	g      Graph
+	err    error
+	scope  []string
+	used   map[string]int
+	consts map[string]*Value // equal constants are stored once
+}
+
+// NewBuilder starts a graph.
+func NewBuilder(name string) *Builder {
+	return &Builder{g: Graph{Name: name}, used: map[string]int{}, consts: map[string]*Value{}}
+}
+
+// Scoped runs f with the names of nodes prefixed by scope.
+func (b *Builder) Scoped(scope string, f func()) {
+	b.scope = append(b.scope, scope)
+	f()
+	b.scope = b.scope[:len(b.scope)-1]
+}
+
+// Meta adds an entry to the model's metadata.
+func (b *Builder) Meta(key, value string) { b.g.Meta = append(b.g.Meta, Meta{key, value}) }
+
+func (b *Builder) fail(format string, args ...any) {
+	if b.err == nil {
+		b.err = fmt.Errorf("ir: "+strings.Join(append(b.scope, ""), "/")+" "+format, args...)
+	}
+}
+
+// unique makes a name that no other value or node has: base, base_1, base_2.
+func (b *Builder) unique(base string) string {
+	n := b.used[base]
+	b.used[base] = n + 1
+	if n == 0 {
+		return base
+	}
+	return b.unique(fmt.Sprintf("%s_%d", base, n))
+}
+
+// exact claims a name that must be free: of inputs, outputs and parameters.
+func (b *Builder) exact(name string) string {
+	if b.used[name] > 0 {
+		b.fail("the name %q is taken", name)
+	}
+	b.used[name]++
+	return name
+}
+
+// Input declares a graph input.
+func (b *Builder) Input(name string, t DType, shape ...Dim) *Value {
+	v := &Value{Name: b.exact(name), Type: t, Shape: shape, kind: graphInput}
+	b.g.Inputs = append(b.g.Inputs, v)
+	return v
+}
+
+// InputWithDefault declares an int64 scalar input that need not be fed.
+func (b *Builder) InputWithDefault(name string, def int64) *Value {
+	v := &Value{Name: b.exact(name), Type: Int64, Shape: Shape{}, kind: graphInput}
+	b.g.Inputs = append(b.g.Inputs, v)
+	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: int64Bytes(def), Input: true})
+	return v
+}
+
+// Param declares a parameter, or returns the one of that name if its shape and
+// type agree: a tied matrix is one parameter.
+func (b *Builder) Param(name string, t DType, init Init, dims ...int64) *Value {
+	return b.param(name, t, init, nil, Fixed(dims...))
+}
+
+// QuantParam declares both tensors of the quantized form of weight.
+func (b *Builder) QuantParam(weight string, init Init, q Quant) (data, scales *Value) {
+	q.Weight = weight
+	dq, sq := q, q
+	dq.Part, sq.Part = QuantData, QuantScales
+	data = b.param(weight+"_Q"+fmt.Sprint(q.Bits), Uint8, init, &dq, Fixed(q.N, q.Blocks(), q.Block*int64(q.Bits)/8))
+	scales = b.param(weight+"_scales", Float, init, &sq, Fixed(q.N, q.Blocks()))
+	return data, scales
+}
+
+func (b *Builder) param(name string, t DType, init Init, q *Quant, shape Shape) *Value {
+	for _, p := range b.g.Params {
+		if p.Name == name {
+			if p.Type != t || !p.Shape.equal(shape) {
+				b.fail("parameter %s is %v%v and %v%v", name, p.Type, p.Shape, t, shape)
+			}
+			return p.Value
+		}
+	}
+	v := &Value{Name: b.exact(name), Type: t, Shape: shape, kind: parameter}
+	b.g.Params = append(b.g.Params, &Param{Value: v, Init: init, Quant: q})
+	return v
+}
+
+// Int64s is a constant vector of int64.
+func (b *Builder) Int64s(vals ...int64) *Value {
+	return b.constant(Int64, Fixed(int64(len(vals))), int64Bytes(vals...))
+}
+
+// Int64 is a constant int64 scalar.
+func (b *Builder) Int64(val int64) *Value { return b.constant(Int64, Shape{}, int64Bytes(val)) }
+
+// Int32 is a constant int32 scalar.
+func (b *Builder) Int32(val int32) *Value {
+	return b.constant(Int32, Shape{}, binary.LittleEndian.AppendUint32(nil, uint32(val)))
+}
+
+// Float32 is a constant float scalar.
+func (b *Builder) Float32(val float32) *Value {
+	return b.constant(Float, Shape{}, binary.LittleEndian.AppendUint32(nil, math.Float32bits(val)))
+}
+
+func (b *Builder) constant(t DType, shape Shape, data []byte) *Value {
+	key := fmt.Sprintf("%v%v%x", t, shape, data)
+	if v, ok := b.consts[key]; ok {
+		return v
+	}
+	v := &Value{Name: b.unique(fmt.Sprintf("const_%d", len(b.consts))), Type: t, Shape: shape, kind: constant}
+	b.consts[key] = v
+	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: data})
+	return v
+}
+
+func int64Bytes(vals ...int64) []byte {
+	var out []byte
+	for _, v := range vals {
+		out = binary.LittleEndian.AppendUint64(out, uint64(v))
+	}
+	return out
+}
+
+// Output makes v a graph output under name. A node's output is renamed; what is
+// an input, a parameter or an output already passes through an Identity.
+func (b *Builder) Output(name string, v *Value) {
+	if b.err != nil {
+		return
+	}
+	taken := v.kind != nodeOutput
+	for _, o := range b.g.Outputs {
+		taken = taken || o == v
+	}
+	if taken {
+		v = b.node("Identity", DomainONNX, nil, []*Value{v}, out{v.Type, v.Shape})[0]
+	}
+	v.Name = b.exact(name)
+	b.g.Outputs = append(b.g.Outputs, v)
+}
+
+// Build returns the finished and checked graph, or the first error.
+func (b *Builder) Build() (*Graph, error) {
+	if b.err != nil {
+		return nil, b.err
+	}
+	if err := b.g.Check(); err != nil {
+		return nil, err
+	}
+	return &b.g, nil
+}
+
+// out describes one output of a node; a zero DType is an optional output left
+// out.
+type out struct {
+	t DType
+	s Shape
+}
+
+// node appends a node. Its outputs are made even after an error, so that
+// emitters can go on without looking.
+func (b *Builder) node(op, domain string, attrs []Attr, inputs []*Value, outs ...out) []*Value {
+	name := b.unique(strings.Join(append(b.scope[:len(b.scope):len(b.scope)], op), "/"))
+	n := &Node{Op: op, Domain: domain, Name: name, Inputs: inputs, Attrs: attrs}
+	for i, o := range outs {
+		if o.t == 0 {
+			n.Outputs = append(n.Outputs, nil)
+			continue
+		}
+		vn := name + ":0"
+		if i > 0 {
+			vn = fmt.Sprintf("%s:%d", name, i)
+		}
+		n.Outputs = append(n.Outputs, &Value{Name: vn, Type: o.t, Shape: o.s, def: n})
+	}
+	if b.err == nil {
+		b.g.Nodes = append(b.g.Nodes, n)
+	}
+	return n.Outputs
+}

@@ -1,0 +1,69 @@
+package ir
+
+import "fmt"
+
+// InitKind says how a parameter is initialised where training starts from
+// nothing, and what values stand in for it where only its cost matters.
+type InitKind uint8
+
+// The kinds of initialisation.
+const (
+	Zeros  InitKind = iota
+	Ones            // gains of normalisations
+	Normal          // mean 0, standard deviation Init.Std
+)
+
+// Init is a parameter's initial distribution.
+type Init struct {
+	Kind InitKind
+	Std  float32
+}
+
+func (i Init) String() string {
+	switch i.Kind {
+	case Ones:
+		return "ones"
+	case Normal:
+		return fmt.Sprintf("normal(%.4g)", i.Std)
+	}
+	return "zeros"
+}
+
+// QuantPart says which tensor of a quantized weight a parameter is.
+type QuantPart uint8
+
+// The tensors of a weight quantized for MatMulNBits.
+const (
+	QuantData   QuantPart = iota // uint8 [N, ceil(K/block), block*bits/8]
+	QuantScales                  // float [N, ceil(K/block)]
+)
+
+// Quant says that a parameter is one part of the block-wise quantized form of a
+// float weight.
+type Quant struct {
+	Part   QuantPart
+	Weight string // name of the float weight, as Hugging Face names it
+	K, N   int64  // the weight's inner and outer size: y[N] = W x[K]
+	Block  int64
+	Bits   int
+	// Transposed: the float weight is stored [N, K] (an embedding used as LM
+	// head), not [K, N] (as GPT-2 stores its linear layers).
+	Transposed bool
+}
+
+// Blocks is the number of quantization blocks in one row of K.
+func (q *Quant) Blocks() int64 { return (q.K + q.Block - 1) / q.Block }
+
+// Param is a trained tensor. Its shape is fixed; where its bytes are is decided
+// by the [Placer] when the graph is encoded.
+type Param struct {
+	*Value
+	Init  Init
+	Quant *Quant // nil for a tensor stored as it is
+}
+
+// Bytes is the parameter's size.
+func (p *Param) Bytes() int64 {
+	n, _ := p.Shape.Elements()
+	return n * p.Type.Size()
+}

@@ -1,0 +1,62 @@
+package ir
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Print writes the graph as text, a line for each value and node, in an order
+// that does not change from run to run: for goldens and for people.
+func (g *Graph) Print(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "graph %s opset %d, %s %d, ir %d\n", g.Name, OpsetONNX, DomainMS, OpsetMS, IRVersion)
+	for _, v := range g.Inputs {
+		fmt.Fprintf(&b, "input  %s %v%v\n", v.Name, v.Type, v.Shape)
+	}
+	for _, p := range g.Params {
+		fmt.Fprintf(&b, "param  %s %v%v %v", p.Name, p.Type, p.Shape, p.Init)
+		if q := p.Quant; q != nil {
+			fmt.Fprintf(&b, " int%d block %d of %s", q.Bits, q.Block, q.Weight)
+		}
+		b.WriteByte('\n')
+	}
+	for _, c := range g.Consts {
+		what := "const "
+		if c.Input {
+			what = "default"
+		}
+		fmt.Fprintf(&b, "%s %s %v%v = %s\n", what, c.Name, c.Type, c.Shape, c.text())
+	}
+	for _, n := range g.Nodes {
+		names := func(vs []*Value) string {
+			parts := make([]string, len(vs))
+			for i, v := range vs {
+				parts[i] = "_"
+				if v != nil {
+					parts[i] = v.Name
+				}
+			}
+			return strings.Join(parts, ", ")
+		}
+		op := n.Op
+		if n.Domain != DomainONNX {
+			op = n.Domain + "." + n.Op
+		}
+		fmt.Fprintf(&b, "%s = %s(%s)", names(n.Outputs), op, names(n.Inputs))
+		for _, a := range n.Attrs {
+			fmt.Fprintf(&b, " %s=%v", a.Name, a.Value)
+		}
+		for _, v := range n.Outputs {
+			if v != nil {
+				fmt.Fprintf(&b, " : %v%v", v.Type, v.Shape)
+			}
+		}
+		b.WriteByte('\n')
+	}
+	for _, v := range g.Outputs {
+		fmt.Fprintf(&b, "output %s %v%v\n", v.Name, v.Type, v.Shape)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}

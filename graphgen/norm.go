@@ -1,0 +1,20 @@
+package graphgen
+
+import "lathe/graphgen/ir"
+
+// norm adds what is pending to the residual stream, and returns the stream's
+// layer normalisation and the stream with nothing pending.
+func (l *lowering) norm(s stream, name string) (*ir.Value, stream) {
+	gain := l.Param(name+".weight", ir.Float, ir.Init{Kind: ir.Ones}, l.dModel)
+	beta := l.Param(name+".bias", ir.Float, ir.Init{}, l.dModel)
+	if l.fused {
+		x, sum := l.SkipLayerNorm(s.branch, s.sum, gain, beta, s.bias, gpt2Epsilon)
+		return x, stream{sum: sum}
+	}
+	branch := s.branch
+	if s.bias != nil {
+		branch = l.Add(branch, s.bias)
+	}
+	sum := l.Add(s.sum, branch)
+	return l.LayerNorm(sum, gain, beta, gpt2Epsilon), stream{sum: sum}
+}

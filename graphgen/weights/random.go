@@ -1,0 +1,152 @@
+package weights
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math"
+	"math/rand/v2"
+
+	"lathe/graphgen/ir"
+)
+
+// Random draws parameters from their initial distributions. A weight depends on
+// the seed and its name only, so a quantized graph holds the quantized form of
+// what the fp32 graph of the same seed holds.
+type Random struct {
+	Seed uint64
+
+	last quantized // the scales of a weight follow its data: both are computed once
+}
+
+// quantized is a weight in MatMulNBits's form.
+type quantized struct {
+	weight string
+	quant  ir.Quant
+	data   []byte
+	scales []float32
+}
+
+// Hash implements [Source].
+func (r *Random) Hash() string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "random %d", r.Seed))
+	return hex.EncodeToString(sum[:])
+}
+
+// rows calls yield with the weight's values, row by row; the slice is reused.
+func (r *Random) rows(name string, init ir.Init, rows, cols int64, yield func(i int64, row []float32) error) error {
+	h := fnv.New64a()
+	io.WriteString(h, name)
+	rng := rand.New(rand.NewPCG(r.Seed, h.Sum64()))
+	row := make([]float32, cols)
+	for i := range rows {
+		for j := range row {
+			row[j] = normal(rng, init.Std)
+		}
+		if err := yield(i, row); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// normal draws from a normal distribution of mean 0, never zero and never
+// denormal: kernels may treat both in another time.
+func normal(rng *rand.Rand, std float32) float32 {
+	v := float32(rng.NormFloat64()) * std
+	if v > -tiny && v < tiny {
+		return tiny
+	}
+	return v
+}
+
+// tiny is far above the smallest normal float and far below any weight.
+const tiny = 1e-12
+
+// WriteParam implements [Source].
+func (r *Random) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error {
+	switch {
+	case p.Quant != nil:
+		return r.writeQuantized(ctx, w, p)
+	case !external(p):
+		b, err := vector(p)
+		if err != nil {
+			return err
+		}
+		_, err = w.Write(b)
+		return err
+	}
+	buf := make([]byte, 0, 4*p.Shape[1].N)
+	return r.rows(p.Name, p.Init, p.Shape[0].N, p.Shape[1].N, func(_ int64, row []float32) error {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		_, err := w.Write(appendFloats(buf[:0], row))
+		return err
+	})
+}
+
+func (r *Random) writeQuantized(ctx context.Context, w io.Writer, p *ir.Param) error {
+	key := *p.Quant
+	key.Part = ir.QuantData
+	if r.last.weight != key.Weight || r.last.quant != key {
+		q, err := r.quantize(ctx, p)
+		if err != nil {
+			return err
+		}
+		q.quant = key
+		r.last = q
+	}
+	var err error
+	if p.Quant.Part == ir.QuantData {
+		_, err = w.Write(r.last.data)
+	} else {
+		_, err = w.Write(appendFloats(nil, r.last.scales))
+	}
+	return err
+}
+
+func (r *Random) quantize(ctx context.Context, p *ir.Param) (quantized, error) {
+	q := p.Quant
+	if q.Bits != 4 {
+		return quantized{}, fmt.Errorf("weights: parameter %s: %d bits, known: 4", p.Name, q.Bits)
+	}
+	blocks := q.Blocks()
+	out := quantized{weight: q.Weight, data: make([]byte, q.N*blocks*q.Block/2), scales: make([]float32, q.N*blocks)}
+	put := func(n int64, row []float32) {
+		bytes := blocks * q.Block / 2
+		Quantize4(row, int(q.Block), out.data[n*bytes:(n+1)*bytes], out.scales[n*blocks:(n+1)*blocks])
+	}
+	if q.Transposed { // stored [N, K]: a row is a row
+		err := r.rows(q.Weight, p.Init, q.N, q.K, func(i int64, row []float32) error {
+			put(i, row)
+			return ctx.Err()
+		})
+		return out, err
+	}
+	columns := make([]float32, q.N*q.K) // stored [K, N]: turned first
+	err := r.rows(q.Weight, p.Init, q.K, q.N, func(i int64, row []float32) error {
+		for n, v := range row {
+			columns[int64(n)*q.K+i] = v
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return out, err
+	}
+	for n := range q.N {
+		put(n, columns[n*q.K:(n+1)*q.K])
+	}
+	return out, nil
+}
+
+func appendFloats(b []byte, vals []float32) []byte {
+	for _, v := range vals {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v))
+	}
+	return b
+}

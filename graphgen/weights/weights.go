@@ -1,0 +1,53 @@
+// Package weights provides the bytes of a graph's parameters: from the shared
+// pool that every timed candidate maps (see [Pool]), or drawn at random as the
+// model's family initialises them (see [Random]); and it writes a graph with its
+// weights as an ONNX file with external data (see [Write]).
+//
+// Matrices are external data, 4096-byte aligned so that they can be mapped;
+// vectors (biases and norms) are stored in the model file. The rule is the same
+// for what is timed and for what is written.
+package weights
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"math"
+
+	"lathe/graphgen/ir"
+)
+
+// Align is the alignment of external tensors: a memory page, so that each can be
+// mapped on its own.
+const Align = 4096
+
+func alignUp(n int64) int64 { return (n + Align - 1) / Align * Align }
+
+// Source writes the bytes of parameters.
+type Source interface {
+	// WriteParam writes exactly p.Bytes() bytes, little-endian.
+	WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error
+	// Hash identifies the values of all parameters: equal hashes and equal
+	// graphs mean equal weights.
+	Hash() string
+}
+
+// external says whether a parameter's bytes are kept outside the model file.
+func external(p *ir.Param) bool { return len(p.Shape) > 1 }
+
+// vector is the bytes of a parameter of constant value.
+func vector(p *ir.Param) ([]byte, error) {
+	b := make([]byte, p.Bytes())
+	switch {
+	case p.Type != ir.Float:
+		return nil, fmt.Errorf("weights: parameter %s is a vector of %v, not float", p.Name, p.Type)
+	case p.Init.Kind == ir.Ones:
+		for i := 0; i < len(b); i += 4 {
+			binary.LittleEndian.PutUint32(b[i:], math.Float32bits(1))
+		}
+	case p.Init.Kind == ir.Normal:
+		return nil, fmt.Errorf("weights: parameter %s is a vector that starts at random; only matrices do", p.Name)
+	}
+	return b, nil
+}
