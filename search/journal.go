@@ -1,0 +1,214 @@
+package search
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+
+	"lathe/graphgen/arch"
+)
+
+// Recorder takes down what happens, entry by entry, in order. An entry that
+// Record returned nil for must survive a kill of the process: the driver does
+// not go on before. The store implements it; to the store an entry is opaque
+// JSON (json.Marshal of the Entry).
+type Recorder interface {
+	Record(Entry) error
+}
+
+// RecorderFunc makes a function a Recorder.
+type RecorderFunc func(Entry) error
+
+// Record calls f.
+func (f RecorderFunc) Record(e Entry) error { return f(e) }
+
+// FrontsOnly leaves evaluations out of a journal, for searches whose evaluations
+// are predictions: they are cheap to make again, and enumerating a space would
+// write tens of thousands. A search recorded so is resumed by running it again.
+func FrontsOnly(r Recorder) Recorder {
+	return RecorderFunc(func(e Entry) error {
+		if e.Evaluation != nil {
+			return nil
+		}
+		return r.Record(e)
+	})
+}
+
+// Entry is one line of a journal: exactly one of its fields is set.
+type Entry struct {
+	Begin      *Begin      `json:"begin,omitempty"`
+	Evaluation *Evaluation `json:"evaluation,omitempty"`
+	Iteration  *Iteration  `json:"iteration,omitempty"`
+	End        *End        `json:"end,omitempty"`
+}
+
+// JournalVersion is the version of the entries written here.
+const JournalVersion = 1
+
+// Begin heads a journal with all that decides which points a search proposes and
+// what their figures mean. A search is resumed only under an equal head.
+type Begin struct {
+	Version   int    `json:"version"`
+	Method    string `json:"method"`
+	Seed      uint64 `json:"seed"`
+	Space     string `json:"space_hash"`
+	Build     string `json:"build"`
+	Baseline  string `json:"baseline"`
+	Proxy     string `json:"proxy"`
+	Evaluator string `json:"evaluator"`
+}
+
+// Iteration is written when an iteration's batch is evaluated. A partial one
+// was cut short by a budget or a cancellation; when the search is resumed the
+// whole one follows, so that the last entry of each number counts.
+type Iteration struct {
+	Number      int          `json:"number"`      // from 1
+	Evaluations int          `json:"evaluations"` // in all, up to here
+	Dropped     int          `json:"dropped"`     // of these
+	Partial     bool         `json:"partial,omitempty"`
+	Front       []FrontPoint `json:"front"` // from the best quality to the worst
+}
+
+// FrontPoint is one point of an iteration's front, as a plot needs it.
+type FrontPoint struct {
+	Point   arch.Point `json:"point"`
+	Quality float64    `json:"quality"`
+	Latency float64    `json:"latency"`
+}
+
+// End is written when a search stops. A journal may have several, one for each
+// time that it was resumed; a search that was killed has none.
+type End struct {
+	Status      Status       `json:"status"`
+	Iterations  int          `json:"iterations"`
+	Evaluations int          `json:"evaluations"`
+	Front       []FrontPoint `json:"front"`
+}
+
+// Journal is what a journal's entries say, put together. The zero value is a
+// journal with nothing in it.
+type Journal struct {
+	Begin       *Begin
+	Evaluations []Evaluation // in the order recorded
+	Iterations  []Iteration  // by number, without gaps; only the last may be partial
+	End         *End         // of the last run, nil if it was killed
+}
+
+// Add takes the next entry in. Its errors name what is wrong with the entry;
+// the journal is then unchanged.
+func (j *Journal) Add(e Entry) error {
+	set := 0
+	for _, has := range []bool{e.Begin != nil, e.Evaluation != nil, e.Iteration != nil, e.End != nil} {
+		if has {
+			set++
+		}
+	}
+	switch {
+	case set != 1:
+		return fmt.Errorf("search: journal entry has %d of begin, evaluation, iteration and end, want one", set)
+	case j.Begin == nil && e.Begin == nil:
+		return errors.New("search: journal does not start with a begin entry")
+	case e.Begin != nil:
+		return j.addBegin(*e.Begin)
+	case e.Evaluation != nil:
+		return j.addEvaluation(*e.Evaluation)
+	case e.Iteration != nil:
+		return j.addIteration(*e.Iteration)
+	}
+	end := *e.End
+	j.End = &end
+	return nil
+}
+
+func (j *Journal) addBegin(b Begin) error {
+	if b.Version > JournalVersion {
+		return fmt.Errorf("search: journal has version %d, this lathe reads up to %d", b.Version, JournalVersion)
+	}
+	if b.Version < 1 {
+		return fmt.Errorf("search: journal has version %d, want 1 to %d", b.Version, JournalVersion)
+	}
+	if j.Begin == nil {
+		j.Begin = &b
+		return nil
+	}
+	return j.Begin.match(b)
+}
+
+func (j *Journal) addEvaluation(e Evaluation) error {
+	if e.Dropped == "" && (!(e.Latency > 0) || math.IsInf(e.Latency, 0)) {
+		return fmt.Errorf("search: journal has latency %v for %+v, want a positive ratio", e.Latency, e.Point)
+	}
+	j.Evaluations = append(j.Evaluations, e)
+	j.End = nil
+	return nil
+}
+
+func (j *Journal) addIteration(it Iteration) error {
+	n := len(j.Iterations)
+	switch {
+	case n > 0 && j.Iterations[n-1].Partial && it.Number == n:
+		j.Iterations[n-1] = it
+	case it.Number == n+1 && (n == 0 || !j.Iterations[n-1].Partial):
+		j.Iterations = append(j.Iterations, it)
+	default:
+		return fmt.Errorf("search: journal has iteration %d after %d", it.Number, n)
+	}
+	j.End = nil
+	return nil
+}
+
+// match names the first thing in which the search at hand, b, is not the one
+// that the journal is of.
+func (j *Begin) match(b Begin) error {
+	for _, f := range []struct{ what, have, want string }{
+		{"method", j.Method, b.Method},
+		{"seed", fmt.Sprint(j.Seed), fmt.Sprint(b.Seed)},
+		{"space", j.Space, b.Space},
+		{"build", j.Build, b.Build},
+		{"baseline", j.Baseline, b.Baseline},
+		{"quality proxy", j.Proxy, b.Proxy},
+		{"evaluator", j.Evaluator, b.Evaluator},
+	} {
+		if f.have != f.want {
+			return fmt.Errorf("search: the journal's %s is %s, this search's is %s: %w", f.what, f.have, f.want, ErrOtherSearch)
+		}
+	}
+	return nil
+}
+
+// ErrOtherSearch is wrapped by the error for a journal of another search.
+var ErrOtherSearch = errors.New("resume it as it was started, or start a new search")
+
+// ReadJournal reads entries as json.Encoder writes them, one after another. On
+// an error it returns what came before it.
+func ReadJournal(r io.Reader) (*Journal, error) {
+	j := new(Journal)
+	dec := json.NewDecoder(r)
+	for n := 1; ; n++ {
+		var e Entry
+		if err := dec.Decode(&e); err == io.EOF {
+			return j, nil
+		} else if err != nil {
+			return j, fmt.Errorf("search: journal entry %d: %w", n, err)
+		}
+		if err := j.Add(e); err != nil {
+			return j, fmt.Errorf("search: journal entry %d: %w", n, err)
+		}
+	}
+}
+
+func frontPoints(front []Evaluation) []FrontPoint {
+	points := make([]FrontPoint, len(front))
+	for i, e := range front {
+		points[i] = FrontPoint{e.Point, e.Quality, e.Latency}
+	}
+	return points
+}
+
+func (it Iteration) equal(o Iteration) bool {
+	return it.Number == o.Number && it.Evaluations == o.Evaluations && it.Dropped == o.Dropped &&
+		it.Partial == o.Partial && slices.Equal(it.Front, o.Front)
+}
