@@ -13,23 +13,24 @@ import (
 // comes and goes makes successive ratios alike, and the interval is then too
 // narrow. Autocorrelation of LogRatios shows that; PairedRatioBlock allows for it.
 //
-// The ratios are handled as logarithms, so an even number of pairs has the
-// geometric mean of the two middle ratios as its median, and exchanging a and b
-// gives exactly the reciprocal estimate and interval. All values must be positive.
+// Of an even number of pairs the median is the geometric mean of the two middle
+// ratios, so that exchanging a and b gives the reciprocal estimate and interval,
+// which an arithmetic mean would not. All values must be positive.
 func PairedRatio(a, b []float64, level float64) Estimate {
 	level = checkLevel(level)
-	logs, est := pairedLogs(a, b)
-	if logs == nil {
+	ratios, est := pairedRatios(a, b)
+	if ratios == nil {
 		return est
 	}
-	est.Value = math.Exp(Median(logs))
-	slices.Sort(logs)
-	lo, hi := QuantileRanks(len(logs), 0.5, level)
+	slices.Sort(ratios)
+	n := len(ratios)
+	est.Value = middle(ratios[(n+1)/2-1], ratios[n/2])
+	lo, hi := QuantileRanks(n, 0.5, level)
 	if lo == 0 || hi == 0 { // for the median both ends come at the same n
-		est.Warnings = append(est.Warnings, fewSamples(len(logs), 0.5, level))
+		est.Warnings = append(est.Warnings, fewSamples(n, 0.5, level))
 		return est
 	}
-	est.CI = Interval{math.Exp(logs[lo-1]), math.Exp(logs[hi-1])}
+	est.CI = Interval{ratios[lo-1], ratios[hi-1]}
 	return est
 }
 
@@ -42,12 +43,13 @@ func PairedRatio(a, b []float64, level float64) Estimate {
 // level of 0.95, where the exact interval covers 0.77. Under ten blocks it warns.
 func PairedRatioBlock(a, b []float64, opt Bootstrap, rng *rand.Rand) Estimate {
 	opt = opt.withDefaults(len(a))
-	logs, est := pairedLogs(a, b)
-	if logs == nil {
+	ratios, est := pairedRatios(a, b)
+	if ratios == nil {
 		return est
 	}
-	n := len(logs)
-	est.Value = math.Exp(Median(logs))
+	n := len(ratios)
+	order := argsort(ratios)
+	est.Value = middle(ratios[order[(n+1)/2-1]], ratios[order[n/2]])
 	if need := MinSamples(0.5, opt.Level); n < need {
 		est.Warnings = append(est.Warnings, fewSamples(n, 0.5, opt.Level))
 		return est
@@ -55,19 +57,25 @@ func PairedRatioBlock(a, b []float64, opt Bootstrap, rng *rand.Rand) Estimate {
 	if w := opt.fewBlocks(n); w != nil {
 		est.Warnings = append(est.Warnings, w)
 	}
-	order := argsort(logs)
 	counts := make([]int, n)
 	reps := make([]float64, opt.Resamples)
 	for i := range reps {
 		resample(counts, opt.Block, rng)
-		// The mean of the ranks floor((n+1)/2) and ceil((n+1)/2), as Median has it.
-		lower := logs[order[rankIn(counts, order, (n+1)/2)]]
-		upper := logs[order[rankIn(counts, order, n/2+1)]]
-		reps[i] = lower + (upper-lower)/2
+		lower := ratios[order[rankIn(counts, order, (n+1)/2)]]
+		upper := ratios[order[rankIn(counts, order, n/2+1)]]
+		reps[i] = middle(lower, upper)
 	}
-	ci := percentile(reps, opt.Level)
-	est.CI = Interval{math.Exp(ci.Low), math.Exp(ci.High)}
+	est.CI = percentile(reps, opt.Level)
 	return est
+}
+
+// middle returns the geometric mean of two ratios, and one of them itself where
+// they are equal.
+func middle(a, b float64) float64 {
+	if a == b {
+		return a
+	}
+	return math.Sqrt(a) * math.Sqrt(b) // a*b may overflow
 }
 
 // LogRatios returns log(a[i]/b[i]) in the order given.
@@ -80,8 +88,9 @@ func LogRatios(a, b []float64) []float64 {
 	return logs
 }
 
-// pairedLogs gives the log ratios, or nil and the estimate that says why not.
-func pairedLogs(a, b []float64) ([]float64, Estimate) {
+// pairedRatios gives the ratios in the order of the pairs, or nil and the
+// estimate that says why not.
+func pairedRatios(a, b []float64) ([]float64, Estimate) {
 	checkPairs(len(a), len(b))
 	est := Estimate{Value: math.NaN(), CI: Everything(), N: len(a)}
 	if len(a) == 0 {
@@ -92,7 +101,11 @@ func pairedLogs(a, b []float64) ([]float64, Estimate) {
 		est.Warnings = append(est.Warnings, fmt.Errorf("stat: pair %d is %g / %g: a ratio needs positive, finite values", i, a[i], b[i]))
 		return nil, est
 	}
-	return LogRatios(a, b), est
+	ratios := make([]float64, len(a))
+	for i := range a {
+		ratios[i] = a[i] / b[i]
+	}
+	return ratios, est
 }
 
 // firstNotPositive returns the first index at which a or b is not positive and

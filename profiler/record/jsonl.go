@@ -1,0 +1,180 @@
+package record
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"reflect"
+)
+
+// maxLine bounds one JSON line, 64 MiB: a hundred thousand requests fit, and a
+// file that is no JSON lines file does not fill the memory.
+const maxLine = 64 << 20
+
+// ErrTruncated is in the chain of the error for a last line that ends inside a
+// record: the writer was stopped, and the lines before it are whole.
+var ErrTruncated = errors.New("the file ends inside a record")
+
+// LineError is an error in one line of a JSON lines file.
+type LineError struct {
+	Line int // from 1
+	Err  error
+}
+
+func (e *LineError) Error() string { return fmt.Sprintf("record: line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns the error without its line.
+func (e *LineError) Unwrap() error { return e.Err }
+
+// Encoder writes records as JSON lines.
+type Encoder struct{ w io.Writer }
+
+// NewEncoder returns an encoder that writes to w.
+func NewEncoder(w io.Writer) *Encoder { return &Encoder{w} }
+
+// Encode writes r as one line, in one call of Write. A record that is not valid
+// is refused and nothing is written.
+func (e *Encoder) Encode(r Record) error {
+	b, err := Marshal(r)
+	if err != nil {
+		return err
+	}
+	_, err = e.w.Write(append(b, '\n'))
+	return err
+}
+
+// Marshal returns the JSON of a valid record, without a line end.
+func Marshal(r Record) ([]byte, error) {
+	if err := r.Validate(); err != nil {
+		return nil, err
+	}
+	b, err := json.Marshal(r)
+	if err != nil {
+		return nil, fmt.Errorf("record: %w", err)
+	}
+	return b, nil
+}
+
+// Unmarshal reads one record from JSON, as strictly as Decoder.
+func Unmarshal(b []byte) (Record, error) {
+	r, err := parse(b)
+	if err != nil {
+		return Record{}, fmt.Errorf("record: %w", err)
+	}
+	return r, nil
+}
+
+// Decoder reads records from JSON lines. It is strict: an unknown or repeated
+// field, a value of the wrong type or a record that is not valid is an error that
+// names the line and the field. Blank lines are passed over.
+type Decoder struct {
+	r    *bufio.Reader
+	line int
+}
+
+// NewDecoder returns a decoder that reads from r.
+func NewDecoder(r io.Reader) *Decoder { return &Decoder{r: bufio.NewReaderSize(r, 1<<16)} }
+
+// Line returns the number of the line read last, from 1.
+func (d *Decoder) Line() int { return d.line }
+
+// Decode returns the next record, or io.EOF after the last one. Every other error
+// is a *LineError. Reading can go on behind a line that was in error.
+func (d *Decoder) Decode() (Record, error) {
+	for {
+		line, whole, err := d.readLine()
+		if err == io.EOF {
+			return Record{}, io.EOF
+		}
+		if err != nil {
+			return Record{}, &LineError{d.line, err}
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			continue
+		}
+		r, err := parse(line)
+		if err != nil && !whole && !json.Valid(line) {
+			err = fmt.Errorf("%w: %d bytes and no line end (%v)", ErrTruncated, len(line), err)
+		}
+		if err != nil {
+			return Record{}, &LineError{d.line, err}
+		}
+		return r, nil
+	}
+}
+
+// All yields every record until the first error, which it yields last.
+func (d *Decoder) All() iter.Seq2[Record, error] {
+	return func(yield func(Record, error) bool) {
+		for {
+			r, err := d.Decode()
+			if err == io.EOF || !yield(r, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// readLine returns the next line and whether it ended in a line end. A line that
+// is too long is skipped to its end and is an error.
+func (d *Decoder) readLine() (line []byte, whole bool, err error) {
+	d.line++
+	size := 0
+	for {
+		part, err := d.r.ReadSlice('\n')
+		if size += len(part); size <= maxLine {
+			line = append(line, part...)
+		}
+		switch {
+		case err == bufio.ErrBufferFull:
+			continue
+		case err == io.EOF && size == 0:
+			return nil, false, io.EOF
+		case err != nil && err != io.EOF:
+			return nil, false, err
+		case size > maxLine:
+			return nil, false, fmt.Errorf("line of %d bytes: want at most %d", size, maxLine)
+		}
+		return line, err == nil, nil
+	}
+}
+
+// parse reads one record, without the package's prefix in its errors.
+func parse(b []byte) (Record, error) {
+	var r Record
+	if !json.Valid(b) {
+		return r, explain(json.Unmarshal(b, &r))
+	}
+	if t := bytes.TrimSpace(b); t[0] != '{' {
+		return r, fmt.Errorf("%.20s is not a record: want a JSON object", t)
+	}
+	// Unknown fields first: a misspelt name explains what would otherwise be
+	// reported as missing.
+	if err := checkFields(b, reflect.TypeFor[Record]()); err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(b, &r); err != nil {
+		return Record{}, explain(err)
+	}
+	if err := r.check(); err != nil {
+		return Record{}, err
+	}
+	return r, nil
+}
+
+// explain says where in the line an error of encoding/json is.
+func explain(err error) error {
+	var syntax *json.SyntaxError
+	var typ *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Errorf("column %d: %w", syntax.Offset, err)
+	case errors.As(err, &typ) && typ.Field != "":
+		return fmt.Errorf("field %s is a %s: want %s", typ.Field, typ.Value, typ.Type)
+	}
+	return err
+}

@@ -1,0 +1,254 @@
+package record
+
+import (
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"lathe/graphgen/arch"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func candidate(t testing.TB, name string) arch.Candidate {
+	t.Helper()
+	c, err := arch.ParseCandidate(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// sample returns a valid record with every field set.
+func sample(t testing.TB) Record {
+	return Record{
+		ID: "r1", Time: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Seed: 1<<64 - 1,
+		Candidate: candidate(t, "gpt2-l2-d64-f256-h4+int4b32"), Baseline: candidate(t, "gpt2-l3-d64-f256-h4"),
+		GraphHash: "aa", BuildHash: "bb", WeightsHash: "cc",
+		Workload: Workload{Name: "w", Description: "two", Requests: []WorkloadRequest{{5, 2, 9}, {7, 1, 0}}},
+		Host: Host{CPUModel: "cpu", Flags: []string{"avx2", "fma"}, Cores: 2, Governor: "performance",
+			MemoryBytes: 8 << 30, Kernel: "6.1", OS: "linux", Arch: "amd64", LibraryVersion: "1.32.0", Provider: "cpu"},
+		Binding: Shared,
+		PL:      []StepPair{{Len: 64, NS: 90, PartnerNS: 100, PartnerFirst: true}},
+		TL:      []StepPair{{Len: 0, NS: 9, PartnerNS: 10}},
+		Requests: []RequestPair{
+			{Own: Request{5, 2, 9, 50, []int64{5}}, Partner: Request{5, 3, 12, 60, []int64{6, 7}}, PartnerFirst: true},
+			{Own: Request{7, 1, 0, 70, []int64{}}, Partner: Request{7, 0, 0, 80, []int64{}}},
+		},
+		EmitNS: 1, CreateNS: 2, WarmupNS: 3, Warnings: []string{"noisy"},
+	}
+}
+
+func TestValidate(t *testing.T) {
+	if err := sample(t).Validate(); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(*Record){
+		"time is missing":               func(r *Record) { r.Time = time.Time{} },
+		"year 10000":                    func(r *Record) { r.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
+		"candidate: ":                   func(r *Record) { r.Candidate.Spec.DModel = -1 },
+		"baseline: ":                    func(r *Record) { r.Baseline = arch.Candidate{} },
+		`binding is "both"`:             func(r *Record) { r.Binding = "both" },
+		"-1 cores":                      func(r *Record) { r.Host.Cores = -1 },
+		"create_ns is -4":               func(r *Record) { r.CreateNS = -4 },
+		"all empty":                     func(r *Record) { r.PL, r.TL, r.Requests = nil, nil, nil },
+		"pl[0].len is 0":                func(r *Record) { r.PL[0].Len = 0 },
+		"tl[0].len is -1":               func(r *Record) { r.TL[0].Len = -1 },
+		"pl[0].ns is 0":                 func(r *Record) { r.PL[0].NS = 0 },
+		"tl[0].partner_ns is -2":        func(r *Record) { r.TL[0].PartnerNS = -2 },
+		"requests[0].own.pl_ns is 0":    func(r *Record) { r.Requests[0].Own.PL = 0 },
+		"partner.tl_ns[1] is 0":         func(r *Record) { r.Requests[0].Partner.TL[1] = 0 },
+		"1 times for 3 generated":       func(r *Record) { r.Requests[0].Own.GeneratedTokens = 3 },
+		"own.chars is -1":               func(r *Record) { r.Requests[0].Own.Chars = -1 },
+		"chars is 3 with no generated":  func(r *Record) { r.Requests[1].Partner.Chars = 3 },
+		"own.generated_tokens is -1":    func(r *Record) { r.Requests[1].Own.GeneratedTokens = -1 },
+		"own.prompt_tokens is 0":        func(r *Record) { r.Requests[1].Own.PromptTokens = 0 },
+		"6 tokens for the candidate":    func(r *Record) { r.Requests[0].Own.PromptTokens = 6 },
+		"workload.name is empty":        func(r *Record) { r.Workload.Name = "" },
+		"has no requests":               func(r *Record) { r.Workload.Requests = nil },
+		"requests[0].prompt_tokens":     func(r *Record) { r.Workload.Requests[0].PromptTokens = 0 },
+		"workload.requests[1].chars is": func(r *Record) { r.Workload.Requests[1].Chars = -1 },
+	} {
+		r := sample(t)
+		spoil(&r)
+		err := r.Validate()
+		if err == nil || !strings.HasPrefix(err.Error(), "record: ") || !strings.Contains(err.Error(), want) {
+			t.Errorf("want an error with %q, got %v", want, err)
+		}
+	}
+	// Steps alone need no workload.
+	r := sample(t)
+	r.Requests, r.Workload = nil, Workload{}
+	if err := r.Validate(); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestKind(t *testing.T) {
+	r := sample(t)
+	if r.Kind() != Steps|Requests || r.Kind().String() != "steps+requests" {
+		t.Errorf("got %v", r.Kind())
+	}
+	r.TL = nil
+	if r.Kind() != Requests {
+		t.Errorf("PL without TL: %v", r.Kind())
+	}
+	r.Requests = nil
+	if r.Kind() != 0 || r.Kind().String() != "none" {
+		t.Errorf("PL alone: %v", r.Kind())
+	}
+}
+
+func TestHashes(t *testing.T) {
+	h := sample(t).Host
+	same := h
+	same.Flags = []string{"fma", "avx2", "fma"}
+	same.MemoryBytes += 100 << 20
+	if h.Hash() != same.Hash() {
+		t.Error("order of flags and a few MiB must not change a host")
+	}
+	if h.Flags[0] != "avx2" || h.MemoryBytes != 8<<30 {
+		t.Error("Hash changed its receiver")
+	}
+	other := h
+	other.LibraryVersion = "1.31.0"
+	if h.Hash() == other.Hash() {
+		t.Error("another library is another host")
+	}
+	w := sample(t).Workload
+	renamed := w
+	renamed.Name, renamed.Description = "x", ""
+	if w.Hash() != renamed.Hash() || w.Hash() == w.First(1).Hash() || (Workload{}).Hash() != "" {
+		t.Error("a workload's hash is that of its requests")
+	}
+	a, err := sample(t).ContentID()
+	if err != nil || len(a) != 32 {
+		t.Fatal(a, err)
+	}
+	r := sample(t)
+	r.ID = "another"
+	if b, _ := r.ContentID(); a != b {
+		t.Error("the ID must not be in its own hash")
+	}
+	r.PL[0].NS++
+	if b, _ := r.ContentID(); a == b {
+		t.Error("a sample changed and the ID did not")
+	}
+}
+
+func TestDefaultWorkload(t *testing.T) {
+	w := DefaultWorkload(1)
+	if err := w.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(w, DefaultWorkload(1)); diff != "" {
+		t.Fatal("one seed, two workloads", diff)
+	}
+	if w.Hash() == DefaultWorkload(2).Hash() {
+		t.Error("two seeds, one workload")
+	}
+	// The requests of seed 1 are what records in stores were timed on: a change here
+	// needs a new name.
+	if got, want := w.Hash(), "9f25f3c87a36337d"; !strings.HasPrefix(got, want) {
+		t.Errorf("default-1 has become %s", got)
+	}
+	var prompts, chars, tokens, median int
+	for seed := range uint64(20) {
+		for _, r := range DefaultWorkload(seed).Requests {
+			if r.PromptTokens < 16 || r.PromptTokens > 128 || r.GeneratedTokens < 1 || r.GeneratedTokens > 12 || r.Chars < r.GeneratedTokens {
+				t.Fatalf("request %+v is out of range", r)
+			}
+			if r.PromptTokens <= 64 {
+				median++
+			}
+			prompts++
+			tokens += r.GeneratedTokens
+			chars += r.Chars
+		}
+	}
+	if f := float64(median) / float64(prompts); f < 0.48 || f > 0.53 {
+		t.Errorf("%.3f of the prompts have at most 64 tokens, want half", f)
+	}
+	if f := float64(chars) / float64(tokens); f < 4.1 || f > 4.3 {
+		t.Errorf("%.2f characters a token, want 4.2", f)
+	}
+	if n := len(w.First(10).Requests); n != 10 {
+		t.Errorf("First(10) has %d", n)
+	}
+	if n := len(w.First(1000).Requests); n != DefaultRequests {
+		t.Errorf("First(1000) has %d", n)
+	}
+}
+
+func TestDrift(t *testing.T) {
+	series := func(last int64) Record {
+		r := sample(t)
+		r.PL, r.TL, r.Requests = nil, nil, nil
+		for i := range 30 {
+			ns := int64(1000)
+			if i >= 20 {
+				ns = last
+			}
+			// One outlier a third: the median does not care.
+			if i%10 == 3 {
+				ns *= 9
+			}
+			r.TL = append(r.TL, StepPair{Len: 64, NS: 5, PartnerNS: ns})
+		}
+		return r
+	}
+	for _, c := range []struct {
+		last    int64
+		want    float64
+		drifted bool
+	}{{1000, 0, false}, {1050, 0.05, false}, {1200, 0.2, true}, {800, -0.2, true}} {
+		r := series(c.last)
+		if got := Drift(r); got < c.want-1e-9 || got > c.want+1e-9 || Drifted(r) != c.drifted {
+			t.Errorf("last third at %d: drift %g (%t), want %g (%t)", c.last, got, Drifted(r), c.want, c.drifted)
+		}
+	}
+	r := series(2000)
+	r.TL = r.TL[14:22]
+	if got := Drift(r); got != 0 {
+		t.Errorf("eight samples have a drift of %g", got)
+	}
+	// Requests count as well, by their time a token.
+	r = series(1000)
+	for i := range 9 {
+		r.Requests = append(r.Requests, RequestPair{Partner: Request{TL: []int64{int64(100 + 50*(i/6))}}})
+	}
+	if got := Drift(r); got < 0.499 || got > 0.501 {
+		t.Errorf("requests: drift %g, want 0.5", got)
+	}
+}
+
+// drawRecord makes arbitrary valid records.
+func drawRecord(t *rapid.T, base Record) Record {
+	ns := rapid.Int64Range(1, 1e12)
+	steps := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) StepPair {
+		return StepPair{rapid.IntRange(1, 2048).Draw(t, "len"), ns.Draw(t, "ns"), ns.Draw(t, "partner_ns"), rapid.Bool().Draw(t, "first")}
+	}), 0, 20)
+	side := func(t *rapid.T, prompt int) Request {
+		q := Request{PromptTokens: prompt, GeneratedTokens: rapid.IntRange(0, 5).Draw(t, "tokens"), PL: ns.Draw(t, "pl")}
+		n := max(q.GeneratedTokens-1, 0)
+		q.TL = rapid.SliceOfN(ns, n, n).Draw(t, "tl")
+		if q.GeneratedTokens > 0 {
+			q.Chars = rapid.IntRange(0, 30).Draw(t, "chars")
+		}
+		return q
+	}
+	base.ID = rapid.StringN(0, 10, -1).Draw(t, "id")
+	base.Seed = rapid.Uint64().Draw(t, "seed")
+	base.Binding = rapid.SampledFrom([]string{Shared, Copied}).Draw(t, "binding")
+	base.PL, base.TL = steps.Draw(t, "PL"), steps.Draw(t, "TL")
+	base.Requests = rapid.SliceOfN(rapid.Custom(func(t *rapid.T) RequestPair {
+		prompt := rapid.IntRange(1, 128).Draw(t, "prompt")
+		return RequestPair{side(t, prompt), side(t, prompt), rapid.Bool().Draw(t, "first")}
+	}), 1, 10).Draw(t, "requests")
+	base.Warnings = rapid.SliceOfN(rapid.String(), 0, 3).Draw(t, "warnings")
+	return base
+}
+
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(1, 2)) }

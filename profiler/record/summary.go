@@ -1,0 +1,264 @@
+package record
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+
+	"lathe/profiler/stat"
+)
+
+// Options says how to summarise. The zero value is the documented default.
+type Options struct {
+	// Rand draws the bootstrap's resamples. nil stands for a generator seeded with
+	// the record's own seed, so that one record always has one summary.
+	Rand *rand.Rand
+	// Level is the two-sided confidence level; 0 stands for stat.DefaultLevel.
+	Level float64
+	// Block and Resamples are the bootstrap's; 0 stands for the defaults of
+	// stat.Bootstrap.
+	Block, Resamples int
+}
+
+// Summary is what a record says, as `lathe measure --json` prints it.
+type Summary struct {
+	Candidate    string   `json:"candidate"` // its name
+	Samples      Samples  `json:"samples"`
+	PL           *Dist    `json:"pl_ms"`            // of steps, or of requests where there are no steps
+	TL           *Dist    `json:"tl_ms"`            // likewise; a request's TL is its mean
+	LatencyChar  *Dist    `json:"latency_char_ms"`  // over the requests that show something
+	LatencyToken *Dist    `json:"latency_token_ms"` // seed 001's form, over the requests that generate something
+	Silent       *Dist    `json:"silent_ms"`        // whole time of the requests that show nothing
+	Ratio        *Ratios  `json:"ratio,omitempty"`  // to the baseline; nil for the baseline itself
+	Drift        float64  `json:"drift"`            // of the baseline over the session, a fraction
+	Level        float64  `json:"level"`            // confidence level of every interval
+	Binding      string   `json:"binding"`
+	Host         Host     `json:"host"`
+	Warnings     []string `json:"warnings"`
+}
+
+// Samples counts what a summary rests on.
+type Samples struct {
+	PL       int `json:"pl"`       // pairs of steps
+	TL       int `json:"tl"`       // pairs of steps
+	Requests int `json:"requests"` // pairs of requests
+	Silent   int `json:"silent"`   // requests of this side that show nothing
+}
+
+// Dist is the middle and the tail of some times, in milliseconds.
+type Dist struct {
+	N     int            `json:"n"`
+	P50   float64        `json:"p50"`
+	P95   float64        `json:"p95"`
+	P95CI *stat.Interval `json:"p95_ci"` // exact; nil where there are too few samples
+}
+
+// Ratios compares the candidate with the baseline: under 1 is faster.
+type Ratios struct {
+	PL             *MedianRatio   `json:"pl"` // of paired steps and requests together
+	TL             *MedianRatio   `json:"tl"`
+	LatencyCharP95 *QuantileRatio `json:"latency_char_p95"`
+}
+
+// MedianRatio is the median of paired ratios.
+type MedianRatio struct {
+	Median float64        `json:"median"`
+	CI     *stat.Interval `json:"ci"` // nil where there are too few pairs
+	N      int            `json:"n"`
+}
+
+// QuantileRatio is the ratio of two P95 over the same requests.
+type QuantileRatio struct {
+	Value float64        `json:"value"`
+	CI    *stat.Interval `json:"ci"` // nil under 72 requests
+	N     int            `json:"n"`
+}
+
+// Summarize computes what r says of its candidate.
+//
+// The interval of a paired median is the exact one of order statistics. Where
+// neighbouring ratios are alike (lag-1 autocorrelation beyond 1.96/sqrt(n)) that
+// interval is too narrow: it is then widened to hold the block bootstrap's too,
+// with a warning.
+func Summarize(r Record, o Options) Summary {
+	o = o.forSeed(r.Seed)
+	own := func(p RequestPair) Request { return p.Own }
+	s := summarizeSide([]Record{r}, o, own, ownNS)
+	s.Candidate = r.Candidate.Name()
+	doubts := newDoubts(s.Warnings)
+
+	plOwn, plPartner := ownNS(r.PL), partnerNS(r.PL)
+	tlOwn, tlPartner := ownNS(r.TL), partnerNS(r.TL)
+	var charOwn, charPartner []float64
+	unequal := 0
+	for _, p := range r.Requests {
+		plOwn, plPartner = append(plOwn, float64(p.Own.PL)), append(plPartner, float64(p.Partner.PL))
+		a, okA := p.Own.MeanTL()
+		b, okB := p.Partner.MeanTL()
+		if okA && okB {
+			tlOwn, tlPartner = append(tlOwn, a), append(tlPartner, b)
+		}
+		a, okA = p.Own.LatencyChar()
+		b, okB = p.Partner.LatencyChar()
+		if okA && okB {
+			charOwn, charPartner = append(charOwn, a), append(charPartner, b)
+		}
+		if okA != okB {
+			unequal++
+		}
+	}
+	s.Ratio = &Ratios{
+		PL: medianRatio("ratio.pl", plOwn, plPartner, o, doubts),
+		TL: medianRatio("ratio.tl", tlOwn, tlPartner, o, doubts),
+	}
+	if unequal > 0 {
+		doubts.addf("%d of %d requests show something on one side only: the ratio of latency_char leaves them out", unequal, len(r.Requests))
+	}
+	if len(charOwn) > 0 {
+		est := stat.BootstrapQuantileRatio(charOwn, charPartner, 0.95, o.bootstrap(), o.Rand)
+		s.Ratio.LatencyCharP95 = &QuantileRatio{est.Value, finite(est.CI), est.N}
+		doubts.addAll("ratio.latency_char_p95", est.Warnings)
+	}
+	s.Warnings = doubts.list
+	return s
+}
+
+// SummarizeBaseline computes what records say of the baseline that they share:
+// the partner's samples of all of them, pooled in order. It returns the zero
+// Summary of no records.
+func SummarizeBaseline(records []Record, o Options) Summary {
+	if len(records) == 0 {
+		return Summary{}
+	}
+	partner := func(p RequestPair) Request { return p.Partner }
+	s := summarizeSide(records, o.forSeed(records[0].Seed), partner, partnerNS)
+	s.Candidate = records[0].Baseline.Name()
+	return s
+}
+
+func summarizeSide(records []Record, o Options, request func(RequestPair) Request, steps func([]StepPair) []float64) Summary {
+	s := Summary{Level: o.Level, Binding: records[0].Binding, Host: records[0].Host}
+	doubts := newDoubts(nil)
+	var pl, tl, requestPL, requestTL, char, token, silent []float64
+	for _, r := range records {
+		pl, tl = append(pl, steps(r.PL)...), append(tl, steps(r.TL)...)
+		for _, p := range r.Requests {
+			q := request(p)
+			requestPL = append(requestPL, float64(q.PL))
+			if ns, ok := q.MeanTL(); ok {
+				requestTL = append(requestTL, ns)
+			}
+			if ns, ok := q.LatencyToken(); ok {
+				token = append(token, ns)
+			}
+			if ns, ok := q.LatencyChar(); ok {
+				char = append(char, ns)
+			} else {
+				silent = append(silent, q.TotalNS())
+			}
+		}
+		s.Samples.PL += len(r.PL)
+		s.Samples.TL += len(r.TL)
+		s.Samples.Requests += len(r.Requests)
+		for _, w := range r.Warnings {
+			doubts.addf("%s", w)
+		}
+		d := Drift(r)
+		if math.Abs(d) > math.Abs(s.Drift) {
+			s.Drift = d
+		}
+		if r.Binding != s.Binding {
+			doubts.addf("records of %s and %s buffers are pooled", s.Binding, r.Binding)
+		}
+		if r.Host.Hash() != s.Host.Hash() {
+			doubts.addf("records of different hosts are pooled")
+		}
+	}
+	s.Samples.Silent = len(silent)
+	if math.Abs(s.Drift) > DriftThreshold {
+		doubts.addf("the baseline's time changed by %+.0f %% over the session: measure again on a quieter machine", 100*s.Drift)
+	}
+	// Steps have one size and requests many: pooling both would give a quantile of
+	// their mixture, which depends on how many of each there happen to be.
+	if len(pl) == 0 {
+		pl = requestPL
+	}
+	if len(tl) == 0 {
+		tl = requestTL
+	}
+	var short []string
+	dist := func(name string, ns []float64) *Dist {
+		if len(ns) == 0 {
+			return nil
+		}
+		const ms = 1e6 // ns
+		est := stat.QuantileCI(ns, 0.95, o.Level)
+		if !est.CI.Finite() {
+			short = append(short, fmt.Sprintf("%s (%d)", name, est.N))
+		}
+		return &Dist{est.N, stat.Quantile(ns, 0.5) / ms, est.Value / ms, finite(stat.Interval{Low: est.CI.Low / ms, High: est.CI.High / ms})}
+	}
+	s.PL, s.TL = dist("pl", pl), dist("tl", tl)
+	s.LatencyChar, s.LatencyToken = dist("latency_char", char), dist("latency_token", token)
+	s.Silent = dist("silent", silent)
+	if len(short) > 0 {
+		doubts.addf("too few samples for a %g %% interval of P95, which takes %d: %s",
+			100*o.Level, stat.MinSamples(0.95, o.Level), strings.Join(short, ", "))
+	}
+	s.Warnings = doubts.list
+	return s
+}
+
+func medianRatio(name string, own, partner []float64, o Options, doubts *doubts) *MedianRatio {
+	if len(own) == 0 {
+		return nil
+	}
+	est := stat.PairedRatio(own, partner, o.Level)
+	doubts.addAll(name, est.Warnings)
+	if rho := stat.Autocorrelation(stat.LogRatios(own, partner), 1); est.CI.Finite() && rho > 1.96/math.Sqrt(float64(est.N)) {
+		block := stat.PairedRatioBlock(own, partner, o.bootstrap(), o.Rand)
+		est.CI = est.CI.Hull(block.CI)
+		doubts.addf("%s: neighbouring ratios are alike (autocorrelation %.2f): its interval is widened by a block bootstrap", name, rho)
+	}
+	return &MedianRatio{est.Value, finite(est.CI), est.N}
+}
+
+func (o Options) forSeed(seed uint64) Options {
+	if o.Level == 0 {
+		o.Level = stat.DefaultLevel
+	}
+	if o.Rand == nil {
+		o.Rand = rand.New(rand.NewPCG(seed, 0x5a))
+	}
+	return o
+}
+
+func (o Options) bootstrap() stat.Bootstrap {
+	return stat.Bootstrap{Block: o.Block, Resamples: o.Resamples, Level: o.Level}
+}
+
+func finite(iv stat.Interval) *stat.Interval {
+	if !iv.Finite() {
+		return nil
+	}
+	return &iv
+}
+
+// doubts collects warnings, each once, in the order in which they arise.
+type doubts struct{ list []string }
+
+func newDoubts(have []string) *doubts { return &doubts{append([]string{}, have...)} }
+
+func (d *doubts) addf(format string, args ...any) {
+	if w := fmt.Sprintf(format, args...); !slices.Contains(d.list, w) {
+		d.list = append(d.list, w)
+	}
+}
+
+func (d *doubts) addAll(name string, errs []error) {
+	for _, err := range errs {
+		d.addf("%s: %s", name, strings.TrimPrefix(err.Error(), "stat: "))
+	}
+}
