@@ -54,10 +54,12 @@ func (b *batch) put(k int, e Evaluation) {
 // the order it came in, and forgets the rest.
 func (b *batch) commit(h *History) {
 	for k, p := range b.points {
-		if b.done[k] {
-			h.add(b.result[k])
-		} else {
+		if !b.done[k] {
 			delete(h.index, p)
+			continue
+		}
+		if id := h.add(b.result[k]); id != b.base+k { // something before it is missing
+			h.index[p] = int32(id)
 		}
 	}
 }

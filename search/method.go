@@ -76,22 +76,36 @@ func (h *History) Get(p arch.Point) (Evaluation, bool) {
 // Front returns the non-dominated evaluations, from the best quality to the
 // worst, which is from the slowest to the fastest. Of evaluations that are equal
 // in both objectives the one proposed first is there.
-func (h *History) Front() []Evaluation {
-	points := h.front.Front()
+func (h *History) Front() []Evaluation { return pickOut(h.evaluations, h.front.Front()) }
+
+// Front returns the non-dominated ones among evaluations, as History.Front does:
+// of a journal's, or of several searches' together.
+func Front(evaluations []Evaluation) []Evaluation {
+	a := pareto.Archive{Plane: Plane}
+	for i := range evaluations {
+		if evaluations[i].Dropped == "" {
+			a.Add(evaluations[i].objectives(i))
+		}
+	}
+	return pickOut(evaluations, a.Front())
+}
+
+func pickOut(evaluations []Evaluation, points []pareto.Point) []Evaluation {
 	front := make([]Evaluation, len(points))
 	for i, p := range points {
-		front[i] = h.evaluations[p.ID]
+		front[i] = evaluations[p.ID]
 	}
 	return front
 }
 
-func (h *History) add(e Evaluation) {
-	id := len(h.evaluations)
-	h.index[e.Point] = int32(id)
+// add appends to everything but the index, whose entries the batch makes.
+func (h *History) add(e Evaluation) (id int) {
+	id = len(h.evaluations)
 	h.evaluations = append(h.evaluations, e)
 	if e.Dropped != "" {
 		h.dropped++
-		return
+		return id
 	}
 	h.front.Add(e.objectives(id))
+	return id
 }

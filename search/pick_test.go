@@ -1,0 +1,128 @@
+package search_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"lathe/graphgen/arch"
+	"lathe/search"
+
+	"pgregory.net/rapid"
+)
+
+func seedProblem(t testing.TB) *search.Problem {
+	space, err := arch.SeedSpace().Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &search.Problem{Space: space, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}}
+}
+
+func evaluation(p *search.Problem, latency float64, l, d, f, h int) search.Evaluation {
+	pt := arch.Point{NLayer: l, DModel: d, DInner: f, NHead: h}
+	return search.Evaluation{Point: pt, Quality: p.Quality(pt), Latency: latency, Source: search.Measured}
+}
+
+// The seed's own models, with the ratios of its token latencies: C3 has the
+// fewest parameters of those above the baseline, but C2 is faster and wins.
+func TestPickFromTheSeed(t *testing.T) {
+	p := seedProblem(t)
+	baseline := evaluation(p, 1, 12, 1024, 4096, 16)
+	c2, c3 := evaluation(p, 6.58/11.78, 6, 1856, 3712, 4), evaluation(p, 7.28/11.78, 7, 1280, 6016, 4)
+	less := evaluation(p, 0.4, 6, 1280, 6016, 4)
+	c, err := search.Pick([]search.Evaluation{c2, c3, baseline, less}, p)
+	if err != nil || c.Point != c2.Point || len(c.Warnings) != 0 {
+		t.Fatalf("picked %+v, %v", c, err)
+	}
+	if want := "lowest latency, 0.559 of the baseline's, among 2 of 3 candidates with at least its decoder_params"; c.Reason != want {
+		t.Errorf("reason %q, want %q", c.Reason, want)
+	}
+	for _, b := range []struct {
+		name, want string
+		front      []search.Evaluation
+	}{
+		{"empty", "no candidate with a latency", nil},
+		{"baseline alone", "no candidate with a latency", []search.Evaluation{baseline}},
+		{"all smaller", "none of 1 candidate has at least the baseline's decoder_params, 1.51155e+08; the nearest, gpt2-l6-d1280-f6016-h4", []search.Evaluation{baseline, less}},
+		{"all slower", "takes 1.1 of its latency", []search.Evaluation{evaluation(p, 1.1, 7, 1280, 6016, 4), less}},
+	} {
+		if c, err := search.Pick(b.front, p); !errors.Is(err, search.ErrNoPick) || c != nil || !strings.Contains(err.Error(), b.want) {
+			t.Errorf("%s: %v, want %q", b.name, err, b.want)
+		}
+	}
+	c3.LatencyCI, c3.Source = search.Interval{Low: 0.5, High: 1.02}, search.Predicted
+	if c, err := search.Pick([]search.Evaluation{c3}, p); err != nil || len(c.Warnings) != 2 {
+		t.Errorf("a doubtful prediction is picked with %v, %v", c, err)
+	}
+}
+
+// The pick of a front is the pick of everything that it is the front of.
+func TestPickOfFrontIsPickOfAll(t *testing.T) {
+	p := small(t)
+	var points []arch.Point
+	for pt := range p.Space.Points() {
+		points = append(points, pt)
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		var all []search.Evaluation
+		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(points)-1), 0, 40, rapid.ID).Draw(t, "points") {
+			e := search.Evaluation{Point: points[i], Quality: p.Quality(points[i]), Latency: rapid.Float64Range(0.5, 1.5).Draw(t, "latency")}
+			if rapid.IntRange(0, 9).Draw(t, "drop") == 0 {
+				e.Dropped = "dropped"
+			}
+			if !p.IsBaseline(e.Point) {
+				all = append(all, e)
+			}
+		}
+		front := search.Front(all)
+		if !slices.IsSortedFunc(front, func(a, b search.Evaluation) int {
+			if a.Quality > b.Quality && a.Latency > b.Latency {
+				return -1
+			}
+			return 1
+		}) {
+			t.Fatalf("front is not a staircase: %+v", front)
+		}
+		a, errA := search.Pick(all, p)
+		b, errB := search.Pick(front, p)
+		if (errA == nil) != (errB == nil) || errA == nil && (a.Latency != b.Latency || a.Quality != b.Quality) {
+			t.Fatalf("picked %+v (%v) of all, %+v (%v) of the front", a, errA, b, errB)
+		}
+	})
+}
+
+func TestHeadVariants(t *testing.T) {
+	p := seedProblem(t)
+	v, skipped := search.HeadVariants(p, arch.Point{NLayer: 7, DModel: 1280, DInner: 6016, NHead: 4})
+	if len(v) != 3 || len(skipped) != 0 || v[0].NHead != 4 || v[1].NHead != 8 || v[2].NHead != 16 || v[2].DInner != 6016 {
+		t.Errorf("C3 has %+v, skipped %v", v, skipped)
+	}
+	// 16 heads of 84: not what the fused build's attention runs.
+	v, skipped = search.HeadVariants(p, arch.Point{NLayer: 7, DModel: 1344, DInner: 6016, NHead: 4})
+	if len(v) != 2 || len(skipped) != 1 || !strings.HasPrefix(skipped[0].Error(), "search: h16: arch: ") {
+		t.Errorf("d_model 1344 has %+v, skipped %v", v, skipped)
+	}
+	_, skipped = search.HeadVariants(p, arch.Point{NLayer: 7, DModel: 1288, DInner: 6016, NHead: 4})
+	if n := len(skipped); n == 0 || skipped[n-1].Error() != "search: h16: n_head 16 does not divide d_model 1288" {
+		t.Errorf("d_model 1288 skipped %v", skipped)
+	}
+}
+
+func TestProblem(t *testing.T) {
+	p := seedProblem(t)
+	if got := p.BaselineQuality(); got != 151154688 {
+		t.Errorf("baseline's quality is %v", got)
+	}
+	if !p.IsBaseline(arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}) || p.IsBaseline(arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 8}) {
+		t.Error("the baseline is not told apart")
+	}
+	if err := (&search.Problem{}).Validate(); err == nil {
+		t.Error("a problem without a space should be an error")
+	}
+	p.Baseline = arch.Candidate{}
+	if err := p.Validate(); err == nil {
+		t.Error("a problem without a baseline should be an error")
+	}
+}
