@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"slices"
 	"sync"
+
+	"github.com/expr-lang/expr/vm"
 )
 
 // MaxSpacePoints bounds a Space before its constraints, so that it can always be
@@ -19,43 +21,42 @@ var axisNames = [4]string{"n_layer", "d_model", "d_inner", "n_head"}
 // axisMax bounds the values of each axis.
 var axisMax = [4]int{MaxLayers, MaxDModel, MaxDInner, MaxHeads}
 
-// values returns the axis's values in ascending order.
-func (a Axis) values(name string, high int) ([]int, error) {
+// values returns the axis's values in ascending order, or what is wrong.
+func (a Axis) values(name string, high int) (v []int, problem string) {
 	if len(a.Choices) > 0 {
 		if a.Min != 0 || a.Max != 0 || a.Step != 0 {
-			return nil, fmt.Errorf("arch: space: %s has both choices and a range: give one of them", name)
+			return nil, name + " has both choices and a range: give one of them"
 		}
-		v := slices.Sorted(slices.Values(a.Choices))
+		v = slices.Sorted(slices.Values(a.Choices))
 		for i := range v {
-			if err := checkSize("space: "+name, v[i], 1, high); err != nil {
-				return nil, err
+			if p := sizeProblem(name, v[i], 1, high); p != "" {
+				return nil, p
 			}
 			if i > 0 && v[i] == v[i-1] {
-				return nil, fmt.Errorf("arch: space: %s has the choice %d twice", name, v[i])
+				return nil, fmt.Sprintf("%s has the choice %d twice", name, v[i])
 			}
 		}
-		return v, nil
+		return v, ""
 	}
 	if a.Min == 0 && a.Max == 0 {
-		return nil, fmt.Errorf("arch: space: %s has no values: give min, max and step, or choices", name)
+		return nil, name + " has no values: give min, max and step, or choices"
 	}
-	if err := checkSize("space: "+name+" min", a.Min, 1, high); err != nil {
-		return nil, err
+	if p := sizeProblem(name+" min", a.Min, 1, high); p != "" {
+		return nil, p
 	}
-	if err := checkSize("space: "+name+" max", a.Max, 1, high); err != nil {
-		return nil, err
+	if p := sizeProblem(name+" max", a.Max, 1, high); p != "" {
+		return nil, p
 	}
 	if a.Min > a.Max {
-		return nil, fmt.Errorf("arch: space: %s is empty: min %d is above max %d", name, a.Min, a.Max)
+		return nil, fmt.Sprintf("%s is empty: min %d is above max %d", name, a.Min, a.Max)
 	}
 	if a.Step < 0 {
-		return nil, fmt.Errorf("arch: space: %s step %d: it must be at least 1 (0 means 1)", name, a.Step)
+		return nil, fmt.Sprintf("%s step %d: it must be at least 1 (0 means 1)", name, a.Step)
 	}
-	var v []int
 	for x := a.Min; x <= a.Max; x += max(a.Step, 1) {
 		v = append(v, x)
 	}
-	return v, nil
+	return v, ""
 }
 
 // Compiled is a Space whose constraints have been evaluated, ready to be asked
@@ -70,16 +71,21 @@ type Compiled struct {
 	sparse func() []Point // all satisfying points, made on first use
 }
 
-// Compile checks s and evaluates its constraints. A constraint is evaluated once
-// for each combination of the axes that it depends on, so that going over the
-// points afterwards is table lookups. An [*EmptyError] says why no point is left.
-func (s Space) Compile() (*Compiled, error) {
+// Validate reports the first thing that is wrong with s, short of whether any
+// point satisfies all constraints.
+func (s Space) Validate() error {
+	_, _, err := s.prepare()
+	return err
+}
+
+// prepare fills in defaults and axes and compiles the constraints.
+func (s Space) prepare() (*Compiled, []*vm.Program, error) {
 	if s.Family == "" {
 		s.Family = GPT2
 	}
 	def, ok := families[s.Family]
 	if !ok {
-		return nil, fmt.Errorf("arch: space: %s", unknownFamily(string(s.Family)))
+		return nil, nil, fieldErrorf("family", "space: %s", unknownFamily(string(s.Family)))
 	}
 	if s.Vocab == 0 {
 		s.Vocab = def.vocab
@@ -87,27 +93,47 @@ func (s Space) Compile() (*Compiled, error) {
 	if s.Positions == 0 {
 		s.Positions = def.positions
 	}
-	if err := checkSize("space: vocab", s.Vocab, 1, MaxVocab); err != nil {
-		return nil, err
+	if p := sizeProblem("vocab", s.Vocab, 1, MaxVocab); p != "" {
+		return nil, nil, fieldErrorf("vocab", "space: %s", p)
 	}
-	if err := checkSize("space: positions", s.Positions, 1, MaxPositions); err != nil {
-		return nil, err
+	if p := sizeProblem("positions", s.Positions, 1, MaxPositions); p != "" {
+		return nil, nil, fieldErrorf("positions", "space: %s", p)
 	}
 	c := &Compiled{space: s}
 	for i, a := range [4]Axis{s.NLayer, s.DModel, s.DInner, s.NHead} {
-		var err error
-		if c.axes[i], err = a.values(axisNames[i], axisMax[i]); err != nil {
-			return nil, err
+		v, p := a.values(axisNames[i], axisMax[i])
+		if p != "" {
+			return nil, nil, fieldErrorf(axisNames[i], "space: %s", p)
 		}
+		c.axes[i] = v
 	}
-	// Four axes within their limits are at most 2^10 * 2^16 * 2^20 * 2^12.
+	// Axes within their limits have at most 2^10 * 2^16 * 2^20 * 2^12 points, which
+	// an int holds.
 	if n := c.Size(); n > MaxSpacePoints {
-		return nil, fmt.Errorf("arch: space: %s points before the constraints: at most %s are taken, use larger steps",
+		return nil, nil, fmt.Errorf("arch: space: %s points before the constraints: at most %s are taken, use larger steps",
 			thousands(int64(n)), thousands(MaxSpacePoints))
 	}
-	c.tables = append(c.tables, c.divides())
+	programs := make([]*vm.Program, len(s.Constraints))
 	for i, text := range s.Constraints {
-		t, err := c.evaluate(i, text)
+		var err error
+		if programs[i], err = compileConstraint(i, text); err != nil {
+			return nil, nil, err
+		}
+	}
+	return c, programs, nil
+}
+
+// Compile checks s and evaluates its constraints. A constraint is evaluated once
+// for each combination of the axes that it depends on, so that going over the
+// points afterwards is table lookups. An [*EmptyError] says why no point is left.
+func (s Space) Compile() (*Compiled, error) {
+	c, programs, err := s.prepare()
+	if err != nil {
+		return nil, err
+	}
+	c.tables = append(c.tables, c.divides())
+	for i, program := range programs {
+		t, err := c.evaluate(i, program)
 		if err != nil {
 			return nil, err
 		}

@@ -110,18 +110,37 @@ func (c *Compiled) divides() table {
 	return t
 }
 
-// evaluate compiles constraint number n and fills its table.
-func (c *Compiled) evaluate(n int, text string) (table, error) {
-	fail := func(problem string, column int) (table, error) {
-		return table{}, &Error{Input: fmt.Sprintf("constraint %d, %s", n+1, shorten(text)), Column: column, Problem: problem}
+// MaxConstraintLen is the length of one constraint, in bytes.
+const MaxConstraintLen = 1000
+
+// constraintError says what is wrong with constraint number n, from 0, and where.
+func constraintError(n int, text, problem string, column int) error {
+	e := &Error{Input: fmt.Sprintf("constraint %d, %s", n+1, shorten(text)), Column: column, Problem: problem}
+	return &fieldError{
+		path:    fmt.Sprintf("constraints.%d", n),
+		problem: "space: " + strings.TrimPrefix(e.Error(), "arch: "),
+		cause:   e,
 	}
-	if strings.TrimSpace(text) == "" {
-		return fail("the expression is empty: write one such as d_inner/d_model >= 2", 0)
+}
+
+// compileConstraint compiles constraint number n.
+func compileConstraint(n int, text string) (*vm.Program, error) {
+	switch {
+	case strings.TrimSpace(text) == "":
+		return nil, constraintError(n, text, "the expression is empty: write one such as d_inner/d_model >= 2", 0)
+	case len(text) > MaxConstraintLen:
+		return nil, constraintError(n, text, fmt.Sprintf("%d bytes are too long: at most %d", len(text), MaxConstraintLen), 0)
 	}
-	program, err := expr.Compile(text, compileOptions()...)
+	program, err := expr.Compile(text, constraintOptions...)
 	if err != nil {
-		return fail(explain(err))
+		problem, column := explain(err)
+		return nil, constraintError(n, text, problem, column)
 	}
+	return program, nil
+}
+
+// evaluate fills constraint number n's table.
+func (c *Compiled) evaluate(n int, program *vm.Program) (table, error) {
 	used := identifiers{}
 	tree := program.Node()
 	ast.Walk(&tree, &used)
@@ -142,24 +161,28 @@ func (c *Compiled) evaluate(n int, text string) (table, error) {
 		out, err := machine.Run(program, env)
 		if err != nil {
 			problem, column := explain(err)
-			return fail(fmt.Sprintf("at %s: %s", c.Spec(c.at(i)).Name(), problem), column)
+			problem = fmt.Sprintf("%s (at %s)", problem, c.Spec(c.at(i)).Name())
+			return table{}, constraintError(n, c.space.Constraints[n], problem, column)
 		}
 		ok, isBool := out.(bool)
 		if !isBool {
-			return fail(fmt.Sprintf("it gives %T, and a constraint must give true or false", out), 0)
+			problem := fmt.Sprintf("it gives a value of type %T, and a constraint must give true or false", out)
+			return table{}, constraintError(n, c.space.Constraints[n], problem, 0)
 		}
 		t.ok[k] = ok
 	}
 	return t, nil
 }
 
-func compileOptions() []expr.Option {
+// constraintOptions: a typed environment, so that a wrong name or type is found
+// when compiling, a result that must be a bool, and numbers' builtins only.
+var constraintOptions = func() []expr.Option {
 	options := []expr.Option{expr.Env(variables{}), expr.AsBool(), expr.DisableAllBuiltins()}
 	for _, f := range functions {
 		options = append(options, expr.EnableBuiltin(f))
 	}
 	return options
-}
+}()
 
 // fill sets env to the counts at p. It uses the closed form of a homogeneous
 // model, without building one; a test holds it equal to Spec's counts.
@@ -184,7 +207,11 @@ func (c *Compiled) fill(env *variables, p Point) {
 type identifiers struct{ axes uint }
 
 func (v *identifiers) Visit(node *ast.Node) {
-	if id, ok := (*node).(*ast.IdentifierNode); ok {
+	id, ok := (*node).(*ast.IdentifierNode)
+	switch {
+	case ok && id.Value == "$env": // all variables at once
+		v.axes = onLayer | onModel | onInner | onHead
+	case ok:
 		v.axes |= dependsOn[id.Value]
 	}
 }

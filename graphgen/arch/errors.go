@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 )
@@ -29,6 +30,31 @@ func (e *Error) Error() string {
 	}
 	b.WriteString(e.Problem)
 	return b.String()
+}
+
+// fieldError is what is wrong with one field of a value, so that a parser can say
+// where that field stands.
+type fieldError struct {
+	path    string // as in YAML: "n_head", "layers.3.n_head", "constraints.1"
+	problem string
+	cause   error // or nil
+}
+
+func (e *fieldError) Error() string { return "arch: " + e.problem }
+func (e *fieldError) Unwrap() error { return e.cause }
+
+func fieldErrorf(path, format string, args ...any) error {
+	return &fieldError{path: path, problem: fmt.Sprintf(format, args...)}
+}
+
+// fieldOf returns the path of the field that err is about, or "", and what is
+// wrong without the package's name.
+func fieldOf(err error) (path, problem string) {
+	var f *fieldError
+	if errors.As(err, &f) {
+		path = f.path
+	}
+	return path, strings.TrimPrefix(err.Error(), "arch: ")
 }
 
 // shorten cuts what is too long to be shown in a message, and escapes what would

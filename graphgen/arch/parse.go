@@ -87,12 +87,37 @@ func checkName(name string) error {
 }
 
 // asProblem turns what Validate says about a parsed value into an error about
-// its name.
+// its name, with the column of the part that is to blame.
 func asProblem(name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Error{Input: name, Problem: strings.TrimPrefix(err.Error(), "arch: ")}
+	field, problem := fieldOf(err)
+	if at := partOf(name, field); at >= 0 {
+		return nameError(name, at, "%s", problem)
+	}
+	return &Error{Input: name, Problem: problem}
+}
+
+// partOf returns the byte offset of the part of a well-formed name that gives a
+// field, or -1 where it is left to its default.
+func partOf(name, field string) int {
+	spec, build, _ := strings.Cut(name, "+")
+	at := 0
+	for part := range strings.SplitSeq(spec, "-") {
+		if keyName(strings.TrimRight(part, "0123456789")) == field {
+			return at
+		}
+		at += len(part) + 1
+	}
+	for part := range strings.SplitSeq(build, "+") {
+		word, _, _ := strings.Cut(part, "@")
+		if field == "provider" && slices.Contains(providerNames, word) {
+			return at
+		}
+		at += len(part) + 1
+	}
+	return -1
 }
 
 // nameError is an Error at a byte offset of a name.
@@ -111,7 +136,7 @@ var specParts = []struct{ key, what, example string }{
 	{"d", "d_model", "d1024"},
 	{"f", "d_inner", "f4096"},
 	{"h", "n_head", "h16"},
-	{"v", "vocabulary", "v32000"},
+	{"v", "vocab", "v32000"},
 	{"p", "positions", "p1024"},
 	{"hd", "head_dim", "hd128"},
 }
@@ -158,13 +183,11 @@ func parseSpec(name, text string) (Spec, error) {
 			return Spec{}, nameError(name, len(text), "%s is missing: add it as in -%s", p.what, p.example)
 		}
 	}
-	for _, k := range []string{"v", "p", "hd"} {
-		if v, ok := values[k]; ok && v == 0 {
-			return Spec{}, nameError(name, strings.Index(text, "-"+seen[k])+1, "%s 0 is out of range: it must be at least 1", keyName(k))
-		}
+	if v, ok := values["hd"]; ok && v == 0 {
+		return Spec{}, nameError(name, partOf(name, "head_dim"), "head_dim 0 is out of range: it must be at least 1")
 	}
-	if n := values["l"]; n < 1 || n > MaxLayers {
-		return Spec{}, nameError(name, strings.Index(text, "-"+seen["l"])+1, "%v", sizeProblem("n_layer", n, 1, MaxLayers))
+	if p := sizeProblem("n_layer", values["l"], 1, MaxLayers); p != "" {
+		return Spec{}, nameError(name, partOf(name, "n_layer"), "%s", p)
 	}
 	s := NewSpec(Family(family), values["l"], values["d"], values["f"], values["h"])
 	s.Vocab, s.Positions, s.HeadDim, s.Untied = values["v"], values["p"], values["hd"], untied

@@ -17,9 +17,9 @@ func (b Build) CheckSpec(s Spec) error {
 	}
 	switch b.Provider.Name {
 	case CUDA:
-		return fmt.Errorf("arch: fused on cuda: CUDA's GroupQueryAttention takes fp16 and bf16 only, and this version emits fp32: use +portable+cuda")
+		return fieldErrorf("provider", "fused on cuda: CUDA's GroupQueryAttention takes fp16 and bf16 only, and this version emits fp32: use +portable+cuda")
 	case TensorRT:
-		return fmt.Errorf("arch: fused on tensorrt: TensorRT has no com.microsoft operators, and CUDA's GroupQueryAttention, which it leaves them to, takes fp16 and bf16 only: use +portable+tensorrt")
+		return fieldErrorf("provider", "fused on tensorrt: TensorRT has no com.microsoft operators, and CUDA's GroupQueryAttention, which it leaves them to, takes fp16 and bf16 only: use +portable+tensorrt")
 	}
 	// The other providers leave the operators that they lack to the CPU's
 	// kernels, so the CPU's conditions hold for all of them.
@@ -28,12 +28,16 @@ func (b Build) CheckSpec(s Spec) error {
 		if hd%headDimMultiple == 0 {
 			continue
 		}
-		where := ""
-		if !s.Homogeneous() {
-			where = fmt.Sprintf(" in layer %d", i)
+		field := "n_head"
+		if s.HeadDim != 0 {
+			field = "head_dim"
 		}
-		return fmt.Errorf("arch: fused needs head_dim to be a multiple of %d (GroupQueryAttention on the CPU), got %d%s: use +portable%s",
-			headDimMultiple, hd, where, s.insteadOfHeads(l.NHead))
+		problem := fmt.Sprintf("fused needs head_dim to be a multiple of %d (GroupQueryAttention on the CPU), got %d: use +portable%s",
+			headDimMultiple, hd, s.insteadOfHeads(l.NHead))
+		if field == "head_dim" {
+			return fieldErrorf(field, "%s", problem)
+		}
+		return s.layerError(i, field, problem)
 	}
 	return nil
 }
@@ -43,13 +47,13 @@ func (b Build) CheckSpec(s Spec) error {
 func (s Spec) insteadOfHeads(n int) string {
 	if s.HeadDim != 0 {
 		down := s.HeadDim / headDimMultiple * headDimMultiple
-		return " or head_dim " + orList(down, down+headDimMultiple)
+		return ", or head_dim " + orList(down, down+headDimMultiple)
 	}
 	if s.DModel%headDimMultiple != 0 {
 		return ""
 	}
 	below, above := nearestDivisors(s.DModel/headDimMultiple, n)
-	return " or n_head " + orList(below, above)
+	return ", or n_head " + orList(below, above)
 }
 
 // SpaceConstraints returns what a [Space] must also hold to for every one of its

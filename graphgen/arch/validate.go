@@ -29,82 +29,79 @@ var Blocks = []int{16, 32, 64, 128}
 // Validate reports the first thing that is wrong with s.
 func (s Spec) Validate() error {
 	if _, ok := families[s.Family]; !ok {
-		return fmt.Errorf("arch: %s", unknownFamily(string(s.Family)))
+		return fieldErrorf("family", "%s", unknownFamily(string(s.Family)))
 	}
 	for _, f := range []struct {
-		name   string
-		v, max int
+		name         string
+		v, low, high int
 	}{
-		{"vocab", s.Vocab, MaxVocab},
-		{"positions", s.Positions, MaxPositions},
-		{"d_model", s.DModel, MaxDModel},
-		{"n_layer", len(s.Layers), MaxLayers},
+		{"vocab", s.Vocab, 1, MaxVocab},
+		{"positions", s.Positions, 1, MaxPositions},
+		{"d_model", s.DModel, 1, MaxDModel},
+		{"head_dim", s.HeadDim, 0, MaxHeadDim},
+		{"n_layer", len(s.Layers), 1, MaxLayers},
 	} {
-		if err := checkSize(f.name, f.v, 1, f.max); err != nil {
-			return err
+		if p := sizeProblem(f.name, f.v, f.low, f.high); p != "" {
+			return fieldErrorf(f.name, "%s", p)
 		}
 	}
-	if err := checkSize("head_dim", s.HeadDim, 0, MaxHeadDim); err != nil {
-		return err
-	}
 	for i, l := range s.Layers {
-		if err := s.checkLayer(l); err != nil {
-			if s.Homogeneous() {
-				return fmt.Errorf("arch: %w", err)
-			}
-			return fmt.Errorf("arch: layer %d: %w", i, err)
+		if field, problem := s.layerProblem(l); problem != "" {
+			return s.layerError(i, field, problem)
 		}
 	}
 	if n := s.TotalParams(); n > MaxParams {
-		return fmt.Errorf("arch: %s has %s parameters: at most %s are taken", s.Name(), thousands(n), thousands(MaxParams))
+		return fmt.Errorf("arch: %s parameters are too many: at most %s are taken", thousands(n), thousands(MaxParams))
 	}
 	return nil
 }
 
-func (s Spec) checkLayer(l Layer) error {
+// layerError says which layer a problem is in, where that tells anything.
+func (s Spec) layerError(i int, field, problem string) error {
+	if s.Homogeneous() {
+		return fieldErrorf(field, "%s", problem)
+	}
+	return fieldErrorf(fmt.Sprintf("layers.%d.%s", i, field), "layer %d: %s", i, problem)
+}
+
+func (s Spec) layerProblem(l Layer) (field, problem string) {
 	if l.Type != Transformer && l.Type != "" {
-		return fmt.Errorf("unknown layer type %q: this version lowers %s", l.Type, Transformer)
+		return "type", fmt.Sprintf("unknown layer type %q: this version lowers %s", l.Type, Transformer)
 	}
-	if err := sizeProblem("n_head", l.NHead, 1, MaxHeads); err != nil {
-		return err
+	if p := sizeProblem("d_inner", l.DInner, 1, MaxDInner); p != "" {
+		return "d_inner", p
 	}
-	if err := sizeProblem("d_inner", l.DInner, 1, MaxDInner); err != nil {
-		return err
-	}
-	if s.HeadDim != 0 {
-		return nil
+	if p := sizeProblem("n_head", l.NHead, 1, MaxHeads); p != "" || s.HeadDim != 0 {
+		return "n_head", p
 	}
 	if s.DModel%l.NHead != 0 {
 		below, above := nearestDivisors(s.DModel, l.NHead)
-		return fmt.Errorf("n_head %d does not divide d_model %d: use n_head %s, or give head_dim (-hd%d)",
+		return "n_head", fmt.Sprintf("n_head %d does not divide d_model %d: use n_head %s, or give head_dim (-hd%d)",
 			l.NHead, s.DModel, orList(below, above), max(1, s.DModel/l.NHead))
 	}
-	// With d_model bounded and dividing exactly, only this can be too large.
-	return sizeProblem("head_dim (d_model/n_head)", s.DModel/l.NHead, 1, MaxHeadDim)
+	return "n_head", sizeProblem("head_dim (d_model/n_head)", s.DModel/l.NHead, 1, MaxHeadDim)
 }
 
 // Validate reports the first thing that is wrong with b, whatever the Spec.
 func (b Build) Validate() error {
 	n := b.Normalized()
-	if n.Dialect != Portable && n.Dialect != Fused {
-		return fmt.Errorf("arch: unknown dialect %q: %s", b.Dialect, didYouMean(string(b.Dialect), dialectNames))
+	if !slices.Contains(dialectNames, string(n.Dialect)) {
+		return fieldErrorf("dialect", "unknown dialect %q: %s", n.Dialect, didYouMean(string(n.Dialect), dialectNames))
 	}
-	if err := n.Precision.check(); err != nil {
-		return fmt.Errorf("arch: %w", err)
+	if p := n.Precision.problem(); p != "" {
+		return fieldErrorf("precision", "%s", p)
 	}
-	if err := n.Head.check(); err != nil {
-		return fmt.Errorf("arch: LM head: %w", err)
+	if p := n.Head.problem(); p != "" {
+		return fieldErrorf("head", "LM head: %s", p)
 	}
-	if err := checkSize("threads", n.Threads, 1, MaxThreads); err != nil {
-		return err
+	if p := sizeProblem("threads", n.Threads, 1, MaxThreads); p != "" {
+		return fieldErrorf("threads", "%s", p)
 	}
 	if !slices.Contains(providerNames, n.Provider.Name) {
-		return fmt.Errorf("arch: unknown execution provider %q: %s", n.Provider.Name, didYouMean(n.Provider.Name, providerNames))
+		return fieldErrorf("provider", "unknown execution provider %q: %s", n.Provider.Name, didYouMean(n.Provider.Name, providerNames))
 	}
-	for k := range n.Provider.Options {
-		if k == "" {
-			return fmt.Errorf("arch: provider %s: an option has no name", n.Provider.Name)
-		}
+	if _, ok := n.Provider.Options[""]; ok {
+		return fieldErrorf("provider", "provider %s: an option has no name", n.Provider.Name)
 	}
 	return nil
 }
@@ -117,18 +114,16 @@ var (
 	providerNames  = []string{CPU, CUDA, TensorRT, OpenVINO, CoreML, DirectML}
 )
 
-func (p Precision) check() error {
+func (p Precision) problem() string {
 	switch {
 	case p.Type == FP32 && p.Block != 0:
-		return fmt.Errorf("fp32 has no block, got %d", p.Block)
-	case p.Type == FP32:
-		return nil
+		return fmt.Sprintf("fp32 has no block, got %d", p.Block)
 	case p.Type == Int4 && !slices.Contains(Blocks, p.Block):
-		return fmt.Errorf("int4 block %d: MatMulNBits takes 16, 32, 64 or 128", p.Block)
-	case p.Type == Int4:
-		return nil
+		return fmt.Sprintf("int4 block %d: MatMulNBits takes 16, 32, 64 or 128", p.Block)
+	case p.Type == FP32 || p.Type == Int4:
+		return ""
 	}
-	return fmt.Errorf("%s", unknownPrecision(p.Type))
+	return unknownPrecision(p.Type)
 }
 
 func unknownFamily(name string) string {
@@ -139,18 +134,12 @@ func unknownPrecision(name string) string {
 	return fmt.Sprintf("unknown precision %q: known are %s (int4 is int4b32)", name, strings.Join(precisionNames, ", "))
 }
 
-func checkSize(name string, v, low, high int) error {
-	if err := sizeProblem(name, v, low, high); err != nil {
-		return fmt.Errorf("arch: %w", err)
-	}
-	return nil
-}
-
-func sizeProblem(name string, v, low, high int) error {
+// sizeProblem is "" where v lies within low and high.
+func sizeProblem(name string, v, low, high int) string {
 	if v < low || v > high {
-		return fmt.Errorf("%s %d is out of range: it must be %d to %s", name, v, low, thousands(int64(high)))
+		return fmt.Sprintf("%s %d is out of range: it must be %d to %s", name, v, low, thousands(int64(high)))
 	}
-	return nil
+	return ""
 }
 
 // nearestDivisors returns the divisors of n that are nearest to v from below and

@@ -1,0 +1,144 @@
+package arch
+
+import (
+	"testing"
+
+	"pgregory.net/rapid"
+)
+
+// seedTable is Table 1 of seed 001 with the counts that the paper prints, in
+// whole millions, truncated.
+var seedTable = []struct {
+	name                     string
+	totalM, decoderM         int64
+	total, decoder, embedded int64
+}{
+	{"gpt2-l12-d1024-f4096-h16", 204, 151, 204717056, 151154688, 53560320},
+	{"gpt2-l7-d1984-f1664-h4", 260, 156, 260348160, 156571072, 103773120},
+	{"gpt2-l6-d1856-f3712-h4", 262, 165, 262551616, 165469824, 97078080},
+	{"gpt2-l7-d1280-f6016-h16", 220, 153, 220757632, 153804672, 66950400},
+}
+
+func TestCountsOfSeedTable(t *testing.T) {
+	for _, want := range seedTable {
+		c, err := ParseCandidate(want.name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := c.Counts()
+		if got.TotalParams != want.total || got.DecoderParams != want.decoder || got.EmbeddingParams != want.embedded {
+			t.Errorf("%s: total %d, decoder %d, embedding %d; want %d, %d, %d", want.name,
+				got.TotalParams, got.DecoderParams, got.EmbeddingParams, want.total, want.decoder, want.embedded)
+		}
+		if got.TotalParams/1e6 != want.totalM || got.DecoderParams/1e6 != want.decoderM {
+			t.Errorf("%s: %d and %d million; the paper prints %d and %d", want.name,
+				got.TotalParams/1e6, got.DecoderParams/1e6, want.totalM, want.decoderM)
+		}
+	}
+}
+
+// TestCountsByHand counts a model small enough to be written out.
+func TestCountsByHand(t *testing.T) {
+	// d_model 8, two layers of 3 heads of 5 with d_inner 7: 15 wide inside.
+	s := Spec{Family: GPT2, Vocab: 11, Positions: 6, DModel: 8, HeadDim: 5,
+		Layers: []Layer{{NHead: 3, DInner: 7}, {NHead: 3, DInner: 7}}}
+	layer := int64(8*45 + 45 + 15*8 + 8 + 8*7 + 7 + 7*8 + 8 + 4*8)
+	linear := int64(8*45 + 15*8 + 8*7 + 7*8)
+	vectors := int64(45 + 8 + 7 + 8 + 4*8)
+	if got := s.DecoderParams(); got != 2*layer {
+		t.Errorf("decoder %d, want %d", got, 2*layer)
+	}
+	if got, want := s.TotalParams(), 2*layer+11*8+6*8+2*8; got != want {
+		t.Errorf("total %d, want %d", got, want)
+	}
+	if got, want := s.KVBytesPerToken(), int64(2*2*15*4); got != want {
+		t.Errorf("cache %d, want %d", got, want)
+	}
+	if got, want := s.FlopsPerToken(), 2*(2*linear+8*11); got != want {
+		t.Errorf("flops %d, want %d", got, want)
+	}
+	if got, want := s.BytesPerToken(Build{}), 4*(2*(linear+vectors)+2*8+8*11+2*8); got != want {
+		t.Errorf("fp32 bytes %d, want %d", got, want)
+	}
+	// Blocks of 16 along K: 8 -> 1 block, 15 -> 1, 7 -> 1; each 8 bytes and a scale.
+	int4 := Build{Precision: Precision{Type: Int4, Block: 16}}
+	quantized := int64(45+8+7+8) * 12
+	head := int64(11) * 12
+	if got, want := s.BytesPerToken(int4), 2*quantized+head+4*(2*vectors+2*8+2*8); got != want {
+		t.Errorf("int4 bytes %d, want %d", got, want)
+	}
+	if got, want := s.WeightBytes(int4), 2*quantized+head+4*(2*vectors+2*8+(11+6)*8); got != want {
+		t.Errorf("int4 weights %d, want %d", got, want)
+	}
+	s.Untied = true
+	if got, want := s.TotalParams(), 2*layer+2*11*8+6*8+2*8; got != want {
+		t.Errorf("untied total %d, want %d", got, want)
+	}
+}
+
+// TestInt4PadsBlocks: K of 33 in blocks of 32 takes two.
+func TestInt4PadsBlocks(t *testing.T) {
+	p := Precision{Type: Int4, Block: 32}
+	for _, c := range []struct {
+		k    int
+		want int64
+	}{{1, 20}, {32, 20}, {33, 40}, {64, 40}, {65, 60}} {
+		if got := p.bytes(MatMul{K: c.k, N: 3}); got != 3*c.want {
+			t.Errorf("K %d: %d bytes, want %d", c.k, got, 3*c.want)
+		}
+	}
+}
+
+func TestMatMulsAddUp(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		s := drawSpec(t, false)
+		var weights, flops int64
+		for i, m := range s.MatMuls() {
+			if want := i / 4; m.Layer != want && m.Layer != -1 {
+				t.Fatalf("product %d is in layer %d", i, m.Layer)
+			}
+			flops += 2 * int64(m.K) * int64(m.N)
+			if m.Layer >= 0 {
+				weights += int64(m.K)*int64(m.N) + int64(m.N)
+			}
+		}
+		norms := int64(4 * s.DModel * len(s.Layers))
+		if got := s.DecoderParams(); got != weights+norms {
+			t.Fatalf("decoder %d, products and norms %d", got, weights+norms)
+		}
+		if got := s.FlopsPerToken(); got != flops {
+			t.Fatalf("flops %d, products %d", got, flops)
+		}
+		// All weights but the embeddings' unread rows are read once a token.
+		b := Build{}
+		unread := s.EmbeddingParams() - 2*int64(s.DModel)
+		if !s.Untied {
+			unread -= int64(s.Vocab) * int64(s.DModel)
+		}
+		if got, want := s.BytesPerToken(b), 4*(s.TotalParams()-unread); got != want {
+			t.Fatalf("fp32 reads %d bytes a token, want %d", got, want)
+		}
+		if got, want := s.WeightBytes(b), 4*s.TotalParams(); got != want {
+			t.Fatalf("fp32 weights %d bytes, want %d", got, want)
+		}
+	})
+}
+
+func TestLargestSpecDoesNotOverflow(t *testing.T) {
+	s := NewSpec(GPT2, MaxLayers, MaxDModel, MaxDInner, MaxHeads)
+	s.HeadDim, s.Vocab, s.Positions, s.Untied = MaxHeadDim, MaxVocab, MaxPositions, true
+	if s.TotalParams() <= MaxParams || s.BytesPerToken(Build{}) <= 0 || s.FlopsPerToken() <= 0 || s.KVBytesPerToken() <= 0 {
+		t.Fatalf("overflow: %+v", Candidate{Spec: s}.Counts())
+	}
+	if err := s.Validate(); err == nil {
+		t.Fatal("accepted")
+	}
+}
+
+func BenchmarkCounts(b *testing.B) {
+	c := Candidate{Spec: NewSpec(GPT2, 12, 1024, 4096, 16)}
+	b.ReportAllocs()
+	for b.Loop() {
+		_ = c.Counts()
+	}
+}

@@ -1,0 +1,183 @@
+package arch
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// MarshalText writes a precision as names have it.
+func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText reads what MarshalText writes; the empty text is the zero value.
+func (p *Precision) UnmarshalText(text []byte) (err error) {
+	if len(text) == 0 {
+		*p = Precision{}
+		return nil
+	}
+	if *p, err = parsePrecision(string(text), 0, string(text)); err != nil {
+		return &Error{Problem: err.(*Error).Problem}
+	}
+	return nil
+}
+
+// specDoc is a Spec as JSON and YAML have it: by sizes where all layers are
+// alike, else layer by layer.
+type specDoc struct {
+	Family    Family  `json:"family" yaml:"family"`
+	Vocab     *int    `json:"vocab" yaml:"vocab"`
+	Positions *int    `json:"positions" yaml:"positions"`
+	DModel    int     `json:"d_model" yaml:"d_model"`
+	HeadDim   int     `json:"head_dim,omitempty" yaml:"head_dim,omitempty"`
+	Untied    *bool   `json:"untied" yaml:"untied"`
+	NLayer    int     `json:"n_layer,omitempty" yaml:"n_layer,omitempty"`
+	DInner    int     `json:"d_inner,omitempty" yaml:"d_inner,omitempty"`
+	NHead     int     `json:"n_head,omitempty" yaml:"n_head,omitempty"`
+	Layers    []Layer `json:"layers,omitempty" yaml:"layers,omitempty"`
+}
+
+func (s Spec) doc() specDoc {
+	d := specDoc{Family: s.Family, Vocab: &s.Vocab, Positions: &s.Positions, DModel: s.DModel, HeadDim: s.HeadDim, Untied: &s.Untied}
+	if s.sizesSayAll() {
+		d.NLayer, d.DInner, d.NHead = len(s.Layers), s.Layers[0].DInner, s.Layers[0].NHead
+	} else {
+		d.Layers = s.Layers
+	}
+	return d
+}
+
+// sizesSayAll reports whether three sizes give s.Layers back exactly.
+func (s Spec) sizesSayAll() bool {
+	for _, l := range s.Layers {
+		if l != s.Layers[0] || l.Type != Transformer || l.NHead == 0 || l.DInner == 0 {
+			return false
+		}
+	}
+	return len(s.Layers) > 0 && len(s.Layers) <= MaxLayers
+}
+
+func (d specDoc) spec() (Spec, error) {
+	if d.Layers != nil && (d.NLayer != 0 || d.DInner != 0 || d.NHead != 0) {
+		return Spec{}, errors.New("arch: json: the layers are given twice: by layers, and by n_layer, d_inner and n_head")
+	}
+	if p := sizeProblem("n_layer", d.NLayer, 0, MaxLayers); p != "" {
+		return Spec{}, fmt.Errorf("arch: json: %s", p)
+	}
+	s := NewSpec(d.Family, d.NLayer, d.DModel, d.DInner, d.NHead)
+	s.HeadDim = d.HeadDim
+	if d.Layers != nil {
+		s.Layers = d.Layers
+	}
+	if d.Vocab != nil {
+		s.Vocab = *d.Vocab
+	}
+	if d.Positions != nil {
+		s.Positions = *d.Positions
+	}
+	if d.Untied != nil {
+		s.Untied = *d.Untied
+	}
+	return s, nil
+}
+
+// MarshalJSON writes n_layer, d_inner and n_head where all layers are alike, and
+// layers otherwise.
+func (s Spec) MarshalJSON() ([]byte, error) { return json.Marshal(s.doc()) }
+
+// MarshalYAML writes what MarshalJSON does.
+func (s Spec) MarshalYAML() (any, error) { return s.doc(), nil }
+
+// UnmarshalJSON reads what MarshalJSON writes. Unknown keys are errors; sizes are
+// for Validate to judge.
+func (s *Spec) UnmarshalJSON(data []byte) error {
+	var d specDoc
+	if err := decodeStrict(data, &d); err != nil {
+		return err
+	}
+	v, err := d.spec()
+	if err == nil {
+		*s = v
+	}
+	return err
+}
+
+// buildDoc is a Build as YAML has it.
+type buildDoc struct {
+	Dialect   Dialect     `yaml:"dialect,omitempty"`
+	Precision Precision   `yaml:"precision,omitempty"`
+	Head      Precision   `yaml:"head,omitempty"`
+	Threads   int         `yaml:"threads,omitempty"`
+	Provider  providerDoc `yaml:"provider,omitempty"`
+}
+
+type providerDoc struct {
+	Name    string            `yaml:"name,omitempty"`
+	Options map[string]string `yaml:"options,omitempty"`
+}
+
+// MarshalYAML writes the fields that are not zero.
+func (b Build) MarshalYAML() (any, error) {
+	return buildDoc{b.Dialect, b.Precision, b.Head, b.Threads, providerDoc(b.Provider)}, nil
+}
+
+// candidateDoc is a Candidate as JSON and YAML have it. The name is there for
+// readers, and enough where it stands alone.
+type candidateDoc struct {
+	Name  string `json:"name,omitempty" yaml:"name,omitempty"`
+	Spec  *Spec  `json:"spec,omitempty" yaml:"spec,omitempty"`
+	Build *Build `json:"build,omitempty" yaml:"build,omitempty"`
+}
+
+// MarshalJSON writes the name and, in full, the Spec and the Build.
+func (c Candidate) MarshalJSON() ([]byte, error) {
+	return json.Marshal(candidateDoc{c.Name(), &c.Spec, &c.Build})
+}
+
+// MarshalYAML writes what MarshalJSON does.
+func (c Candidate) MarshalYAML() (any, error) {
+	return candidateDoc{c.Name(), &c.Spec, &c.Build}, nil
+}
+
+// UnmarshalJSON reads what MarshalJSON writes, or a name alone. Unknown keys, and
+// a name that says something else than the rest, are errors; sizes are for
+// Validate to judge.
+func (c *Candidate) UnmarshalJSON(data []byte) error {
+	var d candidateDoc
+	if err := decodeStrict(data, &d); err != nil {
+		return err
+	}
+	var v Candidate
+	byName, err := ParseCandidate(d.Name)
+	switch {
+	case d.Spec == nil && d.Name == "":
+		return errors.New("arch: json: no model: give name or spec")
+	case d.Spec == nil && err != nil:
+		return err
+	case d.Spec == nil:
+		v = byName
+	default:
+		v.Spec = *d.Spec
+	}
+	if d.Build != nil {
+		v.Build = *d.Build
+	} else if err == nil {
+		v.Build = byName.Build
+	}
+	if err == nil && !v.Equal(byName) {
+		return fmt.Errorf("arch: json: the name %s and the rest disagree: that is %s", d.Name, v.Name())
+	}
+	*c = v
+	return nil
+}
+
+// decodeStrict decodes one JSON value whose keys must all be known. A null is the
+// zero value.
+func decodeStrict(data []byte, v any) error {
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(v); err != nil {
+		return fmt.Errorf("arch: json: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,268 @@
+package arch
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+	"pgregory.net/rapid"
+)
+
+func TestYAML(t *testing.T) {
+	for doc, want := range map[string]string{
+		"name: gpt2-l12-d1024-f4096-h16+int4":                                                             "gpt2-l12-d1024-f4096-h16+int4b32",
+		"spec: gpt2-l12-d1024-f4096-h16":                                                                  "gpt2-l12-d1024-f4096-h16",
+		"spec: gpt2-l12-d1024-f4096-h16\nbuild: int4+t2":                                                  "gpt2-l12-d1024-f4096-h16+int4b32+t2",
+		"spec: {d_model: 1024, n_layer: 12, d_inner: 4096, n_head: 16}":                                   "gpt2-l12-d1024-f4096-h16",
+		"d_model: 1024\nn_layer: 12\nd_inner: 4096\nn_head: 16\nbuild: +portable":                         "gpt2-l12-d1024-f4096-h16+portable",
+		"d_model: 1024\nlayers: [{n_head: 4, d_inner: 8}, {type: transformer, n_head: 4, d_inner: 8}]":    "gpt2-l2-d1024-f8-h4",
+		"{d_model: 64, n_layer: 1, d_inner: 8, n_head: 4, vocab: 9, positions: 7, head_dim: 16}":          "gpt2-l1-d64-f8-h4-v9-p7",
+		"{family: gpt2, d_model: 64, n_layer: 1, d_inner: 8, n_head: 3, head_dim: 8, untied: true}":       "gpt2-l1-d64-f8-h3-hd8-untied",
+		"x: &x {n_head: 4, d_inner: 8}\n":                                                                 "",
+		"layers:\n  - &a {n_head: 4, d_inner: 8}\n  - *a\nd_model: 64":                                    "gpt2-l2-d64-f8-h4",
+		`{"name": "gpt2-l1-d64-f8-h4", "spec": {"d_model": 64, "n_layer": 1, "d_inner": 8, "n_head": 4}}`: "gpt2-l1-d64-f8-h4",
+		"name: gpt2-l2-d64-mixed-1a2b3c4d\nspec: gpt2-l1-d64-f8-h4":                                       "gpt2-l1-d64-f8-h4",
+		`
+spec: gpt2-l1-d64-f8-h4
+build:
+  dialect: portable
+  precision: {type: int4}
+  head: fp32
+  threads: 2
+  provider: {name: cuda, options: {device_id: 0, "a": "yes"}}
+`: "gpt2-l1-d64-f8-h4+portable+int4b32+head-fp32+t2+cuda@a=yes@device_id=0",
+		"spec: gpt2-l1-d64-f8-h4\nbuild: {provider: openvino, precision: int4b16}": "gpt2-l1-d64-f8-h4+int4b16+openvino",
+	} {
+		c, err := ParseYAML("a.yaml", []byte(doc))
+		if want == "" {
+			if err == nil {
+				t.Errorf("%s: read as %s", doc, c.Name())
+			}
+			continue
+		}
+		if err != nil || c.Name() != want || !reflect.DeepEqual(c, c.Normalized()) {
+			t.Errorf("%s: %s, %v; want %s", doc, c.Name(), err, want)
+		}
+	}
+}
+
+const sizes = "d_model: 64\nn_layer: 1\nd_inner: 8\nn_head: 4\n"
+
+var badYAML = []struct {
+	doc  string
+	line int
+	says string
+}{
+	{"", 1, "the file is empty"},
+	{"# only a comment\n", 1, "the file is empty"},
+	{"---\n", 1, "must be a mapping"},
+	{"a: [1\n", 0, "not YAML"},
+	{"a: b: c\n", 1, "not YAML"},
+	{"\tx: 1", 1, "not YAML"},
+	{"[1, 2]", 1, "a candidate must be a mapping of keys to values, got a list"},
+	{"gpt2-l1-d64-f8-h4", 1, `got "gpt2-l1-d64-f8-h4"`},
+	{sizes + "---\n" + sizes, 5, "a second document"},
+	{sizes + "n_heads: 4\n", 5, `unknown key "n_heads" in a candidate: did you mean n_head?`},
+	{sizes + "n_head: 4\n", 5, `key "n_head" is given twice`},
+	{sizes + "[1]: 4\n", 5, "unknown key"},
+	{"spec:\n  d_model: 64\n  dinner: 3\n", 3, `unknown key "dinner" in spec: did you mean d_inner?`},
+	{"spec:\n" + "  d_model: 64\n", 2, "n_layer is missing"},
+	{"build: +t2", 1, "no model: give name or spec"},
+	{"spec:\n", 1, "spec must be a mapping of keys to values, got nothing"},
+	{"spec: gpt2-l1-d64-f8-h4\n" + sizes, 1, "the model is given twice"},
+	{sizes + "layers: [{n_head: 1, d_inner: 1}]", 1, "the layers are given twice"},
+	{"d_model: 64\nlayers: []", 0, "n_layer 0 is out of range"},
+	{"d_model: 64\nlayers: 3", 2, `layers must be a list, got "3"`},
+	{"d_model: 64\nlayers:\n- {n_head: 4, d_inner: 1}\n- {n_head: 4}\n", 4, "layers.1: d_inner is missing"},
+	{"d_model: 64\nlayers:\n- {n_head: 4, d_inner: 1}\n- n_head: 5\n  d_inner: 2\n", 4, "layer 1: n_head 5 does not divide d_model 64"},
+	{"d_model: 64\nlayers:\n- {type: lstm, n_head: 4, d_inner: 1}\n", 3, `unknown layer type "lstm"`},
+	{"n_layer: 1\nd_inner: 8\nn_head: 5\nd_model: 64\n", 3, "n_head 5 does not divide d_model 64"},
+	{"n_layer: 1\nd_inner: 8\nn_head: 2\nd_model: 24\n", 3, "multiple of 8"},
+	{"n_layer: 100000000\nd_inner: 8\nn_head: 2\nd_model: 24\n", 1, "n_layer 100000000 is out of range"},
+	{sizes + "vocab: 0", 5, "vocab 0 is out of range"},
+	{sizes + "vocab: -3", 5, "vocab -3 is out of range"},
+	{sizes + "vocab: 3.5", 5, `vocab must be a whole number, got "3.5"`},
+	{sizes + "vocab: 99999999999999999999", 5, "vocab must be a whole number"},
+	{sizes + "vocab: 99999999999", 5, "vocab 99999999999 is out of range"},
+	{sizes + "untied: 1", 5, "untied must be true or false"},
+	{sizes + "family: llama", 5, `unknown family "llama": this version lowers gpt2`},
+	{sizes + "build: +int8", 5, `unknown precision "int8"`},
+	{sizes + "build:\n  precision: int8", 6, `unknown precision "int8"`},
+	{sizes + "build:\n  precision: {type: int4, block: 48}", 6, "int4 block 48"},
+	{sizes + "build:\n  precision: {block: 32}", 6, "type is missing"},
+	{sizes + "build:\n  head: [fp32]", 6, "head must be a mapping"},
+	{sizes + "build:\n  dialect: fast", 6, `unknown dialect "fast"`},
+	{sizes + "build:\n  threads: 0", 6, "threads 0 is out of range"},
+	{sizes + "build:\n  threads: 5000", 6, "threads 5000 is out of range: it must be 1 to 1,024"},
+	{sizes + "build:\n  thread: 5", 6, "did you mean threads?"},
+	{sizes + "build:\n  provider: rocm", 6, `unknown execution provider "rocm"`},
+	{sizes + "build:\n  provider: {name: cuda, options: {a: 1, a: 2}}", 6, `key "a" is given twice`},
+	{sizes + "build:\n  provider: {name: cuda, options: {a: [1]}}", 6, "provider.options.a must be text, got a list"},
+	{sizes + "build:\n  provider: {name: cuda, options: 3}", 6, "provider.options must be a mapping"},
+	{sizes + "build:\n  provider: cuda", 6, "use +portable+cuda"},
+	{"name: gpt2-l2-d64-f8-h4\nspec: gpt2-l1-d64-f8-h4", 1, "disagree"},
+	{"name: gpt2-l2-d64-f8-h4\nbuild: +t2", 1, "disagree"},
+	{"name: gpt2-l2-d64-f8-h4+int8", 1, "column 20"},
+	{"&a [*a]", 1, "must be a mapping"},
+	{"&a {d_model: *a}", 1, "d_model must be a whole number"},
+}
+
+func TestBadYAML(t *testing.T) {
+	for _, c := range badYAML {
+		_, err := ParseYAML("a.yaml", []byte(c.doc))
+		var e *Error
+		if !errors.As(err, &e) {
+			t.Errorf("%q: %v", c.doc, err)
+			continue
+		}
+		if c.line != 0 && e.Line != c.line {
+			t.Errorf("%q: line %d, want %d: %v", c.doc, e.Line, c.line, err)
+		}
+		if !strings.HasPrefix(err.Error(), "arch: a.yaml:") || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q: %v, want %q", c.doc, err, c.says)
+		}
+	}
+}
+
+// TestWrittenDocumentsReadBack: JSON and YAML, of any Candidate.
+func TestWrittenDocumentsReadBack(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		c := runnable(Candidate{drawSpec(t, rapid.Bool().Draw(t, "homogeneous")), drawBuild(t, false)})
+		text, err := json.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var back Candidate
+		if err := json.Unmarshal(text, &back); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if !back.Equal(c) || back.Hash() != c.Hash() {
+			t.Fatalf("%s reads back as %+v, was %+v", text, back, c)
+		}
+		// Normalized candidates come back to the letter.
+		text, err = json.Marshal(c.Normalized())
+		if err != nil {
+			t.Fatal(err)
+		}
+		back = Candidate{}
+		if err := json.Unmarshal(text, &back); err != nil || !reflect.DeepEqual(back, c.Normalized()) {
+			t.Fatalf("%s reads back as %+v, %v", text, back, err)
+		}
+		if !strings.Contains(string(text), `"name":"`+c.Name()+`"`) {
+			t.Fatalf("no name in %s", text)
+		}
+		if text, err = yaml.Marshal(c); err != nil {
+			t.Fatal(err)
+		}
+		back, err = ParseYAML("a.yaml", text)
+		if err != nil || !reflect.DeepEqual(back, c.Normalized()) {
+			t.Fatalf("%s\nreads back as %+v, %v", text, back, err)
+		}
+		var plain struct{ C Candidate }
+		if err := yaml.Unmarshal([]byte("c:\n  "+strings.ReplaceAll(string(text), "\n", "\n  ")), &plain); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestJSON(t *testing.T) {
+	text, err := json.Marshal(mustParse(t, "gpt2-l2-d64-f256-h4+int4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const want = `{"name":"gpt2-l2-d64-f256-h4+int4b32",` +
+		`"spec":{"family":"gpt2","vocab":50257,"positions":2048,"d_model":64,"untied":false,"n_layer":2,"d_inner":256,"n_head":4},` +
+		`"build":{"dialect":"fused","precision":"int4b32","head":"int4b32","threads":1,"provider":{"name":"cpu"}}}`
+	if string(text) != want {
+		t.Errorf("got  %s\nwant %s", text, want)
+	}
+	for _, name := range []string{`{"name":"gpt2-l2-d64-f256-h4+int4b32"}`, `{"spec":{"family":"gpt2","d_model":64,"n_layer":2,"d_inner":256,"n_head":4},"build":{"precision":"int4"}}`} {
+		var c Candidate
+		if err := json.Unmarshal([]byte(name), &c); err != nil || c.Name() != "gpt2-l2-d64-f256-h4+int4b32" {
+			t.Errorf("%s: %s, %v", name, c.Name(), err)
+		}
+	}
+	for bad, says := range map[string]string{
+		`{}`:                                 "no model",
+		`{"name":"x"}`:                       "unknown family",
+		`{"spec":{},"x":1}`:                  "unknown field",
+		`{"spec":{"x":1}}`:                   "unknown field",
+		`{"spec":{"n_layer":1,"layers":[]}}`: "given twice",
+		`{"spec":{"n_layer":1000000000}}`:    "out of range",
+		`{"name":"gpt2-l2-d64-f256-h4","build":{"precision":"int8"}}`:              "unknown precision",
+		`{"name":"gpt2-l2-d64-f256-h4","build":{"threads":2}}`:                     "disagree",
+		`{"name":"gpt2-l2-d64-f256-h4","spec":{"family":"gpt2","d_model":"wide"}}`: "cannot unmarshal",
+	} {
+		var c Candidate
+		if err := json.Unmarshal([]byte(bad), &c); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", bad, err, says)
+		}
+	}
+}
+
+func TestLoad(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "mine.yaml")
+	if err := os.WriteFile(file, []byte(sizes), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	bare := filepath.Join(dir, "mine")
+	if err := os.WriteFile(bare, []byte(sizes+"build: +t2"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	large := filepath.Join(dir, "large.yaml")
+	if err := os.WriteFile(large, make([]byte, MaxFileSize+1), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for arg, want := range map[string]string{
+		file: "gpt2-l1-d64-f8-h4", bare: "gpt2-l1-d64-f8-h4+t2", good + "+t2": good + "+t2",
+		good + "+cpu@file=a.yaml": good + "+cpu@file=a.yaml",
+	} {
+		if c, err := Load(arg); err != nil || c.Name() != want {
+			t.Errorf("%s: %s, %v", arg, c.Name(), err)
+		}
+	}
+	for arg, says := range map[string]string{
+		filepath.Join(dir, "none.yaml"): "there is no such file",
+		dir:                             "it is a folder",
+		large:                           "larger than",
+		"gpt3-l12":                      "unknown family",
+		"none.yml":                      "there is no such file",
+	} {
+		if _, err := Load(arg); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v, want %q", arg, err, says)
+		}
+	}
+	if _, err := LoadSpace(file); err == nil || !strings.Contains(err.Error(), "mine.yaml:2: n_layer must be a mapping") {
+		t.Error(err)
+	}
+}
+
+func FuzzParseYAML(f *testing.F) {
+	for _, c := range badYAML {
+		f.Add([]byte(c.doc))
+	}
+	f.Add([]byte(sizes + "build: {precision: int4, provider: {name: openvino, options: {a: /b c}}}"))
+	f.Add([]byte("d_model: 64\nlayers:\n- {n_head: 4, d_inner: 1}\n- {n_head: 8, d_inner: 1}\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := ParseYAML("a.yaml", data)
+		if err != nil {
+			return
+		}
+		if err := c.Validate(); err != nil {
+			t.Fatalf("read, but %v", err)
+		}
+		text, err := yaml.Marshal(c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back, err := ParseYAML("b.yaml", text); err != nil || !back.Equal(c) {
+			t.Fatalf("%s\nreads back as %+v, %v", text, back, err)
+		}
+	})
+}
