@@ -1,7 +1,6 @@
 package record
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -10,25 +9,6 @@ import (
 	"iter"
 	"reflect"
 )
-
-// maxLine bounds one JSON line, 64 MiB: a hundred thousand requests fit, and a
-// file that is no JSON lines file does not fill the memory.
-const maxLine = 64 << 20
-
-// ErrTruncated is in the chain of the error for a last line that ends inside a
-// record: the writer was stopped, and the lines before it are whole.
-var ErrTruncated = errors.New("the file ends inside a record")
-
-// LineError is an error in one line of a JSON lines file.
-type LineError struct {
-	Line int // from 1
-	Err  error
-}
-
-func (e *LineError) Error() string { return fmt.Sprintf("record: line %d: %v", e.Line, e.Err) }
-
-// Unwrap returns the error without its line.
-func (e *LineError) Unwrap() error { return e.Err }
 
 // Encoder writes records as JSON lines.
 type Encoder struct{ w io.Writer }
@@ -71,40 +51,26 @@ func Unmarshal(b []byte) (Record, error) {
 // Decoder reads records from JSON lines. It is strict: an unknown or repeated
 // field, a value of the wrong type or a record that is not valid is an error that
 // names the line and the field. Blank lines are passed over.
-type Decoder struct {
-	r    *bufio.Reader
-	line int
-}
+type Decoder struct{ lines *LineReader }
 
 // NewDecoder returns a decoder that reads from r.
-func NewDecoder(r io.Reader) *Decoder { return &Decoder{r: bufio.NewReaderSize(r, 1<<16)} }
+func NewDecoder(r io.Reader) *Decoder { return &Decoder{NewLineReader(r)} }
 
 // Line returns the number of the line read last, from 1.
-func (d *Decoder) Line() int { return d.line }
+func (d *Decoder) Line() int { return d.lines.line }
 
 // Decode returns the next record, or io.EOF after the last one. Every other error
 // is a *LineError. Reading can go on behind a line that was in error.
 func (d *Decoder) Decode() (Record, error) {
-	for {
-		line, whole, err := d.readLine()
-		if err == io.EOF {
-			return Record{}, io.EOF
-		}
-		if err != nil {
-			return Record{}, &LineError{d.line, err}
-		}
-		if len(bytes.TrimSpace(line)) == 0 {
-			continue
-		}
-		r, err := parse(line)
-		if err != nil && !whole && !json.Valid(line) {
-			err = fmt.Errorf("%w: %d bytes and no line end (%v)", ErrTruncated, len(line), err)
-		}
-		if err != nil {
-			return Record{}, &LineError{d.line, err}
-		}
-		return r, nil
+	line, err := d.lines.Next()
+	if err != nil {
+		return Record{}, err
 	}
+	r, err := parse(line)
+	if err != nil {
+		return Record{}, &LineError{d.lines.line, err}
+	}
+	return r, nil
 }
 
 // All yields every record until the first error, which it yields last.
@@ -116,30 +82,6 @@ func (d *Decoder) All() iter.Seq2[Record, error] {
 				return
 			}
 		}
-	}
-}
-
-// readLine returns the next line and whether it ended in a line end. A line that
-// is too long is skipped to its end and is an error.
-func (d *Decoder) readLine() (line []byte, whole bool, err error) {
-	d.line++
-	size := 0
-	for {
-		part, err := d.r.ReadSlice('\n')
-		if size += len(part); size <= maxLine {
-			line = append(line, part...)
-		}
-		switch {
-		case err == bufio.ErrBufferFull:
-			continue
-		case err == io.EOF && size == 0:
-			return nil, false, io.EOF
-		case err != nil && err != io.EOF:
-			return nil, false, err
-		case size > maxLine:
-			return nil, false, fmt.Errorf("line of %d bytes: want at most %d", size, maxLine)
-		}
-		return line, err == nil, nil
 	}
 }
 
