@@ -259,8 +259,8 @@ func (c *Compiled) Candidate(p Point, b Build) Candidate {
 // point in 14 or more is met within them 99 times of 100.
 const rejections = 64
 
-// Sample draws one of Points, each with the same probability. The error is for
-// callers that draw from something less certain; a Compiled has points to draw.
+// Sample draws one of Points, each with the same probability. It fails only
+// without an rng: a Compiled always has points to draw.
 func (c *Compiled) Sample(rng *rand.Rand) (Point, error) {
 	if rng == nil {
 		return Point{}, fmt.Errorf("arch: sample: no source of random numbers")

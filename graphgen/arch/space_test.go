@@ -235,7 +235,7 @@ func TestBadSpaces(t *testing.T) {
 		{func(s *Space) { s.Constraints = []string{strings.Repeat("(", 5000)} }, "too long"},
 		{func(s *Space) { s.Constraints = []string{"true", "decoder_parms > 3"} }, "constraint 2, decoder_parms > 3: column 1: unknown name decoder_parms: did you mean decoder_params?"},
 		{func(s *Space) { s.Constraints = []string{"n_layer > 3 and zebra < 2"} }, "column 17: unknown name zebra: known are n_layer, d_model"},
-		{func(s *Space) { s.Constraints = []string{"d_inner/d_model >="} }, "column 19"},
+		{func(s *Space) { s.Constraints = []string{"d_inner/d_model >="} }, "column 18: unexpected token EOF"},
 		{func(s *Space) { s.Constraints = []string{"d_inner/d_model >= 2)"} }, "column 21"},
 		{func(s *Space) { s.Constraints = []string{"d_inner/d_model"} }, "expected bool, but got float64"},
 		{func(s *Space) { s.Constraints = []string{"d_inner + 'x' > 2"} }, "column 9"},
