@@ -1,0 +1,124 @@
+package reports
+
+import (
+	"io"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/stat"
+)
+
+// FrontRow is one candidate of a front. Latency, PL and TL are relative to the
+// baseline; 0 is unknown.
+type FrontRow struct {
+	Candidate arch.Candidate
+	Latency   float64
+	Interval  stat.Interval // of Latency; the zero value is none
+	PL, TL    float64
+	Source    string // measured, predicted
+	Mark      string // what sets the row apart: pick, baseline
+}
+
+// FrontTable writes a front in the order given.
+func FrontTable(w io.Writer, style Style, rows []FrontRow) error {
+	if len(rows) == 0 {
+		return errNoRows
+	}
+	marked := false
+	for _, r := range rows {
+		marked = marked || r.Mark != ""
+	}
+	t := table{columns: []column{
+		{name: "candidate", left: true}, {name: "decoder params"}, {name: "total params"},
+		{name: "latency"}, {name: "interval"}, {name: "PL"}, {name: "TL"}, {name: "source", left: true},
+	}}
+	if marked {
+		t.columns = append(t.columns, column{left: true})
+	}
+	for _, r := range rows {
+		interval := none
+		if ci, ok := known(&r.Interval); ok {
+			interval = ratio(ci.Low) + " to " + ratio(ci.High)
+		}
+		s := r.Candidate.Spec
+		cells := []string{r.Candidate.Name(), millions(s.DecoderParams()), millions(s.TotalParams()),
+			ratio(r.Latency), interval, ratio(r.PL), ratio(r.TL), r.Source}
+		if marked {
+			cells = append(cells, r.Mark)
+		}
+		t.add(cells...)
+	}
+	return t.write(w, style)
+}
+
+// CountsTable writes the exact counts of candidates, one column each.
+func CountsTable(w io.Writer, style Style, candidates []arch.Candidate) error {
+	if len(candidates) == 0 {
+		return errNoRows
+	}
+	t := table{columns: []column{{name: "count", left: true}}}
+	var counts []arch.Counts
+	for _, c := range candidates {
+		t.columns = append(t.columns, column{name: c.Name()}, column{left: true})
+		counts = append(counts, c.Counts())
+	}
+	for _, row := range []struct {
+		name, unit string
+		of         func(arch.Counts) int64
+	}{
+		{"decoder_params", "", func(c arch.Counts) int64 { return c.DecoderParams }},
+		{"total_params", "", func(c arch.Counts) int64 { return c.TotalParams }},
+		{"embedding_params", "", func(c arch.Counts) int64 { return c.EmbeddingParams }},
+		{"bytes_per_token", "B", func(c arch.Counts) int64 { return c.BytesPerToken }},
+		{"flops_per_token", "FLOP", func(c arch.Counts) int64 { return c.FlopsPerToken }},
+		{"kv_bytes_per_token", "B", func(c arch.Counts) int64 { return c.KVBytesPerToken }},
+	} {
+		cells := []string{row.name}
+		for _, c := range counts {
+			n := row.of(c)
+			round := scaled(n, row.unit)
+			if row.unit == "" && n >= 1e6 {
+				round = millions(n)
+			}
+			cells = append(cells, grouped(n), round)
+		}
+		t.add(cells...)
+	}
+	return t.write(w, style)
+}
+
+// KeyValue is one line of a list of things and what is known of them.
+type KeyValue struct {
+	Key, Value string
+	Note       string // what to do about it, where a value came from
+}
+
+// KeyValues writes such a list, as doctor and config print it. The third column
+// is there if anything has a note. The header names the columns; an empty name
+// leaves the default.
+func KeyValues(w io.Writer, style Style, header KeyValue, rows []KeyValue) error {
+	if len(rows) == 0 {
+		return errNoRows
+	}
+	or := func(s, def string) string {
+		if s == "" {
+			return def
+		}
+		return s
+	}
+	t := table{columns: []column{{or(header.Key, "what"), true}, {or(header.Value, "is"), true}}}
+	noted := false
+	for _, r := range rows {
+		noted = noted || r.Note != ""
+	}
+	if noted {
+		t.columns = append(t.columns, column{or(header.Note, "note"), true})
+	}
+	for _, r := range rows {
+		cells := []string{r.Key, r.Value}
+		if noted {
+			cells = append(cells, r.Note)
+		}
+		t.add(cells...)
+	}
+	return t.write(w, style)
+}
