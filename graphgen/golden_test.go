@@ -1,0 +1,140 @@
+package graphgen_test
+
+import (
+	"bytes"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"lathe/graphgen"
+	"lathe/graphgen/arch"
+)
+
+var update = flag.Bool("update", false, "write the goldens anew")
+
+func TestPrintedGraphs(t *testing.T) {
+	for _, tc := range []struct {
+		file, candidate string
+		mode            graphgen.Mode
+	}{
+		{"portable", "gpt2-l2-d32-f48-h2-v100-p16+portable", graphgen.Cached},
+		{"fused", "gpt2-l2-d32-f48-h2-v100-p16", graphgen.Cached},
+		{"fused-int4", "gpt2-l1-d32-f48-h2-v100-p16+int4b16", graphgen.Cached},
+		{"fused-int4-head-fp32", "gpt2-l1-d32-f48-h2-v100-p16-untied+int4b16+head-fp32", graphgen.Cached},
+		{"plain-portable", "gpt2-l1-d32-f48-h2-v100-p16+portable", graphgen.Plain},
+		{"plain-fused", "gpt2-l1-d32-f48-h2-v100-p16", graphgen.Plain},
+	} {
+		t.Run(tc.file, func(t *testing.T) {
+			c, err := arch.ParseCandidate(tc.candidate)
+			if err != nil {
+				t.Fatal(err)
+			}
+			g, err := graphgen.Lower(c, tc.mode)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got bytes.Buffer
+			if err := g.Print(&got); err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join("testdata", tc.file+".txt")
+			if *update {
+				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if d := cmp.Diff(string(want), got.String()); d != "" {
+				t.Errorf("%s (-want +got); -update if it is meant:\n%s", path, d)
+			}
+		})
+	}
+}
+
+// TestCountsEqualGraph holds the closed forms of arch equal to what is lowered:
+// a count is the sum over the initializers of the fp32 graph, a tied matrix once.
+func TestCountsEqualGraph(t *testing.T) {
+	for _, s := range append(corpus(), seedTable()...) {
+		for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
+			g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: arch.Build{Dialect: d}}, graphgen.Cached)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var total, bytes int64
+			for _, p := range g.Params {
+				n, _ := p.Shape.Elements()
+				total += n
+				bytes += p.Bytes()
+			}
+			if want := s.TotalParams(); total != want {
+				t.Errorf("%s %s: the graph has %d parameters, total_params says %d", s.Name(), d, total, want)
+			}
+			if want := s.WeightBytes(arch.Build{}); bytes != want {
+				t.Errorf("%s %s: the graph's parameters take %d bytes, WeightBytes says %d", s.Name(), d, bytes, want)
+			}
+		}
+		int4 := arch.Build{Precision: arch.Precision{Type: arch.Int4, Block: 32}}
+		g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: int4}, graphgen.Cached)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var bytes int64
+		for _, p := range g.Params {
+			bytes += p.Bytes()
+		}
+		if want := s.WeightBytes(int4); bytes != want {
+			t.Errorf("%s int4: the graph's parameters take %d bytes, WeightBytes says %d", s.Name(), bytes, want)
+		}
+	}
+}
+
+// seedTable is the baseline and the three candidates of seed 001's Table 1.
+func seedTable() []arch.Spec {
+	return []arch.Spec{
+		arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16),
+		arch.NewSpec(arch.GPT2, 7, 1984, 1664, 4),
+		arch.NewSpec(arch.GPT2, 6, 1856, 3712, 4),
+		arch.NewSpec(arch.GPT2, 7, 1280, 6016, 4),
+	}
+}
+
+// TestHashTellsGraphsApart: equal graphs have equal hashes, whoever lowers them;
+// another size, dialect, precision or mode has another.
+func TestHashTellsGraphsApart(t *testing.T) {
+	seen := map[string]string{}
+	for _, name := range []string{
+		"gpt2-l2-d32-f48-h2-v100-p16", "gpt2-l2-d32-f48-h4-v100-p16", "gpt2-l2-d32-f64-h2-v100-p16",
+		"gpt2-l2-d32-f48-h2-v100-p16+portable", "gpt2-l2-d32-f48-h2-v100-p16+int4b32", "gpt2-l2-d32-f48-h2-v100-p16+int4b16",
+	} {
+		c, err := arch.ParseCandidate(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, mode := range []graphgen.Mode{graphgen.Cached, graphgen.Plain} {
+			var hashes [2]string
+			for i := range hashes {
+				c.Build.Threads = i + 1 // threads do not change the graph
+				g, err := graphgen.Lower(c, mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if hashes[i], err = graphgen.Hash(g); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if hashes[0] != hashes[1] {
+				t.Errorf("%s: two lowerings, two hashes", name)
+			}
+			if other, ok := seen[hashes[0]]; ok {
+				t.Errorf("%s mode %d has the hash of %s", name, mode, other)
+			}
+			seen[hashes[0]] = name
+		}
+	}
+}
