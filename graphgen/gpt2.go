@@ -59,8 +59,9 @@ func (l *lowering) gpt2() {
 			if i == last && l.keep != nil {
 				// Only the wanted rows go on: the rest of the network works row by
 				// row, and later tokens need no more of a row than its cache.
-				a = l.SliceLast(a, l.keep, 1, ir.S(symKept))
-				s.sum = l.SliceLast(s.sum, l.keep, 1, ir.S(symKept))
+				start := l.LastRows(l.keep)
+				a = l.SliceFrom(a, start, 1, ir.S(symKept))
+				s.sum = l.SliceFrom(s.sum, start, 1, ir.S(symKept))
 			}
 			hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
 			s.branch, s.bias = l.linearLate(a, prefix+"attn.c_proj", hidden, l.dModel, l.residualInit())

@@ -70,9 +70,9 @@ func shorten(s string) string {
 	return s
 }
 
-// nearest returns the known word that is the fewest edits away from word, or ""
+// Nearest returns the known word that is the fewest edits away from word, or ""
 // where none is near enough to be meant.
-func nearest(word string, known []string) string {
+func Nearest(word string, known []string) string {
 	best, bestDist := "", max(1, len(word)/3)+1
 	for _, k := range known {
 		if d := editDistance(strings.ToLower(word), k); d < bestDist {
@@ -88,7 +88,7 @@ func didYouMean(word string, known []string) string {
 	if len(known) == 1 {
 		all = "the only one known is " + known[0]
 	}
-	if n := nearest(word, known); n != "" {
+	if n := Nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %s? (%s)", n, all)
 	}
 	return all

@@ -290,7 +290,7 @@ func (b *Build) parsePart(name string, at int, part string) (kind string, err er
 		return "the thread count", err
 	}
 	words := slices.Concat(dialectNames, precisionNames, providerNames)
-	if n := nearest(part, words); n != "" {
+	if n := Nearest(part, words); n != "" {
 		return "", nameError(name, at, "unknown build part %q, did you mean +%s? %s", part, n, knownBuildParts)
 	}
 	return "", nameError(name, at, "unknown build part %q: %s", part, knownBuildParts)

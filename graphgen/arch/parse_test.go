@@ -134,7 +134,7 @@ func TestNearest(t *testing.T) {
 	for in, want := range map[string]string{
 		"n_heads": "n_head", "d_iner": "d_inner", "decoder_parameters": "decoder_params", "N_LAYER": "n_layer", "zebra": "", "": "",
 	} {
-		if got := nearest(in, words); got != want {
+		if got := Nearest(in, words); got != want {
 			t.Errorf("nearest to %q: %q, want %q", in, got, want)
 		}
 	}

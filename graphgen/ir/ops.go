@@ -1,6 +1,9 @@
 package ir
 
-import "slices"
+import (
+	"math"
+	"slices"
+)
 
 // Emitters of standard operators. Each infers its output's type and shape and
 // refuses operands that the operator would refuse. Semantics are those of the
@@ -243,16 +246,19 @@ func (b *Builder) Unsqueeze(x *Value, axes ...int64) *Value {
 	return b.one("Unsqueeze", nil, x.Type, s, x, b.Int64s(axes...))
 }
 
-// SliceLast takes the last n of dimension axis, all of them where n is 0; n is
-// an int64 scalar known when the graph runs. kept names the result's size.
-func (b *Builder) SliceLast(x, n *Value, axis int64, kept Dim) *Value {
+// LastRows is the start, for [Builder.SliceFrom], of the last n of a dimension,
+// or of all of it where n is 0; n is an int64 scalar known when the graph runs.
+func (b *Builder) LastRows(n *Value) *Value { return b.Unsqueeze(b.Neg(n), 0) }
+
+// SliceFrom takes dimension axis of x from start, an int64 vector of one, which
+// counts from the end where negative. kept names the result's size.
+func (b *Builder) SliceFrom(x, start *Value, axis int64, kept Dim) *Value {
 	if !b.rank("Slice", x, int(axis)+1) {
 		return x
 	}
-	start := b.Unsqueeze(b.Neg(n), 0)
 	s := slices.Clone(x.Shape)
 	s[axis] = kept
-	return b.one("Slice", nil, x.Type, s, x, start, b.Int64s(1<<62), b.Int64s(axis))
+	return b.one("Slice", nil, x.Type, s, x, start, b.Int64s(math.MaxInt64), b.Int64s(axis))
 }
 
 // ReduceSum sums over one dimension, which goes.
