@@ -28,7 +28,7 @@ func main() {
 
 func run(ctx context.Context, files []string) error {
 	if len(files) == 0 {
-		return fmt.Errorf("usage: gen FILE.proto ...")
+		return fmt.Errorf("usage: gen FILE.proto [FILE.proto]")
 	}
 	compiler := protocompile.Compiler{
 		Resolver:       &protocompile.SourceResolver{},
