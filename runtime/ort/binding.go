@@ -147,6 +147,9 @@ func (b *Binding) Run() error {
 	}
 	if b.rebind {
 		for name, t := range b.in {
+			if t.val == nil {
+				return fmt.Errorf("ort: run %s: input %s: tensor: %w", b.s.name, name, ErrClosed)
+			}
 			if err := b.b.BindInput(name, t.val); err != nil {
 				return wrap("bind input", name, err)
 			}

@@ -117,7 +117,7 @@ func classify(msg string) error {
 		return ErrOutOfMemory
 	case has("External data path", "External initializer", "external data", "external initializer", "GetExtDataFromTensorProto"):
 		return ErrExternalData
-	case has("Could not find an implementation", "is not a registered function/op", "No Op registered", "Unsupported model IR version", "is under development and support for this is limited", "NOT_IMPLEMENTED", "not supported in this build", "not enabled in this build"):
+	case has("Could not find an implementation", "Failed to find kernel", "are not supported", "is not a registered function/op", "No Op registered", "Unsupported model IR version", "is under development and support for this is limited", "NOT_IMPLEMENTED", "not supported in this build", "not enabled in this build"):
 		return ErrUnsupported
 	case has("Invalid rank for input", "Got invalid dimensions for input", "Unexpected input data type", "Missing Input", "Invalid input name", "Invalid output name", "Invalid Feed Input Name", "Got: ", "does not match expected", "Expected shape from model", "indices element out of data bounds"):
 		return ErrBadInput

@@ -1,8 +1,6 @@
 package ort_test
 
 import (
-	"encoding/binary"
-	"math"
 	"strconv"
 	"testing"
 
@@ -58,14 +56,6 @@ func node(op string, in, out []string, attrs ...[]byte) []byte {
 		b = msg(b, 5, a)
 	}
 	return b
-}
-
-func floats(name string, dims []int64, vals ...float32) []byte {
-	var raw []byte
-	for _, v := range vals {
-		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(v))
-	}
-	return tensor(name, ort.Float32, dims, raw)
 }
 
 func tensor(name string, typ ort.Type, dims []int64, raw []byte) []byte {

@@ -12,9 +12,9 @@ import (
 // it copies and allocates, where a Binding does neither.
 //
 // Note: every output is computed, whatever is asked for, because the binding
-// fixes the list when the session is made. Outputs of 16-bit floats need
-// shapes that follow from the inputs' symbols, because the binding cannot
-// take over the library's own tensors of those types.
+// fixes the list when the session is made. Outputs of 16-bit floats, and those
+// of a model without inputs, need shapes that follow from the model and the
+// inputs, because there the binding cannot take over the library's own tensors.
 func (s *Session) Run(inputs map[string]*Tensor, outputs ...string) (result map[string]*Tensor, err error) {
 	if len(s.outputs) == 0 {
 		return nil, errNoOutputs
@@ -72,7 +72,7 @@ func (s *Session) Run(inputs map[string]*Tensor, outputs ...string) (result map[
 	own := make([]*Tensor, len(s.outputs)) // those we have to make ourselves
 	out := make([]value, len(s.outputs))
 	for i, v := range s.outputs {
-		if own[i], err = makeOutput(v, symbols); err != nil {
+		if own[i], err = makeOutput(v, symbols, len(in) == 0); err != nil {
 			return nil, err
 		}
 		if own[i] != nil {
@@ -80,14 +80,8 @@ func (s *Session) Run(inputs map[string]*Tensor, outputs ...string) (result map[
 			out[i] = own[i].val
 		}
 	}
-	s.mu.Lock()
-	inner := s.s
-	s.mu.Unlock()
-	if inner == nil {
-		return nil, fmt.Errorf("ort: run %s: session: %w", s.name, ErrClosed)
-	}
-	if err := inner.Run(in, out); err != nil {
-		return nil, wrap("run", s.name, err)
+	if err := s.runValues(in, out, own); err != nil {
+		return nil, err
 	}
 	result = map[string]*Tensor{}
 	for i, v := range s.outputs {
@@ -121,6 +115,34 @@ func (s *Session) Run(inputs map[string]*Tensor, outputs ...string) (result map[
 	return result, nil
 }
 
+// runValues is the run itself. The binding's plain run panics for a model
+// without inputs, which goes by a Binding instead.
+func (s *Session) runValues(in, out []value, own []*Tensor) error {
+	if len(in) == 0 {
+		b, err := s.NewBinding()
+		if err != nil {
+			return err
+		}
+		defer b.Close()
+		for i, v := range s.outputs {
+			if err := b.BindOutput(v.Name, own[i]); err != nil {
+				return err
+			}
+		}
+		return b.Run()
+	}
+	s.mu.Lock()
+	inner := s.s
+	s.mu.Unlock()
+	if inner == nil {
+		return fmt.Errorf("ort: run %s: session: %w", s.name, ErrClosed)
+	}
+	if err := inner.Run(in, out); err != nil {
+		return wrap("run", s.name, err)
+	}
+	return nil
+}
+
 func contains(m map[string]*Tensor, t *Tensor) bool {
 	for _, other := range m {
 		if other == t {
@@ -130,12 +152,15 @@ func contains(m map[string]*Tensor, t *Tensor) bool {
 	return false
 }
 
-// makeOutput makes the outputs that the binding cannot: scalars and 16-bit
-// floats. It is nil for all others.
-func makeOutput(v ValueInfo, symbols map[string]int64) (*Tensor, error) {
+// makeOutput makes the outputs that the binding cannot, scalars and 16-bit
+// floats, or any. It is nil for all others.
+func makeOutput(v ValueInfo, symbols map[string]int64, any bool) (*Tensor, error) {
+	if v.Type.Size() == 0 {
+		return nil, &Error{Op: "run", Subject: v.Name, Kind: ErrUnsupported, Message: fmt.Sprintf("output %v is not a tensor of a type that can be had", v)}
+	}
 	half := v.Type == Float16 || v.Type == BFloat16
 	scalar := v.Shape != nil && len(v.Shape) == 0
-	if !half && !scalar {
+	if !half && !scalar && !any {
 		return nil, nil
 	}
 	if scalar {
