@@ -56,8 +56,8 @@ func TestQuantileRanksAgainstRationals(t *testing.T) {
 		num, den int64
 		ns       []int
 	}{
-		{1, 2, []int{1, 5, 6, 7, 20, 51, 200}},
-		{19, 20, []int{1, 2, 71, 72, 73, 100, 300}},
+		{1, 2, []int{1, 5, 6, 7, 20, 51}},
+		{19, 20, []int{1, 2, 71, 72, 73, 100}},
 		{9, 10, []int{35, 36, 120}},
 	} {
 		for _, n := range p.ns {

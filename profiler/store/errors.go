@@ -61,6 +61,10 @@ func (s *Store) fail(err error) error {
 	case sqlite3.SQLITE_FULL:
 		return fmt.Errorf("store: %s: %w: free some space and go on; what was stored before is safe (%w)", s.path, ErrFull, err)
 	case sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM:
+		if unfinished(err) {
+			return fmt.Errorf("store: %s: %w: a process was killed while it wrote, and what it left must be undone first: make file and folder writable (%w)",
+				s.path, ErrReadOnly, err)
+		}
 		return fmt.Errorf("store: %s: %w: file and folder must be writable, or the store opened to be read (%w)", s.path, ErrReadOnly, err)
 	case sqlite3.SQLITE_CANTOPEN:
 		return fmt.Errorf("store: %s: %w: its journal cannot be opened beside it in %s (%w)", s.path, ErrReadOnly, filepath.Dir(s.path), err)
@@ -68,6 +72,13 @@ func (s *Store) fail(err error) error {
 		return fmt.Errorf("store: %s: %w: another process has been writing it for more than 10 s (%w)", s.path, ErrBusy, err)
 	}
 	return fmt.Errorf("store: %s: %w", s.path, err)
+}
+
+// unfinished reports whether err is that of a file to be read whose journal holds
+// a transaction to be undone, which takes writing.
+func unfinished(err error) bool {
+	var se *sqlite.Error
+	return errors.As(err, &se) && se.Code() == sqlite3.SQLITE_READONLY_ROLLBACK
 }
 
 // createError says why no file could be made beside path.

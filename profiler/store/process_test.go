@@ -133,6 +133,51 @@ func TestKilledAtAnyMoment(t *testing.T) {
 	}
 }
 
+// A process was killed in the middle of a commit, its journal is there, and the
+// next one only wants to read.
+func TestReadAfterKill(t *testing.T) {
+	ctx := t.Context()
+	s := mustOpen(t, filepath.Join(t.TempDir(), "l.db"), Options{})
+	fill(t, s)
+	killed := filepath.Join(t.TempDir(), "killed.db")
+	if _, err := s.db.Exec(`PRAGMA cache_size = 2`); err != nil { // pages reach the file before the commit
+		t.Fatal(err)
+	}
+	stop := errors.New("stop")
+	err := s.Update(ctx, func(tx *Tx) error {
+		for i := range 30 {
+			if _, err := tx.AddRecord(steps(200+i, 100)); err != nil {
+				return err
+			}
+		}
+		for _, suffix := range []string{"", "-journal"} { // as a kill would leave them
+			b, err := os.ReadFile(s.Path() + suffix)
+			if err == nil {
+				err = os.WriteFile(killed+suffix, b, 0o644)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return stop
+	})
+	if err != stop {
+		t.Fatal(err)
+	}
+	raw, err := open(killed, "ro", Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := raw.Count(ctx, Query{}); !unfinished(err) || !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "was killed") {
+		t.Errorf("the journal is not one to be undone: %v", err)
+	}
+	raw.Close()
+	back := mustOpen(t, killed, Options{ReadOnly: true})
+	if n, err := back.Count(ctx, Query{}); err != nil || n != 8 {
+		t.Errorf("%d records, %v; want the 8 of before", n, err)
+	}
+}
+
 func TestTwoSearches(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "l.db")
 	s := mustOpen(t, path, Options{})

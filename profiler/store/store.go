@@ -39,7 +39,8 @@ import (
 // Options says how to open a store. The zero value opens it for reading and
 // writing, creates it where it does not exist, and checks it.
 type Options struct {
-	// ReadOnly opens an existing store and changes nothing, not even its folder.
+	// ReadOnly opens an existing store and changes nothing, not even its folder:
+	// but for undoing the unfinished transaction of a process that was killed.
 	ReadOnly bool
 	// SkipCheck leaves out SQLite's quick_check, which reads the whole file (about
 	// a second for 100 MB).
@@ -78,6 +79,17 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, fmt.Errorf("store: %s: %w: it has %d bytes; restore it from a copy, or remove it to begin anew",
 			path, ErrCorrupt, info.Size())
 	}
+	s, err := openChecked(ctx, path, o)
+	if o.ReadOnly && unfinished(err) {
+		if err := rollBack(ctx, path); err != nil {
+			return nil, err
+		}
+		s, err = openChecked(ctx, path, o)
+	}
+	return s, err
+}
+
+func openChecked(ctx context.Context, path string, o Options) (*Store, error) {
 	mode := "rw"
 	if o.ReadOnly {
 		mode = "ro"
@@ -91,6 +103,18 @@ func Open(ctx context.Context, path string, o Options) (*Store, error) {
 		return nil, err
 	}
 	return s, nil
+}
+
+// rollBack undoes the transaction that a killed process left in the journal,
+// which SQLite does at the first read of a connection that may write.
+func rollBack(ctx context.Context, path string) error {
+	s, err := open(path, "rw", Options{})
+	if err != nil {
+		return err
+	}
+	var n int
+	err = s.fail(s.db.QueryRowContext(ctx, `SELECT count(*) FROM sqlite_schema`).Scan(&n))
+	return errors.Join(err, s.db.Close())
 }
 
 // minFile is the least size of a SQLite database, one page of 512 bytes.
