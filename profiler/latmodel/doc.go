@@ -1,0 +1,37 @@
+// Package latmodel predicts a candidate's latency from its architecture: relative
+// PL and TL, the ratios to a baseline that was timed in alternation with every
+// candidate it learns from. Ratios, since a machine's speed moves within minutes
+// and the ratio does not.
+//
+// A [Model] is a sum of physical terms: weight bytes read, FLOPs, operators
+// launched and a few more ([Features]), each a closed form over the candidate that
+// equals what its graph does, times a weight that is never negative. So each
+// term's share of the latency can be read ([Model.Terms]), and what is not in the
+// graph cannot be in the prediction. One model is for one baseline, build, host,
+// way of binding and workload point; it refuses what belongs to another.
+//
+// The package stands between records and search: [Fit] takes records that the
+// profiler made, [Model.Predict] and [Predictor] answer for candidates that were
+// never timed. It times nothing, stores nothing ([Model] is JSON for whoever
+// does), and does not choose what to measure next. It imports arch, record and
+// stat.
+//
+// # What it does not predict
+//
+// It predicts medians: relative PL and TL at the prompt and the cache length it
+// was fitted at, and from them the median latency_char of one shape of request
+// ([Model.LatencyChar]). P95 is not predicted in this version: a tail belongs to
+// the machine's disturbances and to the spread of requests, and is measured.
+//
+// # Error and interval
+//
+// Every fit reports its own error by cross-validation over candidates ([CV]),
+// beside that of a naive model that knows decoder parameters only. Intervals are
+// conformal, by jackknife+ (Barber, Candes, Ramdas and Tibshirani, "Predictive
+// inference with the jackknife+", 2021), or CV+ of the same paper where folds are
+// fewer than candidates, of the score max(y/p, p/y). At a nominal 90 % their
+// guarantee is 80 % and what simulations show is 90 %. Either holds for candidates
+// drawn as those measured were. Those that a search picked for being fast are not,
+// so a pick is always measured. A candidate outside the measured range of sizes
+// gets a warning with its prediction.
+package latmodel

@@ -1,0 +1,169 @@
+package latmodel
+
+import (
+	"math"
+
+	"lathe/graphgen/arch"
+)
+
+// step is one run of the graph: rows tokens go in, with past tokens in the cache,
+// and the logits of the last row come out.
+type step struct {
+	rows float64
+	past float64 // a mean over steps, so not always whole
+}
+
+// geometry counts what the graph of one build does in one step. Its counts are
+// those of graphgen's lowering in the cached mode, for a batch of one and one row
+// of logits; a test holds the two equal. They are float64, exact below 2^53, since
+// all they are for is multiplication by weights.
+type geometry struct {
+	step
+	fused        bool
+	linear, head precision
+}
+
+// layer is the sizes of one layer.
+type layer struct {
+	dModel, nHead, headDim, dInner float64
+	// last: after its attention only the row whose logits are wanted goes on, as
+	// later tokens need nothing else of the other rows than their keys and values.
+	last bool
+}
+
+// outside is the sizes of what surrounds the layers.
+type outside struct {
+	dModel, vocab float64
+}
+
+func newGeometry(b arch.Build, s step) geometry {
+	b = b.Normalized()
+	return geometry{s, b.Dialect == arch.Fused, newPrecision(b.Precision), newPrecision(b.Head)}
+}
+
+// precision is how a matrix is stored.
+type precision struct {
+	block      float64 // weights that share a scale; 0: fp32
+	blockBytes float64
+}
+
+const fp32Bytes = 4
+
+func newPrecision(p arch.Precision) precision {
+	if p.Type != arch.Int4 {
+		return precision{}
+	}
+	// Two weights a byte and one fp32 scale.
+	return precision{float64(p.Block), float64(p.Block/2 + fp32Bytes)}
+}
+
+// bytes of a matrix [k, n]. MatMulNBits pads k to whole blocks.
+func (p precision) bytes(k, n float64) float64 {
+	if p.block == 0 {
+		return k * n * fp32Bytes
+	}
+	return n * math.Ceil(k/p.block) * p.blockBytes
+}
+
+// hidden is the width of a layer's attention.
+func (l *layer) hidden() float64 { return l.nHead * l.headDim }
+
+// tailRows is how many rows a layer's output projection and MLP work on.
+func (g *geometry) tailRows(l *layer) float64 {
+	if l.last {
+		return 1
+	}
+	return g.rows
+}
+
+// Numbers of operators, as graphgen emits them.
+const (
+	// fused: two norms, c_attn, attention, attn.c_proj, c_fc, GELU, mlp.c_proj.
+	fusedLayerOps = 8
+	// portable: 17 for attention itself (split, 3 x reshape and transpose, 2
+	// concatenations, transposed key, scores, scale, mask, softmax, product,
+	// transpose, reshape), two norms of 3 (bias, residual sum, norm), c_attn,
+	// attn.c_proj, c_fc, its bias, GELU, mlp.c_proj.
+	portableLayerOps = 17 + 2*3 + 6
+	// fused: two embeddings, 6 for lengths from the mask, the final norm, the head.
+	fusedOutsideOps = 2 + 6 + 1 + 1
+	// portable: two embeddings, 14 for the mask, 3 for the final norm, the head;
+	// one less, since no bias waits for the first norm.
+	portableOutsideOps = 2 + 14 + 3 + 1 - 1
+	// The wanted row of attention and of the residual stream: negate, unsqueeze,
+	// and a slice of each.
+	sliceOps = 4
+)
+
+func (g *geometry) layerOps(*layer) float64 {
+	n := float64(portableLayerOps)
+	if g.fused {
+		n = fusedLayerOps
+	}
+	if g.linear.block == 0 {
+		n++ // c_attn's bias, which MatMulNBits adds itself
+	}
+	return n
+}
+
+func (g *geometry) outsideOps(*outside) float64 {
+	switch {
+	case g.fused:
+		return fusedOutsideOps + sliceOps
+	case g.head.block == 0:
+		return portableOutsideOps + sliceOps + 1 // the head's matrix, transposed
+	}
+	return portableOutsideOps + sliceOps
+}
+
+// layerBytes is the layer's parameters: matrices as they are stored, biases and
+// two norms in fp32.
+func (g *geometry) layerBytes(l *layer) float64 {
+	d, hidden := l.dModel, l.hidden()
+	vectors := 3*hidden + d + l.dInner + d + 4*d
+	return g.linear.bytes(d, 3*hidden) + g.tailBytes(l) + fp32Bytes*vectors
+}
+
+// tailBytes is the matrices of the output projection and the MLP.
+func (g *geometry) tailBytes(l *layer) float64 {
+	return g.linear.bytes(l.hidden(), l.dModel) + g.linear.bytes(l.dModel, l.dInner) + g.linear.bytes(l.dInner, l.dModel)
+}
+
+func (g *geometry) headBytes(o *outside) float64 { return g.head.bytes(o.dModel, o.vocab) }
+
+// outsideBytes is what a step of one row reads outside the layers: the LM head,
+// the final norm, and one row each of the token and the position embedding.
+func (g *geometry) outsideBytes(o *outside) float64 {
+	return g.headBytes(o) + fp32Bytes*(2*o.dModel+2*o.dModel)
+}
+
+// layerFlops is 2 for each multiply-add of the layer's products with weights.
+func (g *geometry) layerFlops(l *layer) float64 {
+	d, hidden := l.dModel, l.hidden()
+	return 2 * (g.rows*d*3*hidden + g.tailRows(l)*(hidden*d+2*d*l.dInner))
+}
+
+// oneRowBytes is the layer's matrices that meet a single row in a prefill: each
+// weight is read for one multiplication, so memory sets the time, not arithmetic.
+func (g *geometry) oneRowBytes(l *layer) float64 {
+	if l.last {
+		return g.tailBytes(l)
+	}
+	return 0
+}
+
+// kvBytes is the layer's cache after the step, keys and values in fp32, all of
+// which attention reads.
+func (g *geometry) kvBytes(l *layer) float64 {
+	return 2 * fp32Bytes * l.hidden() * (g.past + g.rows)
+}
+
+// scores is the elements of the layer's attention matrices.
+func (g *geometry) scores(l *layer) float64 { return l.nHead * g.rows * (g.past + g.rows) }
+
+// attentionFlops is 2 for each multiply-add of queries with keys and of
+// probabilities with values.
+func (g *geometry) attentionFlops(l *layer) float64 { return 4 * l.headDim * g.scores(l) }
+
+// gelus is the elements that pass through the layer's GELU.
+func (g *geometry) gelus(l *layer) float64 { return g.tailRows(l) * l.dInner }

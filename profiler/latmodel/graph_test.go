@@ -1,0 +1,233 @@
+package latmodel_test
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"lathe/graphgen"
+	"lathe/graphgen/arch"
+	"lathe/graphgen/ir"
+	"lathe/profiler/latmodel"
+)
+
+// corpus is specs of many shapes: one layer and several, layers of different
+// widths and heads, head sizes of their own, tied and untied heads, sizes that
+// are no multiple of a quantization block.
+func corpus() []arch.Spec {
+	rng := rand.New(rand.NewPCG(11, 3))
+	specs := []arch.Spec{arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16), arch.NewSpec(arch.GPT2, 7, 1280, 6016, 16)}
+	for i := range 40 {
+		heads, headDim := []int{1, 2, 4, 6}[rng.IntN(4)], 8*(1+rng.IntN(6))
+		s := arch.Spec{
+			Family: arch.GPT2, Vocab: 30 + rng.IntN(300), Positions: 200 + rng.IntN(30),
+			DModel: heads * headDim, Untied: rng.IntN(3) == 0,
+		}
+		if i%5 == 4 {
+			s.HeadDim, s.DModel = headDim, 24+8*rng.IntN(10)
+		}
+		for range 1 + rng.IntN(5) {
+			l := arch.Layer{Type: arch.Transformer, NHead: heads, DInner: 8 + rng.IntN(200)}
+			if i%3 == 1 && heads%2 == 0 {
+				l.NHead = heads / (1 + rng.IntN(2))
+			}
+			s.Layers = append(s.Layers, l)
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}
+
+func corpusBuilds() (out []arch.Build) {
+	int4 := func(block int) arch.Precision { return arch.Precision{Type: arch.Int4, Block: block} }
+	fp32 := arch.Precision{Type: arch.FP32}
+	for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
+		for _, p := range [][2]arch.Precision{{fp32, fp32}, {int4(32), int4(32)}, {int4(16), fp32}, {fp32, int4(128)}} {
+			out = append(out, arch.Build{Dialect: d, Precision: p[0], Head: p[1]})
+		}
+	}
+	return out
+}
+
+// graph counts what a lowered graph does in one step.
+type graph struct {
+	*ir.Graph
+	t          *testing.T
+	rows, past int64
+}
+
+func (g graph) dim(d ir.Dim) int64 {
+	switch d.Sym {
+	case "":
+		return d.N
+	case "batch_size", "kept_sequence_length":
+		return 1
+	case "sequence_length":
+		return g.rows
+	case "past_sequence_length":
+		return g.past
+	case "past_sequence_length + sequence_length":
+		return g.past + g.rows
+	}
+	g.t.Fatalf("unknown symbol %s", d.Sym)
+	return 0
+}
+
+func (g graph) elements(v *ir.Value) int64 {
+	n := int64(1)
+	for _, d := range v.Shape {
+		n *= g.dim(d)
+	}
+	return n
+}
+
+func (g graph) is(name string, v *ir.Value) bool { return v != nil && strings.HasPrefix(v.Name, name) }
+
+// weight reports which parameter a product multiplies by, or nil: the head's may
+// be transposed first.
+func (g graph) weight(n *ir.Node) *ir.Param {
+	for _, p := range g.Params {
+		if p.Value == n.Inputs[1] {
+			return p
+		}
+	}
+	for _, m := range g.Nodes {
+		if m.Op == "Transpose" && m.Outputs[0] == n.Inputs[1] {
+			for _, p := range g.Params {
+				if p.Value == m.Inputs[0] {
+					return p
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// counts are the features' values, found by going over the graph.
+func (g graph) counts(nHead int64) map[string]float64 {
+	c := map[string]int64{"run": 1, "operators": int64(len(g.Nodes)), "heads": nHead}
+	gathered := map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		if n.Op == "Gather" {
+			gathered[n.Inputs[0]] = true
+		}
+	}
+	multiplied := map[*ir.Value]bool{}
+	for _, n := range g.Nodes {
+		out := n.Outputs[0]
+		switch n.Op {
+		case "MatMul", "FusedMatMul", "MatMulNBits":
+			x := n.Inputs[0]
+			k := g.dim(x.Shape[len(x.Shape)-1])
+			flops := 2 * g.elements(out) * k
+			p := g.weight(n)
+			if p == nil {
+				c["attention_flops"] += flops
+				continue
+			}
+			multiplied[p.Value] = true
+			if out.Shape[len(out.Shape)-1] != ir.D(g.vocab()) || !strings.HasPrefix(n.Name, "head/") {
+				c["linear_flops"] += flops
+			}
+			if rows := g.elements(out) / g.dim(out.Shape[len(out.Shape)-1]); rows == 1 && g.rows > 1 {
+				c["one_row_weights"] += p.Bytes()
+				if p.Quant != nil { // the scales are the next parameter
+					for _, s := range g.Params {
+						if s.Value == n.Inputs[2] {
+							c["one_row_weights"] += s.Bytes()
+						}
+					}
+				}
+			}
+		case "Softmax":
+			c["scores"] += g.elements(out)
+		case "Gelu", "FastGelu":
+			c["gelu"] += g.elements(out)
+		}
+	}
+	for _, p := range g.Params {
+		read := p.Bytes()
+		if gathered[p.Value] { // one row, and all of it where it is the head too
+			read = p.Bytes() / p.Shape[0].N
+			if multiplied[p.Value] {
+				read += p.Bytes()
+			}
+		}
+		if g.is("transformer.h.", p.Value) {
+			c["layer_weights"] += read
+		} else {
+			c["head_weights"] += read
+		}
+	}
+	for _, v := range g.Outputs {
+		if g.is("present.", v) {
+			c["kv_cache"] += g.elements(v) * v.Type.Size()
+		}
+	}
+	return map[string]float64{
+		"run": 1, "operators": float64(c["operators"]), "heads": float64(c["heads"]),
+		"linear_flops": 1e-9 * float64(c["linear_flops"]), "attention_flops": 1e-9 * float64(c["attention_flops"]),
+		"one_row_weights": 1e-6 * float64(c["one_row_weights"]), "scores": 1e-6 * float64(c["scores"]), "gelu": 1e-6 * float64(c["gelu"]),
+		"layer_weights": 1e-6 * float64(c["layer_weights"]), "head_weights": 1e-6 * float64(c["head_weights"]), "kv_cache": 1e-6 * float64(c["kv_cache"]),
+	}
+}
+
+// vocab is the width of the logits.
+func (g graph) vocab() int64 {
+	for _, v := range g.Outputs {
+		if v.Name == graphgen.Logits {
+			return v.Shape[len(v.Shape)-1].N
+		}
+	}
+	return 0
+}
+
+func near(a, b float64) bool {
+	d := a - b
+	return d <= 1e-12*(1+a) && -d <= 1e-12*(1+a)
+}
+
+func TestFeaturesEqualTheGraph(t *testing.T) {
+	for i, s := range corpus() {
+		nHead := int64(0)
+		for _, l := range s.Layers {
+			nHead += int64(l.NHead)
+		}
+		for _, b := range corpusBuilds() {
+			c := arch.Candidate{Spec: s, Build: b}
+			lowered, err := graphgen.Lower(c, graphgen.Cached)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, at := range []struct {
+				target     latmodel.Target
+				rows, past int
+			}{{latmodel.PL, 64, 0}, {latmodel.PL, 7, 0}, {latmodel.TL, 1, 72}} {
+				want := graph{lowered, t, int64(at.rows), int64(at.past)}.counts(nHead)
+				if b.Dialect == arch.Fused {
+					// One operator holds what portable spells out: taken from there.
+					c := c
+					c.Build.Dialect = arch.Portable
+					portable, err := graphgen.Lower(c, graphgen.Cached)
+					if err != nil {
+						t.Fatal(err)
+					}
+					inner := graph{portable, t, int64(at.rows), int64(at.past)}.counts(nHead)
+					want["scores"], want["attention_flops"] = inner["scores"], inner["attention_flops"]
+				}
+				for j, got := range latmodel.Count(at.target, c, at.rows, at.past) {
+					f := latmodel.Features(at.target)[j]
+					if !near(got, want[f.Name]) {
+						t.Errorf("spec %d %s, %d rows and %d past: %s is %g %s in closed form and %g in the graph",
+							i, c.Name(), at.rows, at.past, f.Name, got, f.Unit, want[f.Name])
+					}
+				}
+			}
+			bytes := latmodel.Count(latmodel.TL, c, 1, 72)
+			if sum := 1e6 * (bytes[2] + bytes[3]); fmt.Sprintf("%.0f", sum) != fmt.Sprint(c.Counts().BytesPerToken) {
+				t.Errorf("spec %d %s: layers and head read %.0f bytes, Counts has %d", i, c.Name(), sum, c.Counts().BytesPerToken)
+			}
+		}
+	}
+}

@@ -1,0 +1,193 @@
+package latmodel
+
+import (
+	"fmt"
+	"slices"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// Model predicts relative PL and TL. It is made by [Fit] or read from JSON, does
+// not change afterwards, and is safe for concurrent use.
+type Model struct {
+	Baseline arch.Candidate // what ratios are to
+	Build    arch.Build     // of the candidates that it is for
+	Host     record.Host    // with the library's version
+	Binding  string
+	Point    Point
+
+	Records    int       // that were fitted
+	Candidates int       // that they are of
+	LeftOut    []LeftOut // records that were not
+	Level      float64   // of prediction intervals, as asked for
+	Ranges     []Range   // of sizes that were measured
+	Warnings   []string
+
+	pl, tl target
+}
+
+// target is one of the two regressions.
+type target struct {
+	regression
+	cv         CV
+	conformal  conformal
+	baselineMS float64 // the baseline's median
+	step       step
+	features   []Feature
+}
+
+func (m *Model) target(t Target) *target {
+	if t == PL {
+		return &m.pl
+	}
+	return &m.tl
+}
+
+// steps are the two runs of the graph that a model is about.
+func (p Point) steps() (pl, tl step) {
+	return step{rows: float64(p.Prompt)}, step{rows: 1, past: float64(p.Cache)}
+}
+
+// CV returns a target's cross-validation.
+func (m *Model) CV(t Target) CV { return m.target(t).cv }
+
+// BaselineMS returns the baseline's median time beside the fitted records, in
+// milliseconds: the scale that turns ratios into times. It holds for the hours
+// they were measured in, as the ratios do for longer.
+func (m *Model) BaselineMS(t Target) float64 { return m.target(t).baselineMS }
+
+// IntervalLevel returns the nominal level that prediction intervals attain: Level
+// where there are candidates enough for it (9 for 90 %), and n/(n+1) otherwise.
+func (m *Model) IntervalLevel() float64 {
+	_, _, attained := conformalRanks(m.Candidates, m.Level)
+	return attained
+}
+
+// Estimate is one predicted figure. JSON names carry the unit.
+type Estimate struct {
+	Ratio      float64       `json:"ratio"` // to the baseline
+	Interval   stat.Interval `json:"ratio_interval"`
+	MS         float64       `json:"ms"` // Ratio times BaselineMS
+	IntervalMS stat.Interval `json:"ms_interval"`
+}
+
+// Prediction is what a model says of one candidate. The intervals are of the
+// median ratio that a measurement would show.
+type Prediction struct {
+	Candidate string   `json:"candidate"`
+	PL        Estimate `json:"pl"`
+	TL        Estimate `json:"tl"`
+	Level     float64  `json:"level"` // nominal, of both intervals
+	Warnings  []string `json:"warnings"`
+}
+
+// Predict says how fast c would be. It refuses candidates of another build;
+// sizes outside those measured come with a warning.
+func (m *Model) Predict(c arch.Candidate) (Prediction, error) {
+	if err := c.Validate(); err != nil {
+		return Prediction{}, fmt.Errorf("latmodel: %w", err)
+	}
+	if !c.Build.Equal(m.Build) {
+		return Prediction{}, fmt.Errorf("latmodel: the model is of build %s, and %s is of %s: fit a model to records of that build",
+			buildName(m.Build), c.Name(), buildName(c.Build))
+	}
+	return Prediction{
+		Candidate: c.Name(),
+		PL:        m.pl.estimate(m.Build, c.Spec, m.Level),
+		TL:        m.tl.estimate(m.Build, c.Spec, m.Level),
+		Level:     m.IntervalLevel(),
+		Warnings:  append([]string{}, m.outside(c)...),
+	}, nil
+}
+
+func (t *target) estimate(b arch.Build, s arch.Spec, level float64) Estimate {
+	g := newGeometry(b, t.step)
+	x := g.row(t.features, s)
+	ratio, iv := dot(t.weights, x), t.conformal.interval(x, level)
+	// The ends are of models each fitted without one candidate; far from the data
+	// the fit of all may lie outside them, and an interval that does not hold its
+	// own prediction would be read as an error.
+	iv = iv.Hull(stat.Interval{Low: ratio, High: ratio})
+	return Estimate{ratio, iv, ratio * t.baselineMS, iv.Scale(t.baselineMS)}
+}
+
+// Term is one feature's part in a model.
+type Term struct {
+	Target          Target  `json:"target"`
+	Feature         string  `json:"feature"`
+	Unit            string  `json:"unit"`
+	Doc             string  `json:"doc"`
+	Weight          float64 `json:"weight"`            // relative latency a unit
+	ShareOfBaseline float64 `json:"share_of_baseline"` // of the latency predicted for the baseline's Spec in this build
+	MS              float64 `json:"ms"`                // that share in milliseconds
+	Excluded        string  `json:"excluded,omitempty"`
+}
+
+// Terms lists the terms of PL, then those of TL.
+func (m *Model) Terms() []Term {
+	var out []Term
+	for _, name := range []Target{PL, TL} {
+		t := m.target(name)
+		g := newGeometry(m.Build, t.step)
+		x := g.row(t.features, m.Baseline.Spec)
+		total := dot(t.weights, x)
+		for j, f := range t.features {
+			part := t.weights[j] * x[j]
+			out = append(out, Term{name, f.Name, f.Unit, f.Doc, t.weights[j], part / total, part * t.baselineMS, t.excluded[j]})
+		}
+	}
+	return out
+}
+
+// Range is the least and the greatest value of one size among the candidates
+// that were measured and the baseline.
+type Range struct {
+	Name string  `json:"name"`
+	Min  float64 `json:"min"`
+	Max  float64 `json:"max"`
+}
+
+// sizes are what ranges are kept of, in this order.
+var sizes = []string{"n_layer", "d_model", "d_inner", "n_head", "head_dim", "vocab", "bytes_per_token"}
+
+// eachSize calls f with every value of every size: a Spec has a d_inner for each
+// layer.
+func eachSize(s arch.Spec, b arch.Build, f func(size int, v float64)) {
+	f(0, float64(len(s.Layers)))
+	f(1, float64(s.DModel))
+	for i, l := range s.Layers {
+		f(2, float64(l.DInner))
+		f(3, float64(l.NHead))
+		f(4, float64(s.HeadDimOf(i)))
+	}
+	f(5, float64(s.Vocab))
+	f(6, float64(s.BytesPerToken(b)))
+}
+
+func ranges(specs []arch.Spec, b arch.Build) []Range {
+	out := make([]Range, len(sizes))
+	for k, s := range specs {
+		eachSize(s, b, func(i int, v float64) {
+			if k == 0 && out[i].Name == "" {
+				out[i] = Range{sizes[i], v, v}
+			}
+			out[i].Min, out[i].Max = min(out[i].Min, v), max(out[i].Max, v)
+		})
+	}
+	return out
+}
+
+// outside names every size of c that lies outside the ranges.
+func (m *Model) outside(c arch.Candidate) (warnings []string) {
+	eachSize(c.Spec, m.Build, func(i int, v float64) {
+		if r := m.Ranges[i]; v < r.Min || v > r.Max {
+			w := fmt.Sprintf("extrapolates: %s %.0f is outside the measured %.0f to %.0f", r.Name, v, r.Min, r.Max)
+			if !slices.Contains(warnings, w) {
+				warnings = append(warnings, w)
+			}
+		}
+	})
+	return warnings
+}

@@ -1,0 +1,260 @@
+package latmodel
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// LeftOut counts records that a fit did not use, and says why.
+type LeftOut struct {
+	Reason string `json:"reason"`
+	Count  int    `json:"count"`
+}
+
+// Point is the workload point that a model is for.
+type Point struct {
+	Prompt int `json:"prompt_tokens"` // of PL
+	Cache  int `json:"cache_tokens"`  // tokens in the cache in TL's step, a mean
+}
+
+// observation is what all records of one candidate say together.
+type observation struct {
+	spec   arch.Spec
+	pl, tl measured
+}
+
+// measured is a median of paired ratios.
+type measured struct {
+	ratio float64
+	// spread is the half width of its 95 % interval, relative; infinite where there
+	// are too few pairs.
+	spread float64
+	past   float64 // mean number of tokens in the cache
+}
+
+// observed is what Fit works from.
+type observed struct {
+	baseline   arch.Candidate
+	build      arch.Build
+	host       record.Host
+	binding    string
+	point      Point
+	records    int
+	drifted    int
+	leftOut    []LeftOut
+	all        []observation // in the order of their first records
+	baselineMS struct{ pl, tl float64 }
+}
+
+// cacheWindow is how far from the point's cache length a decode step may be and
+// still be used: 16 tokens, as many as a usual session's steps are apart, or a
+// quarter. Within it features are computed at the true length.
+func cacheWindow(cache int) int { return max(16, cache/4) }
+
+// observe chooses the records that belong and pools them by candidate.
+func observe(records []record.Record, o Options) (*observed, error) {
+	out := &observed{}
+	leave := func(format string, args ...any) {
+		reason := fmt.Sprintf(format, args...)
+		for i := range out.leftOut {
+			if out.leftOut[i].Reason == reason {
+				out.leftOut[i].Count++
+				return
+			}
+		}
+		out.leftOut = append(out.leftOut, LeftOut{reason, 1})
+	}
+	var use []record.Record
+	for _, r := range records {
+		switch err := r.Validate(); {
+		case err != nil:
+			leave("not valid: %v", err)
+		case r.Kind()&record.Steps == 0:
+			leave("no step pairs: it holds %v", r.Kind())
+		case o.Baseline != nil && !r.Baseline.Equal(*o.Baseline):
+			leave("another baseline: %s", r.Baseline.Name())
+		case o.Build != nil && !r.Candidate.Build.Equal(*o.Build):
+			leave("another build: %s", buildName(r.Candidate.Build))
+		case o.Host != "" && r.Host.Hash() != o.Host:
+			leave("another host: %s", hostName(r.Host))
+		case o.Binding != "" && r.Binding != o.Binding:
+			leave("another binding: %s", r.Binding)
+		case r.Candidate.Equal(r.Baseline):
+			leave("the baseline beside itself: that ratio is 1 by definition")
+		default:
+			use = append(use, r)
+		}
+	}
+	if len(use) == 0 {
+		return nil, fmt.Errorf("latmodel: none of %d records belongs to the model%s", len(records), because(out.leftOut))
+	}
+	if err := agree(use); err != nil {
+		return nil, err
+	}
+	first := use[0]
+	out.baseline, out.build = first.Baseline.Normalized(), first.Candidate.Build.Normalized()
+	out.host, out.binding = first.Host, first.Binding
+	out.point = choosePoint(use, o)
+	out.pool(use, leave)
+	if len(out.all) == 0 {
+		return nil, fmt.Errorf("latmodel: none of %d records has a prefill of %d tokens and a step with about %d in the cache%s",
+			len(records), out.point.Prompt, out.point.Cache, because(out.leftOut))
+	}
+	return out, nil
+}
+
+// pool takes the pairs at the point out of the records and joins those of one
+// candidate.
+func (out *observed) pool(use []record.Record, leave func(string, ...any)) {
+	type pairs struct {
+		spec   arch.Spec
+		pl, tl []record.StepPair
+	}
+	byHash := map[string]*pairs{}
+	var order []*pairs
+	var basePL, baseTL []float64
+	window := cacheWindow(out.point.Cache)
+	for _, r := range use {
+		pl := choose(r.PL, func(n int) bool { return n == out.point.Prompt })
+		tl := choose(r.TL, func(n int) bool { return max(n-out.point.Cache, out.point.Cache-n) <= window })
+		if len(pl) == 0 {
+			leave("no prefill of %d tokens", out.point.Prompt)
+			continue
+		}
+		if len(tl) == 0 {
+			leave("no step with %d to %d tokens in the cache", out.point.Cache-window, out.point.Cache+window)
+			continue
+		}
+		hash := r.Candidate.Spec.Hash()
+		p := byHash[hash]
+		if p == nil {
+			p = &pairs{spec: r.Candidate.Spec.Normalized()}
+			byHash[hash], order = p, append(order, p)
+		}
+		p.pl, p.tl = append(p.pl, pl...), append(p.tl, tl...)
+		for _, s := range pl {
+			basePL = append(basePL, float64(s.PartnerNS))
+		}
+		for _, s := range tl {
+			baseTL = append(baseTL, float64(s.PartnerNS))
+		}
+		out.records++
+		if record.Drifted(r) {
+			out.drifted++
+		}
+	}
+	for _, p := range order {
+		out.all = append(out.all, observation{p.spec, measure(p.pl), measure(p.tl)})
+	}
+	const ms = 1e6 // ns
+	out.baselineMS.pl, out.baselineMS.tl = stat.Median(basePL)/ms, stat.Median(baseTL)/ms
+}
+
+func choose(pairs []record.StepPair, at func(int) bool) (out []record.StepPair) {
+	for _, p := range pairs {
+		if at(p.Len) {
+			out = append(out, p)
+		}
+	}
+	return out
+}
+
+func measure(pairs []record.StepPair) measured {
+	own, partner, lens := make([]float64, len(pairs)), make([]float64, len(pairs)), 0.0
+	for i, p := range pairs {
+		own[i], partner[i] = float64(p.NS), float64(p.PartnerNS)
+		lens += float64(p.Len)
+	}
+	est := stat.PairedRatio(own, partner, stat.DefaultLevel)
+	return measured{est.Value, (est.CI.High - est.CI.Low) / 2 / est.Value, lens / float64(len(pairs))}
+}
+
+// choosePoint finds the workload point that is not given.
+func choosePoint(use []record.Record, o Options) Point {
+	p := Point{o.Prompt, o.Cache}
+	if p.Prompt == 0 {
+		held := map[int]int{} // by how many records
+		for _, r := range use {
+			lens := map[int]bool{}
+			for _, s := range r.PL {
+				lens[s.Len] = true
+			}
+			for n := range lens {
+				held[n]++
+			}
+		}
+		p.Prompt = slices.MinFunc(slices.Collect(maps.Keys(held)), func(a, b int) int {
+			return cmp.Or(cmp.Compare(held[b], held[a]), cmp.Compare(a, b))
+		})
+	}
+	if p.Cache == 0 {
+		var lens []float64
+		for _, r := range use {
+			for _, s := range r.TL {
+				lens = append(lens, float64(s.Len))
+			}
+		}
+		p.Cache = int(math.Round(stat.Median(lens)))
+	}
+	return p
+}
+
+// agree refuses records of more than one kind, where a fit would have to guess
+// which is meant.
+func agree(use []record.Record) error {
+	for _, k := range []struct {
+		what      string
+		key, name func(record.Record) string
+	}{
+		{"baselines", func(r record.Record) string { return r.Baseline.Hash() }, func(r record.Record) string { return r.Baseline.Name() }},
+		{"builds", func(r record.Record) string { return r.Candidate.Build.Hash() }, func(r record.Record) string { return buildName(r.Candidate.Build) }},
+		{"hosts", func(r record.Record) string { return r.Host.Hash() }, func(r record.Record) string { return hostName(r.Host) }},
+		{"bindings", func(r record.Record) string { return r.Binding }, func(r record.Record) string { return r.Binding }},
+	} {
+		count, names := map[string]int{}, map[string]string{}
+		for _, r := range use {
+			count[k.key(r)]++
+			names[k.key(r)] = k.name(r)
+		}
+		if len(count) == 1 {
+			continue
+		}
+		var parts []string
+		for key, n := range count {
+			parts = append(parts, fmt.Sprintf("%s (%d)", names[key], n))
+		}
+		slices.Sort(parts)
+		return fmt.Errorf("latmodel: the records are of %d %s, and a model is for one: choose one of %s",
+			len(count), k.what, strings.Join(parts, ", "))
+	}
+	return nil
+}
+
+// because lists the reasons, for an error.
+func because(left []LeftOut) string {
+	if len(left) == 0 {
+		return ""
+	}
+	parts := make([]string, len(left))
+	for i, l := range left {
+		parts[i] = fmt.Sprintf("%d: %s", l.Count, l.Reason)
+	}
+	return " (" + strings.Join(parts, "; ") + ")"
+}
+
+// buildName is the build's name, which is empty for the default.
+func buildName(b arch.Build) string {
+	if n := b.Name(); n != "" {
+		return n
+	}
+	n := b.Normalized()
+	return fmt.Sprintf("default (%s, %s)", n.Dialect, n.Precision)
+}

@@ -1,0 +1,64 @@
+package latmodel
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+)
+
+// DefaultLevel is the level of prediction intervals that a zero level stands for.
+const DefaultLevel = 0.90
+
+// MinCandidates is the fewest timed candidates that a model is fitted to: five
+// weights, as many as a fit usually needs, and three candidates to tell an error
+// by. A fit that uses more weights needs two candidates more than weights.
+const MinCandidates = 8
+
+// Options says which records to fit and how. The zero value is the documented
+// default.
+type Options struct {
+	// Which records belong. What is left out is taken from the records, which must
+	// then agree on it.
+	Baseline *arch.Candidate
+	Build    *arch.Build // of the candidates
+	Host     string      // record.Host.Hash
+	Binding  string      // record.Shared or record.Copied
+
+	// Prompt is the prompt length in tokens that PL is fitted at; 0 stands for the
+	// one that most records have. Cache is the number of tokens in the cache that
+	// TL is fitted at; 0 stands for the median of the records' decode steps.
+	Prompt, Cache int
+
+	// Level of prediction intervals; 0 stands for DefaultLevel.
+	Level float64
+	// Folds of the cross-validation; 0 stands for one candidate at a time. With
+	// fewer folds than candidates, Rand deals them out.
+	Folds int
+	Rand  *rand.Rand
+
+	// ByInterval gives a candidate less weight the wider the interval of its median
+	// ratio is. The default weighs all alike: with dozens of pairs a candidate, what
+	// the model cannot express is larger than what the median is uncertain by.
+	ByInterval bool
+}
+
+func (o Options) validate() (Options, error) {
+	if o.Level == 0 {
+		o.Level = DefaultLevel
+	}
+	switch {
+	case !(o.Level > 0 && o.Level < 1):
+		return o, fmt.Errorf("latmodel: interval level %g: want more than 0 and less than 1", o.Level)
+	case o.Prompt < 0 || o.Cache < 0:
+		return o, fmt.Errorf("latmodel: %d prompt tokens and %d tokens in the cache: neither may be negative", o.Prompt, o.Cache)
+	case o.Folds < 0 || o.Folds == 1:
+		return o, fmt.Errorf("latmodel: %d folds: want 2 or more, or 0 for one candidate at a time", o.Folds)
+	case o.Folds > 0 && o.Rand == nil:
+		return o, fmt.Errorf("latmodel: %d folds are dealt out at random, and no source of random numbers is given", o.Folds)
+	case o.Binding != "" && o.Binding != record.Shared && o.Binding != record.Copied:
+		return o, fmt.Errorf("latmodel: binding %q: want %q or %q", o.Binding, record.Shared, record.Copied)
+	}
+	return o, nil
+}
