@@ -119,10 +119,11 @@ type Model struct {
 	views          map[viewKey][]*ort.Tensor
 	plans          map[planKey]*plan
 
-	length  int    // columns in the cache
-	from    int    // which set they are in
-	rowLen  []int  // real tokens of each row
-	columns []bool // [batch, MaxLen]: is it a real token
+	length  int   // columns in the cache
+	from    int   // which set they are in
+	rowLen  []int // real tokens of each row
+	real    *ort.Buffer
+	columns []bool // [batch, MaxLen], the memory of real: is it a real token
 	lastCol []int  // the column of each row's last token, within the last run
 	next    *plan  // what Run will run
 	nextLen []int
@@ -164,13 +165,13 @@ func New(s *ort.Session, o Options) (*Model, error) {
 	return newModel(s, g, o)
 }
 
-// newModel takes the memory.
+// newModel takes the memory, the most first. What grows with the batch or the
+// length is not of the Go heap, where too much would end the process.
 func newModel(s *ort.Session, g *graph, o Options) (m *Model, err error) {
 	m = &Model{
 		s: s, g: g, o: o, shared: o.Mode == Shared,
 		keeps: map[int]*ort.Tensor{}, views: map[viewKey][]*ort.Tensor{}, plans: map[planKey]*plan{},
 		rowLen: make([]int, o.Batch), nextLen: make([]int, o.Batch), lastCol: make([]int, o.Batch), nextCol: make([]int, o.Batch),
-		columns: make([]bool, o.Batch*o.MaxLen),
 	}
 	defer func() {
 		if err != nil {
@@ -179,17 +180,6 @@ func newModel(s *ort.Session, g *graph, o Options) (m *Model, err error) {
 			m = nil
 		}
 	}()
-	for _, in := range []struct {
-		v  *ints
-		of ort.ValueInfo
-	}{{&m.ids, g.ids}, {&m.pos, g.pos}, {&m.mask, g.mask}} {
-		if err := in.v.allocate(in.of, o.Batch*o.MaxLen); err != nil {
-			return m, err
-		}
-	}
-	if m.one, err = ort.NewBuffer(ort.Float32, o.Batch*g.vocab); err != nil {
-		return m, err
-	}
 	for set := range m.sets {
 		if m.shared && set == 1 {
 			break
@@ -202,6 +192,21 @@ func newModel(s *ort.Session, g *graph, o Options) (m *Model, err error) {
 			m.sets[set] = append(m.sets[set], b)
 		}
 	}
+	for _, in := range []struct {
+		v  *ints
+		of ort.ValueInfo
+	}{{&m.ids, g.ids}, {&m.pos, g.pos}, {&m.mask, g.mask}} {
+		if err := in.v.allocate(in.of, o.Batch*o.MaxLen); err != nil {
+			return m, err
+		}
+	}
+	if m.one, err = ort.NewBuffer(ort.Float32, o.Batch*g.vocab); err != nil {
+		return m, err
+	}
+	if m.real, err = ort.NewBuffer(ort.Bool, o.Batch*o.MaxLen); err != nil {
+		return m, err
+	}
+	m.columns = ort.BufferData[bool](m.real)
 	return m, nil
 }
 
@@ -260,7 +265,7 @@ func (m *Model) Close() {
 	for _, t := range m.keeps {
 		t.Close()
 	}
-	for _, b := range append(append([]*ort.Buffer{m.ids.buf, m.pos.buf, m.mask.buf, m.one, m.many}, m.sets[0]...), m.sets[1]...) {
+	for _, b := range append(append([]*ort.Buffer{m.ids.buf, m.pos.buf, m.mask.buf, m.real, m.one, m.many}, m.sets[0]...), m.sets[1]...) {
 		if b != nil {
 			b.Close()
 		}
@@ -268,7 +273,7 @@ func (m *Model) Close() {
 	clear(m.views)
 	clear(m.keeps)
 	m.sets = [2][]*ort.Buffer{}
-	m.one, m.many = nil, nil
+	m.one, m.many, m.real, m.columns = nil, nil, nil, nil
 }
 
 // ints is an input of whole numbers, int64 or int32 as the graph has it; no

@@ -17,6 +17,7 @@ type graph struct {
 	keep           ort.ValueInfo
 	vocab          int // -1 until asked
 	caches         []cache
+	gqa            bool   // it has GroupQueryAttention
 	rows           bool   // GroupQueryAttention appends to each row at its own length
 	notInPlace     string // why past and present cannot be one buffer; "" where they can
 	fixedBatch     int64  // -1 where it is free
@@ -164,6 +165,7 @@ func (g *graph) look(s *ort.Session, c cache) {
 	why := ""
 	for _, u := range uses {
 		if u.Op == gqa && u.Domain == gqaDomain {
+			g.gqa = true
 			if len(u.Inputs) <= gqaAttnBias || u.Inputs[gqaAttnBias] == "" {
 				g.rows = true
 			}
@@ -204,9 +206,9 @@ func (g *graph) choose(o *Options) error {
 	if o.MaxLen < 1 {
 		return bad("a cache of %d tokens, want at least 1", o.MaxLen)
 	}
-	const most = 1 << 24 // far above any model's positions, far below overflow
-	if o.MaxLen > most || o.Batch > most {
-		return bad("a batch of %d rows of %d tokens, want at most %d of each", o.Batch, o.MaxLen, most)
+	const mostRows, mostLen = 1 << 16, 1 << 24 // far above any use, far below overflow
+	if o.MaxLen > mostLen || o.Batch > mostRows {
+		return bad("a batch of %d rows of %d tokens, want at most %d rows of %d", o.Batch, o.MaxLen, mostRows, mostLen)
 	}
 	if o.Mode < Auto || o.Mode > Copied {
 		return bad("there is no mode %d", int(o.Mode))

@@ -2,12 +2,14 @@ package decode
 
 import (
 	"fmt"
+
+	"lathe/runtime/ort"
 )
 
 // PreparePrefill readies a Run over a prompt for each row: it checks the
 // tokens, fills the inputs and finds the binding. Prompts of different lengths
-// are padded. Where the cache is not empty the prompts are appended to it;
-// graphs that see the cache as rows then take prompts of one length only.
+// are padded. Where the cache is not empty the prompts are appended to it,
+// which GroupQueryAttention (1.32.0) does for a batch of one only.
 //
 // A failed preparation changes nothing, but leaves nothing prepared.
 func (m *Model) PreparePrefill(prompts [][]int64) error {
@@ -31,9 +33,9 @@ func (m *Model) PreparePrefill(prompts [][]int64) error {
 		if m.g.mask.Name == "" {
 			return fmt.Errorf("decode: prompts of %d to %d tokens need padding, and the graph has no %s", shortest, n, nameMask)
 		}
-		if m.g.rows && m.length > 0 {
-			return fmt.Errorf("decode: prompts of %d to %d tokens cannot be appended to a cache that is not empty: this graph would have each row go on after its padding", shortest, n)
-		}
+	}
+	if m.g.gqa && m.o.Batch > 1 && n > 1 && m.length > 0 {
+		return fmt.Errorf("decode: %d tokens cannot be appended to the %d in the cache: %s does that for a batch of 1 only; step through them", n, m.length, gqa)
 	}
 	if err := m.room(n); err != nil {
 		return err
@@ -137,6 +139,9 @@ func (m *Model) key(n, keep int) planKey {
 }
 
 func (m *Model) room(n int) error {
+	if m.real == nil {
+		return fmt.Errorf("decode: model of %s: %w", m.s.Name(), ort.ErrClosed)
+	}
 	if m.length+n > m.o.MaxLen {
 		return fmt.Errorf("decode: %w: %d new tokens after %d, the cache is for %d", ErrTooLong, n, m.length, m.o.MaxLen)
 	}

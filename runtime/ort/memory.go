@@ -4,7 +4,10 @@ package ort
 import "C"
 
 import (
+	"bytes"
 	"fmt"
+	"os"
+	"strconv"
 	"sync/atomic"
 	"unsafe"
 )
@@ -46,6 +49,9 @@ func allocate(size int) (*memory, error) {
 	if size < 0 || size > maxBytes {
 		return nil, &Error{Op: "allocate", Subject: fmt.Sprintf("%d bytes", size), Kind: ErrOutOfMemory, Message: "no machine has that much"}
 	}
+	if free, ok := available(size); !ok {
+		return nil, &Error{Op: "allocate", Subject: fmt.Sprintf("%d bytes", size), Kind: ErrOutOfMemory, Message: fmt.Sprintf("the system has %d available", free)}
+	}
 	align := alignment
 	if size >= pageAlignment {
 		align = pageAlignment
@@ -61,6 +67,35 @@ func allocate(size int) (*memory, error) {
 	// not in a timed run.
 	clear(m.bytes())
 	return m, nil
+}
+
+// largeBytes is from where on it is worth asking the system first, which takes
+// some 30 microseconds.
+const largeBytes = 16 << 20
+
+// available reports whether the system has memory for a large block, and how
+// much it has. Linux promises more than it has and kills the process that uses
+// it; other systems refuse, so that they need not be asked.
+func available(size int) (free int64, ok bool) {
+	if size < largeBytes {
+		return 0, true
+	}
+	b, err := os.ReadFile("/proc/meminfo")
+	if err != nil {
+		return 0, true
+	}
+	return enough(b, int64(size))
+}
+
+func enough(meminfo []byte, size int64) (free int64, ok bool) {
+	for line := range bytes.Lines(meminfo) {
+		f := bytes.Fields(line)
+		if len(f) >= 2 && string(f[0]) == "MemAvailable:" {
+			kib, err := strconv.ParseInt(string(f[1]), 10, 53)
+			return kib << 10, err != nil || size <= kib<<10
+		}
+	}
+	return 0, true
 }
 
 func (m *memory) bytes() []byte { return unsafe.Slice((*byte)(m.data), m.size) }
