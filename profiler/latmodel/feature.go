@@ -9,8 +9,8 @@ type Feature struct {
 	Doc  string // what it is, for people
 
 	scale   float64 // from the counts of geometry to Unit
-	layer   func(*geometry, *layer) float64
-	outside func(*geometry, *outside) float64
+	layer   func(*geometry, layer) float64
+	outside func(*geometry, outside) float64
 }
 
 // Target is what is predicted.
@@ -37,7 +37,7 @@ const mega, giga = 1e-6, 1e-9
 var (
 	runFeature = Feature{
 		Name: "run", Unit: "run", Doc: "calling the session once, whatever is in it",
-		scale: 1, outside: func(*geometry, *outside) float64 { return 1 },
+		scale: 1, outside: func(*geometry, outside) float64 { return 1 },
 	}
 	opsFeature = Feature{
 		Name: "operators", Unit: "operator", Doc: "nodes of the graph, each of which is dispatched",
@@ -99,13 +99,13 @@ var tlFeatures = []Feature{
 	},
 	{
 		Name: "heads", Unit: "head", Doc: "attention heads of all layers, each a small product of its own",
-		scale: 1, layer: func(_ *geometry, l *layer) float64 { return l.nHead },
+		scale: 1, layer: func(_ *geometry, l layer) float64 { return l.nHead },
 	},
 	geluFeature,
 }
 
 // value is the feature of a model of n layers, each of which sum adds over.
-func (f *Feature) value(g *geometry, o *outside, layers func(func(*geometry, *layer) float64) float64) float64 {
+func (f *Feature) value(g *geometry, o outside, layers func(func(*geometry, layer) float64) float64) float64 {
 	v := 0.0
 	if f.outside != nil {
 		v += f.outside(g, o)
@@ -119,19 +119,19 @@ func (f *Feature) value(g *geometry, o *outside, layers func(func(*geometry, *la
 // row returns the features of s in one step.
 func (g *geometry) row(features []Feature, s arch.Spec) []float64 {
 	o := outside{float64(s.DModel), float64(s.Vocab)}
-	each := func(count func(*geometry, *layer) float64) (sum float64) {
+	each := func(count func(*geometry, layer) float64) (sum float64) {
 		for i, a := range s.Layers {
 			l := layer{
 				dModel: float64(s.DModel), nHead: float64(a.NHead), headDim: float64(s.HeadDimOf(i)), dInner: float64(a.DInner),
 				last: i == len(s.Layers)-1,
 			}
-			sum += count(g, &l)
+			sum += count(g, l)
 		}
 		return sum
 	}
 	x := make([]float64, len(features))
 	for i := range features {
-		x[i] = features[i].value(g, &o, each)
+		x[i] = features[i].value(g, o, each)
 	}
 	return x
 }

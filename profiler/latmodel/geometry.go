@@ -66,10 +66,10 @@ func (p precision) bytes(k, n float64) float64 {
 }
 
 // hidden is the width of a layer's attention.
-func (l *layer) hidden() float64 { return l.nHead * l.headDim }
+func (l layer) hidden() float64 { return l.nHead * l.headDim }
 
 // tailRows is how many rows a layer's output projection and MLP work on.
-func (g *geometry) tailRows(l *layer) float64 {
+func (g *geometry) tailRows(l layer) float64 {
 	if l.last {
 		return 1
 	}
@@ -95,7 +95,7 @@ const (
 	sliceOps = 4
 )
 
-func (g *geometry) layerOps(*layer) float64 {
+func (g *geometry) layerOps(layer) float64 {
 	n := float64(portableLayerOps)
 	if g.fused {
 		n = fusedLayerOps
@@ -106,7 +106,7 @@ func (g *geometry) layerOps(*layer) float64 {
 	return n
 }
 
-func (g *geometry) outsideOps(*outside) float64 {
+func (g *geometry) outsideOps(outside) float64 {
 	switch {
 	case g.fused:
 		return fusedOutsideOps + sliceOps
@@ -118,34 +118,34 @@ func (g *geometry) outsideOps(*outside) float64 {
 
 // layerBytes is the layer's parameters: matrices as they are stored, biases and
 // two norms in fp32.
-func (g *geometry) layerBytes(l *layer) float64 {
+func (g *geometry) layerBytes(l layer) float64 {
 	d, hidden := l.dModel, l.hidden()
 	vectors := 3*hidden + d + l.dInner + d + 4*d
 	return g.linear.bytes(d, 3*hidden) + g.tailBytes(l) + fp32Bytes*vectors
 }
 
 // tailBytes is the matrices of the output projection and the MLP.
-func (g *geometry) tailBytes(l *layer) float64 {
+func (g *geometry) tailBytes(l layer) float64 {
 	return g.linear.bytes(l.hidden(), l.dModel) + g.linear.bytes(l.dModel, l.dInner) + g.linear.bytes(l.dInner, l.dModel)
 }
 
-func (g *geometry) headBytes(o *outside) float64 { return g.head.bytes(o.dModel, o.vocab) }
+func (g *geometry) headBytes(o outside) float64 { return g.head.bytes(o.dModel, o.vocab) }
 
 // outsideBytes is what a step of one row reads outside the layers: the LM head,
 // the final norm, and one row each of the token and the position embedding.
-func (g *geometry) outsideBytes(o *outside) float64 {
+func (g *geometry) outsideBytes(o outside) float64 {
 	return g.headBytes(o) + fp32Bytes*(2*o.dModel+2*o.dModel)
 }
 
 // layerFlops is 2 for each multiply-add of the layer's products with weights.
-func (g *geometry) layerFlops(l *layer) float64 {
+func (g *geometry) layerFlops(l layer) float64 {
 	d, hidden := l.dModel, l.hidden()
 	return 2 * (g.rows*d*3*hidden + g.tailRows(l)*(hidden*d+2*d*l.dInner))
 }
 
 // oneRowBytes is the layer's matrices that meet a single row in a prefill: each
 // weight is read for one multiplication, so memory sets the time, not arithmetic.
-func (g *geometry) oneRowBytes(l *layer) float64 {
+func (g *geometry) oneRowBytes(l layer) float64 {
 	if l.last {
 		return g.tailBytes(l)
 	}
@@ -154,16 +154,16 @@ func (g *geometry) oneRowBytes(l *layer) float64 {
 
 // kvBytes is the layer's cache after the step, keys and values in fp32, all of
 // which attention reads.
-func (g *geometry) kvBytes(l *layer) float64 {
+func (g *geometry) kvBytes(l layer) float64 {
 	return 2 * fp32Bytes * l.hidden() * (g.past + g.rows)
 }
 
 // scores is the elements of the layer's attention matrices.
-func (g *geometry) scores(l *layer) float64 { return l.nHead * g.rows * (g.past + g.rows) }
+func (g *geometry) scores(l layer) float64 { return l.nHead * g.rows * (g.past + g.rows) }
 
 // attentionFlops is 2 for each multiply-add of queries with keys and of
 // probabilities with values.
-func (g *geometry) attentionFlops(l *layer) float64 { return 4 * l.headDim * g.scores(l) }
+func (g *geometry) attentionFlops(l layer) float64 { return 4 * l.headDim * g.scores(l) }
 
 // gelus is the elements that pass through the layer's GELU.
-func (g *geometry) gelus(l *layer) float64 { return g.tailRows(l) * l.dInner }
+func (g *geometry) gelus(l layer) float64 { return g.tailRows(l) * l.dInner }

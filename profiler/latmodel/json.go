@@ -123,8 +123,8 @@ func (d *modelDoc) model() (*Model, error) {
 		return nil, fmt.Errorf("binding %q: want %q or %q", d.Binding, record.Shared, record.Copied)
 	case d.Point.Prompt < 1 || d.Point.Cache < 0:
 		return nil, fmt.Errorf("point of %d prompt_tokens and %d cache_tokens: want at least 1 and 0", d.Point.Prompt, d.Point.Cache)
-	case !(d.Level > 0 && d.Level < 1):
-		return nil, fmt.Errorf("level %g: want more than 0 and less than 1", d.Level)
+	case !(d.Level >= minLevel && d.Level < 1):
+		return nil, fmt.Errorf("level %g: want at least %g and less than 1", d.Level, minLevel)
 	case d.Candidates < MinCandidates || d.Records < d.Candidates:
 		return nil, fmt.Errorf("%d candidates of %d records: want at least %d, and a record of each", d.Candidates, d.Records, MinCandidates)
 	case len(d.Ranges) != len(sizes):

@@ -2,25 +2,19 @@ package latmodel
 
 import (
 	"fmt"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
 )
 
-// nnls minimises |a x - b|^2 + |ridge_j x_j|^2 over x >= 0, by the active-set
-// method of Lawson and Hanson ("Solving Least Squares Problems", 1974, chapter
-// 23): columns enter the passive set one at a time, by the steepest descent, and
-// leave it when their weight would turn negative. It ends at the minimum after
-// finitely many steps. ridge is nil for none.
+// nnls minimises |a x - b|^2 over x >= 0, by the active-set method of Lawson and
+// Hanson ("Solving Least Squares Problems", 1974, chapter 23): columns enter the
+// passive set one at a time, by the steepest descent, and leave it when their
+// weight would turn negative. It ends at a minimum after finitely many steps.
 //
-// The passive set is solved anew by QR each time, which for a dozen columns is
-// cheaper than updating a factorisation and keeps its error small.
-func nnls(a *mat.Dense, b, ridge []float64) ([]float64, error) {
+// The passive set is solved anew by QR each time: for a dozen columns that costs
+// nothing, and no error builds up as in an updated factorisation.
+func nnls(a *mat.Dense, b []float64) ([]float64, error) {
 	m, n := a.Dims()
-	if ridge != nil {
-		a, b = augmented(a, b, ridge)
-		m += n
-	}
 	p := &activeSet{a: a, b: mat.NewVecDense(m, b), x: make([]float64, n), passive: make([]bool, n)}
 	norms := make([]float64, n)
 	for j := range norms {
@@ -60,17 +54,6 @@ func nnls(a *mat.Dense, b, ridge []float64) ([]float64, error) {
 		clear(refused)
 	}
 	return nil, fmt.Errorf("latmodel: non-negative least squares of %d x %d did not end", m, n)
-}
-
-// augmented puts the ridge below a as rows of a diagonal, zeros below b.
-func augmented(a *mat.Dense, b, ridge []float64) (*mat.Dense, []float64) {
-	m, n := a.Dims()
-	aug := mat.NewDense(m+n, n, nil)
-	aug.Slice(0, m, 0, n).(*mat.Dense).Copy(a)
-	for j, r := range ridge {
-		aug.Set(m+j, j, r)
-	}
-	return aug, append(append(make([]float64, 0, m+n), b...), make([]float64, n)...)
 }
 
 // activeSet is the state: x is zero outside the passive set.
@@ -167,9 +150,17 @@ func (p *activeSet) moveTo(s []float64) (reached bool) {
 }
 
 // relativeNNLS fits y by x with non-negative weights, minimising the weighted
-// squares of relative errors. The columns are brought to one length first and
-// ridge is in units of that length, so that units do not matter.
-func relativeNNLS(x [][]float64, y, weight []float64, ridge float64) ([]float64, error) {
+// squares of relative errors. The columns are brought to one length first, so
+// that units do not matter.
+//
+// Note: there is no ridge. On synthetic fits of 10 to 60 candidates with 2 %
+// noise, with and without a part of the latency that no feature expresses, a
+// ridge (in units of columns of length one) of up to 1e-5 left the error on
+// held-out candidates as it was (0.80 % for TL of 24), and from 1e-4 on added to
+// it (0.82 %, at 1e-3 1.08 %, at 1e-2 2.7 %). Non-negative weights are all the
+// regularisation that it takes; columns that depend on each other are left out
+// (see Feature.redundant).
+func relativeNNLS(x [][]float64, y, weight []float64) ([]float64, error) {
 	m, n := len(x), len(x[0])
 	a, b := mat.NewDense(m, n, nil), make([]float64, m)
 	for i := range x {
@@ -179,7 +170,6 @@ func relativeNNLS(x [][]float64, y, weight []float64, ridge float64) ([]float64,
 		b[i] = weight[i]
 	}
 	scale := make([]float64, n)
-	penalty := make([]float64, n)
 	for j := range scale {
 		scale[j] = 1
 		col := a.ColView(j).(*mat.VecDense)
@@ -187,12 +177,8 @@ func relativeNNLS(x [][]float64, y, weight []float64, ridge float64) ([]float64,
 			scale[j] = norm
 			col.ScaleVec(1/norm, col)
 		}
-		penalty[j] = math.Sqrt(ridge)
 	}
-	if ridge == 0 {
-		penalty = nil
-	}
-	w, err := nnls(a, b, penalty)
+	w, err := nnls(a, b)
 	if err != nil {
 		return nil, err
 	}

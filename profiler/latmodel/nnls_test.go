@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func objective(a *mat.Dense, b, x, ridge []float64) float64 {
+func objective(a *mat.Dense, b, x []float64) float64 {
 	m, n := a.Dims()
 	sum := 0.0
 	for i := range m {
@@ -19,17 +19,14 @@ func objective(a *mat.Dense, b, x, ridge []float64) float64 {
 		}
 		sum += r * r
 	}
-	for j := range ridge {
-		sum += ridge[j] * ridge[j] * x[j] * x[j]
-	}
 	return sum
 }
 
 // bruteForce tries every set of columns, solves it by normal equations in another
 // way than nnls does (Cholesky), and keeps the best that is nowhere negative.
-func bruteForce(a *mat.Dense, b, ridge []float64) (best []float64, value float64) {
+func bruteForce(a *mat.Dense, b []float64) (best []float64, value float64) {
 	m, n := a.Dims()
-	best, value = make([]float64, n), objective(a, b, make([]float64, n), ridge)
+	best, value = make([]float64, n), objective(a, b, make([]float64, n))
 	for set := 1; set < 1<<n; set++ {
 		k := bits.OnesCount(uint(set))
 		var cols []int
@@ -41,11 +38,7 @@ func bruteForce(a *mat.Dense, b, ridge []float64) (best []float64, value float64
 		gram, rhs := mat.NewSymDense(k, nil), mat.NewVecDense(k, nil)
 		for p, i := range cols {
 			for q, j := range cols[p:] {
-				v := mat.Dot(a.ColView(i), a.ColView(j))
-				if i == j && ridge != nil {
-					v += ridge[i] * ridge[i]
-				}
-				gram.SetSym(p, p+q, v)
+				gram.SetSym(p, p+q, mat.Dot(a.ColView(i), a.ColView(j)))
 			}
 			rhs.SetVec(p, mat.Dot(a.ColView(i), mat.NewVecDense(m, b)))
 		}
@@ -60,14 +53,14 @@ func bruteForce(a *mat.Dense, b, ridge []float64) (best []float64, value float64
 			x[j] = s.AtVec(p)
 			ok = ok && x[j] >= 0
 		}
-		if v := objective(a, b, x, ridge); ok && v < value {
+		if v := objective(a, b, x); ok && v < value {
 			best, value = x, v
 		}
 	}
 	return best, value
 }
 
-func drawProblem(t *rapid.T) (*mat.Dense, []float64, []float64) {
+func drawProblem(t *rapid.T) (*mat.Dense, []float64) {
 	n := rapid.IntRange(1, 6).Draw(t, "columns")
 	m := rapid.IntRange(1, 12).Draw(t, "rows")
 	num := rapid.Float64Range(-3, 3)
@@ -83,17 +76,13 @@ func drawProblem(t *rapid.T) (*mat.Dense, []float64, []float64) {
 			a.Set(i, n-1, v)
 		}
 	}
-	var ridge []float64
-	if rapid.Bool().Draw(t, "ridge") {
-		ridge = rapid.SliceOfN(rapid.Float64Range(0.01, 1), n, n).Draw(t, "ridge")
-	}
-	return a, rapid.SliceOfN(num, m, m).Draw(t, "b"), ridge
+	return a, rapid.SliceOfN(num, m, m).Draw(t, "b")
 }
 
 func TestNNLSIsTheBestOfAllActiveSets(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b, ridge := drawProblem(t)
-		x, err := nnls(a, b, ridge)
+		a, b := drawProblem(t)
+		x, err := nnls(a, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -102,8 +91,8 @@ func TestNNLSIsTheBestOfAllActiveSets(t *testing.T) {
 				t.Fatalf("x[%d] is %g", j, v)
 			}
 		}
-		want, value := bruteForce(a, b, ridge)
-		if got := objective(a, b, x, ridge); got > value+1e-6*(1+value) {
+		want, value := bruteForce(a, b)
+		if got := objective(a, b, x); got > value+1e-6*(1+value) {
 			t.Fatalf("objective %g at %v, brute force %g at %v", got, x, value, want)
 		}
 	})
@@ -113,8 +102,8 @@ func TestNNLSIsTheBestOfAllActiveSets(t *testing.T) {
 // no descent where the weight is 0, none either way where it is not.
 func TestNNLSMeetsTheConditionsOfAMinimum(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		a, b, ridge := drawProblem(t)
-		x, err := nnls(a, b, ridge)
+		a, b := drawProblem(t)
+		x, err := nnls(a, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -122,9 +111,6 @@ func TestNNLSMeetsTheConditionsOfAMinimum(t *testing.T) {
 		grad := p.gradient()
 		for j := range x {
 			g := grad.AtVec(j)
-			if ridge != nil {
-				g -= ridge[j] * ridge[j] * x[j]
-			}
 			tol := 1e-6 * (1 + mat.Norm(a.ColView(j), 2)*mat.Norm(p.b, 2))
 			if g > tol || x[j] > 1e-9 && g < -tol {
 				t.Fatalf("x[%d] = %g with descent %g", j, x[j], g)
@@ -149,11 +135,11 @@ func TestRelativeNNLSDoesNotSeeUnits(t *testing.T) {
 			}
 			y[i], one[i] = pos.Draw(t, "y"), 1
 		}
-		w, err := relativeNNLS(x, y, one, ridge)
+		w, err := relativeNNLS(x, y, one)
 		if err != nil {
 			t.Fatal(err)
 		}
-		v, err := relativeNNLS(scaled, y, one, ridge)
+		v, err := relativeNNLS(scaled, y, one)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -11,6 +11,10 @@ import (
 // DefaultLevel is the level of prediction intervals that a zero level stands for.
 const DefaultLevel = 0.90
 
+// minLevel is the least level asked for: below it the two ends of an interval,
+// each a quantile of its own, could pass each other.
+const minLevel = 0.5
+
 // MinCandidates is the fewest timed candidates that a model is fitted to: five
 // weights, as many as a fit usually needs, and three candidates to tell an error
 // by. A fit that uses more weights needs two candidates more than weights.
@@ -49,8 +53,8 @@ func (o Options) validate() (Options, error) {
 		o.Level = DefaultLevel
 	}
 	switch {
-	case !(o.Level > 0 && o.Level < 1):
-		return o, fmt.Errorf("latmodel: interval level %g: want more than 0 and less than 1", o.Level)
+	case !(o.Level >= minLevel && o.Level < 1):
+		return o, fmt.Errorf("latmodel: interval level %g: want at least %g and less than 1", o.Level, minLevel)
 	case o.Prompt < 0 || o.Cache < 0:
 		return o, fmt.Errorf("latmodel: %d prompt tokens and %d tokens in the cache: neither may be negative", o.Prompt, o.Cache)
 	case o.Folds < 0 || o.Folds == 1:

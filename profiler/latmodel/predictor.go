@@ -19,8 +19,8 @@ type pointTarget struct {
 
 type pointTerm struct {
 	weight  float64 // of the count, unit and weight together
-	layer   func(*geometry, *layer) float64
-	outside func(*geometry, *outside) float64
+	layer   func(*geometry, layer) float64
+	outside func(*geometry, outside) float64
 }
 
 // Predictor returns the model for points whose Spec has this vocabulary; 0 stands
@@ -51,11 +51,13 @@ func (p *Predictor) At(pt arch.Point) (pl, tl float64) {
 		dModel: o.dModel, nHead: float64(pt.NHead), headDim: float64(pt.DModel / pt.NHead), dInner: float64(pt.DInner),
 	}
 	n := float64(pt.NLayer)
-	return p.pl.at(&l, &o, n), p.tl.at(&l, &o, n)
+	return p.pl.at(l, o, n), p.tl.at(l, o, n)
 }
 
 // at adds n-1 layers alike, the last one, and what surrounds them.
-func (t *pointTarget) at(l *layer, o *outside, n float64) (ratio float64) {
+func (t *pointTarget) at(l layer, o outside, n float64) (ratio float64) {
+	end := l
+	end.last = true
 	for i := range t.terms {
 		term := &t.terms[i]
 		var v float64
@@ -63,10 +65,7 @@ func (t *pointTarget) at(l *layer, o *outside, n float64) (ratio float64) {
 			v = term.outside(&t.geometry, o)
 		}
 		if term.layer != nil {
-			v += (n - 1) * term.layer(&t.geometry, l)
-			l.last = true
-			v += term.layer(&t.geometry, l)
-			l.last = false
+			v += (n-1)*term.layer(&t.geometry, l) + term.layer(&t.geometry, end)
 		}
 		ratio += term.weight * v
 	}
@@ -82,7 +81,7 @@ func (p *Predictor) Within(pt arch.Point) bool {
 		dModel: o.dModel, nHead: float64(pt.NHead), headDim: float64(pt.DModel / pt.NHead), dInner: float64(pt.DInner),
 	}
 	g := &p.tl.geometry
-	bytes := float64(pt.NLayer)*g.layerBytes(&l) + g.outsideBytes(&o)
+	bytes := float64(pt.NLayer)*g.layerBytes(l) + g.outsideBytes(o)
 	for i, v := range [...]float64{float64(pt.NLayer), l.dModel, l.dInner, l.nHead, l.headDim, o.vocab, bytes} {
 		if r := &p.ranges[i]; v < r.Min || v > r.Max {
 			return false

@@ -7,15 +7,6 @@ import (
 	"slices"
 )
 
-// ridge is the penalty on squared weights, in units of columns of length one and
-// of relative errors. It keeps columns that nearly depend on each other from
-// sharing a cost at random, and is too small to move a prediction.
-//
-// Note: chosen by cross-validation on synthetic fits (TestRidgeIsHarmless has the
-// figures): from none to 1e-5 the held-out error is the same to 0.01 points, and
-// from 1e-3 on the ridge itself adds error.
-const ridge = 1e-6
-
 // problem is a regression: rows of features and what was measured for each.
 type problem struct {
 	features []Feature
@@ -61,7 +52,7 @@ func (p *problem) fit(rows []int) (regression, error) {
 			cols[i] = append(cols[i], x[i][j])
 		}
 	}
-	w, err := relativeNNLS(cols, y, weight, ridge)
+	w, err := relativeNNLS(cols, y, weight)
 	if err != nil {
 		return r, err
 	}

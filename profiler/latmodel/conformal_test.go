@@ -1,0 +1,62 @@
+package latmodel_test
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel"
+)
+
+// TestIntervalsCoverAsTheySay fits many small models and counts how often a
+// candidate measured afterwards lies in its interval, on a machine with and
+// without a part that no feature expresses, one candidate at a time and in folds.
+func TestIntervalsCoverAsTheySay(t *testing.T) {
+	for _, bend := range []float64{0, 0.3} {
+		for _, folds := range []int{0, 5} {
+			m := plain
+			m.bend = bend
+			covered, total := 0, 0
+			for seed := range uint64(60) {
+				rng := rand.New(rand.NewPCG(seed, 21))
+				fitted := mustFit(t, m.draw(t, 20, arch.Build{}, 0.02, rng), latmodel.Options{Folds: folds, Rand: rng})
+				for _, r := range m.draw(t, 10, arch.Build{}, 0.02, rng) {
+					// The same session as the model's, so the noise is alike.
+					p, err := fitted.Predict(r.Candidate)
+					if err != nil {
+						t.Fatal(err)
+					}
+					pl, tl := medianRatio(r.PL), medianRatio(r.TL)
+					for _, in := range []bool{p.PL.Interval.Contains(pl), p.TL.Interval.Contains(tl)} {
+						total++
+						if in {
+							covered++
+						}
+					}
+				}
+			}
+			share := float64(covered) / float64(total)
+			t.Logf("bend %g, folds %d: %.3f of %d", bend, folds, share, total)
+			if share < 0.87 || share > 0.97 {
+				t.Errorf("bend %g, folds %d: intervals of 90 %% cover %.3f", bend, folds, share)
+			}
+		}
+	}
+}
+
+// TestFewCandidatesLowerTheLevel: 8 candidates cannot give 90 %, and the model
+// says what they give.
+func TestFewCandidatesLowerTheLevel(t *testing.T) {
+	rng := rand.New(rand.NewPCG(8, 8))
+	m := mustFit(t, plain.draw(t, 8, arch.Build{}, 0.02, rng), latmodel.Options{})
+	if got := m.IntervalLevel(); got != 8.0/9 {
+		t.Errorf("level %g of 8 candidates", got)
+	}
+	if !contains(m.Warnings, "nominal level 88.9 %, not 90.0 %") {
+		t.Errorf("warnings %q", m.Warnings)
+	}
+	m = mustFit(t, plain.draw(t, 9, arch.Build{}, 0.02, rng), latmodel.Options{})
+	if got := m.IntervalLevel(); got != 0.9 || contains(m.Warnings, "nominal level") {
+		t.Errorf("level %g of 9 candidates, warnings %q", got, m.Warnings)
+	}
+}

@@ -1,0 +1,108 @@
+package latmodel_test
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel"
+)
+
+func TestPredictorAgreesWithPredict(t *testing.T) {
+	for _, b := range []arch.Build{
+		{}, int4, {Dialect: arch.Portable},
+		{Precision: arch.Precision{Type: arch.Int4, Block: 128}, Head: arch.Precision{Type: arch.FP32}, Threads: 2},
+	} {
+		rng := rand.New(rand.NewPCG(5, 6))
+		m := mustFit(t, plain.draw(t, 20, b, 0.02, rng), latmodel.Options{})
+		p := m.Predictor(0)
+		inside := 0
+		for range 100 {
+			pt, err := seedSpace().Sample(rng)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want, err := m.Predict(seedSpace().Candidate(pt, b))
+			if err != nil {
+				t.Fatal(err)
+			}
+			pl, tl := p.At(pt)
+			if math.Abs(pl/want.PL.Ratio-1) > 1e-12 || math.Abs(tl/want.TL.Ratio-1) > 1e-12 {
+				t.Fatalf("%+v: %g and %g, Predict says %g and %g", pt, pl, tl, want.PL.Ratio, want.TL.Ratio)
+			}
+			if p.Within(pt) != (len(want.Warnings) == 0) {
+				t.Fatalf("%+v: within %v, Predict warns %q", pt, p.Within(pt), want.Warnings)
+			}
+			if p.Within(pt) {
+				inside++
+			}
+		}
+		if inside == 0 || inside == 100 {
+			t.Errorf("%d of 100 points lie within the ranges: Within is not tried on both", inside)
+		}
+	}
+}
+
+func TestPredictorAllocatesNothing(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	p := mustFit(t, plain.draw(t, 20, int4, 0.02, rng), latmodel.Options{}).Predictor(0)
+	pt := arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}
+	if n := testing.AllocsPerRun(100, func() { p.At(pt); p.Within(pt) }); n != 0 {
+		t.Errorf("%g allocations a point", n)
+	}
+}
+
+var sink float64
+
+// BenchmarkEnumerateSeedSpace predicts every point of the seed's space that its
+// constraints leave, the evaluation of the constraints included, and every one of
+// its 146,900 points without them.
+func BenchmarkEnumerateSeedSpace(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	enumerate := func(b *testing.B, s arch.Space, build arch.Build) {
+		p := mustFit(b, plain.draw(b, 24, build, 0.02, rng), latmodel.Options{}).Predictor(0)
+		b.ReportAllocs()
+		points, size := 0, 0
+		for b.Loop() {
+			c, err := s.Compile()
+			if err != nil {
+				b.Fatal(err)
+			}
+			size = c.Size()
+			points = 0
+			for pt := range c.Points() {
+				pl, tl := p.At(pt)
+				sink += pl + tl
+				points++
+			}
+		}
+		b.ReportMetric(b.Elapsed().Seconds()/float64(b.N), "s/space")
+		b.ReportMetric(float64(size), "points")
+		b.ReportMetric(float64(points), "predicted")
+	}
+	free := arch.SeedSpace()
+	free.Constraints = nil
+	b.Run("constraints/fp32", func(b *testing.B) { enumerate(b, arch.SeedSpace(), arch.Build{}) })
+	b.Run("constraints/int4", func(b *testing.B) { enumerate(b, arch.SeedSpace(), int4) })
+	b.Run("all/fp32", func(b *testing.B) { enumerate(b, free, arch.Build{}) })
+	b.Run("all/int4", func(b *testing.B) { enumerate(b, free, int4) })
+}
+
+func BenchmarkPredictorAt(b *testing.B) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	p := mustFit(b, plain.draw(b, 24, int4, 0.02, rng), latmodel.Options{}).Predictor(0)
+	pt := arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}
+	b.ReportAllocs()
+	for b.Loop() {
+		pl, tl := p.At(pt)
+		sink += pl + tl
+	}
+}
+
+func BenchmarkFit24(b *testing.B) {
+	records := plain.draw(b, 24, arch.Build{}, 0.02, rand.New(rand.NewPCG(1, 1)))
+	for b.Loop() {
+		mustFit(b, records, latmodel.Options{})
+	}
+}
