@@ -113,7 +113,7 @@ func observe(records []record.Record, o Options) (*observed, error) {
 
 // pool takes the pairs at the point out of the records and joins those of one
 // candidate.
-func (out *observed) pool(use []record.Record, leave func(string, ...any)) {
+func (seen *observed) pool(use []record.Record, leave func(string, ...any)) {
 	type pairs struct {
 		spec   arch.Spec
 		pl, tl []record.StepPair
@@ -121,16 +121,16 @@ func (out *observed) pool(use []record.Record, leave func(string, ...any)) {
 	byHash := map[string]*pairs{}
 	var order []*pairs
 	var basePL, baseTL []float64
-	window := cacheWindow(out.point.Cache)
+	window := cacheWindow(seen.point.Cache)
 	for _, r := range use {
-		pl := choose(r.PL, func(n int) bool { return n == out.point.Prompt })
-		tl := choose(r.TL, func(n int) bool { return max(n-out.point.Cache, out.point.Cache-n) <= window })
+		pl := choose(r.PL, func(n int) bool { return n == seen.point.Prompt })
+		tl := choose(r.TL, func(n int) bool { return max(n-seen.point.Cache, seen.point.Cache-n) <= window })
 		if len(pl) == 0 {
-			leave("no prefill of %d tokens", out.point.Prompt)
+			leave("no prefill of %d tokens", seen.point.Prompt)
 			continue
 		}
 		if len(tl) == 0 {
-			leave("no step with %d to %d tokens in the cache", out.point.Cache-window, out.point.Cache+window)
+			leave("no step with %d to %d tokens in the cache", seen.point.Cache-window, seen.point.Cache+window)
 			continue
 		}
 		hash := r.Candidate.Spec.Hash()
@@ -146,16 +146,16 @@ func (out *observed) pool(use []record.Record, leave func(string, ...any)) {
 		for _, s := range tl {
 			baseTL = append(baseTL, float64(s.PartnerNS))
 		}
-		out.records++
+		seen.records++
 		if record.Drifted(r) {
-			out.drifted++
+			seen.drifted++
 		}
 	}
 	for _, p := range order {
-		out.all = append(out.all, observation{p.spec, measure(p.pl), measure(p.tl)})
+		seen.all = append(seen.all, observation{p.spec, measure(p.pl), measure(p.tl)})
 	}
 	const ms = 1e6 // ns
-	out.baselineMS.pl, out.baselineMS.tl = stat.Median(basePL)/ms, stat.Median(baseTL)/ms
+	seen.baselineMS.pl, seen.baselineMS.tl = stat.Median(basePL)/ms, stat.Median(baseTL)/ms
 }
 
 func choose(pairs []record.StepPair, at func(int) bool) (out []record.StepPair) {
