@@ -152,6 +152,7 @@ func TestNoDecoder(t *testing.T) {
 		{[]func(*graph){ids, past("key", "b", 2, 8, 4), logits(ort.Float32, "b", "s", 4)}, "has a fixed length"},
 		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float16, "b", "s", 4)}, "needs float32"},
 		{[]func(*graph){ids, func(g *graph) { g.input("pixels", ort.Float32, "b") }}, "input pixels float32[b] is none that a decoder has"},
+		{[]func(*graph){ids, func(g *graph) { g.input("past_0", ort.Float32, 2, "b", 4, "p", 8) }}, "input past_0 float32[2, b, 4, p, 8] holds keys and values in one tensor"},
 		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0.h", ort.Float32, "b") }}, "recurrent state"},
 		{[]func(*graph){func(g *graph) { g.input("input_ids", ort.Float32, "b", "s") }}, "needs whole numbers"},
 		{[]func(*graph){func(g *graph) { g.input("input_ids", ort.Int64, "b", 4) }}, "has a fixed length"},

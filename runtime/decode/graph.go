@@ -41,6 +41,10 @@ const (
 
 var pastName = regexp.MustCompile(`^past_key_values\.(0|[1-9][0-9]{0,5})\.(key|value)$`)
 
+// combinedName is a cache of keys and values in one tensor, as older exports
+// of GPT-2 have it.
+var combinedName = regexp.MustCompile(`^past_[0-9]+$`)
+
 // discover finds the parts of a decoder in a session.
 func discover(s *ort.Session) (*graph, error) {
 	g := &graph{name: s.Name(), fixedBatch: -1}
@@ -74,6 +78,8 @@ func discover(s *ort.Session) (*graph, error) {
 			}
 		case strings.HasPrefix(in.Name, "past_state."):
 			return bad("input %v is a recurrent state, which only a plain run can feed so far", in)
+		case combinedName.MatchString(in.Name):
+			return bad("input %v holds keys and values in one tensor; export the model with past_key_values.{i}.key and .value", in)
 		case !in.Optional:
 			return bad("input %v is none that a decoder has: %s, %s, %s, %s, past_key_values.{i}.key and .value", in, nameIDs, nameMask, namePos, nameKeep)
 		}
@@ -99,11 +105,6 @@ func discover(s *ort.Session) (*graph, error) {
 		return bad("input %v needs one int64", k)
 	}
 	if len(g.caches) == 0 {
-		for _, in := range s.Inputs() {
-			if strings.HasPrefix(in.Name, "past_") {
-				return bad("input %v holds keys and values in one tensor; past_key_values.{i}.key and .value are needed", in)
-			}
-		}
 		return bad("there are no caches past_key_values.{i}.key and .value; export the model with past")
 	}
 	logits, ok := s.Output(nameLogits)
