@@ -25,6 +25,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"lathe/profiler/record"
@@ -93,6 +94,20 @@ func (p Plan) MaxLen() int {
 	return n
 }
 
+// PromptLens are the lengths of the prompts that the plan runs, each once.
+func (p Plan) PromptLens() []int {
+	var out []int
+	if p.blocks() > 0 {
+		out = append(out, p.PromptTokens)
+	}
+	for _, r := range p.requests() {
+		if !slices.Contains(out, r.PromptTokens) {
+			out = append(out, r.PromptTokens)
+		}
+	}
+	return out
+}
+
 // requests are those that the plan times, in order.
 func (p Plan) requests() []record.WorkloadRequest {
 	if p.RequestPairs == 0 {
@@ -122,6 +137,9 @@ type Timed struct {
 func Time(ctx context.Context, baseline Session, candidates []Session, plan Plan, vocab int, rng *rand.Rand, progress func(share float64)) ([]Timed, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, err
+	}
+	if len(candidates) == 0 {
+		return nil, errors.New("profiler: no candidate to time beside the baseline")
 	}
 	l := &loop{
 		sides: append([]Session{baseline}, candidates...),

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// arrows is who may import whom: docs/ARCHITECTURE.md has the picture. What is
+// not listed may import nothing of ours; cmd/lathe may import everything, and
+// nobody imports it.
+var arrows = map[string][]string{
+	"graphgen/ir":         {"graphgen/onnxpb"},
+	"graphgen/weights":    {"graphgen/ir"},
+	"graphgen":            {"graphgen/arch", "graphgen/ir"},
+	"runtime/decode":      {"runtime/ort"},
+	"profiler/record":     {"graphgen/arch", "profiler/stat"},
+	"profiler/store":      {"profiler/record", "graphgen/arch"},
+	"profiler":            {"profiler/record", "profiler/stat", "runtime/decode"},
+	"profiler/latmodel":   {"graphgen/arch", "profiler/record", "profiler/stat"},
+	"search":              {"graphgen/arch", "search/pareto"},
+	"search/enumerate":    {"search", "search/pareto", "graphgen/arch"},
+	"search/evolve":       {"search", "search/pareto", "graphgen/arch"},
+	"reports":             {"profiler/record", "profiler/stat", "search/pareto", "graphgen/arch"},
+	"graphgen/onnxpb/gen": nil,
+	"graphgen/arch":       nil,
+	"graphgen/onnxpb":     nil,
+	"runtime/ort":         nil,
+	"runtime/provision":   nil,
+	"profiler/stat":       nil,
+	"search/pareto":       nil,
+	"cmd/lathe":           nil, // checked apart
+}
+
+func TestImportArrows(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "lathe/...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[string]bool{}
+	for dec := json.NewDecoder(strings.NewReader(string(out))); dec.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		name := strings.TrimPrefix(p.ImportPath, "lathe/")
+		seen[name] = true
+		allowed, known := arrows[name]
+		if !known {
+			t.Errorf("package %s has no arrows: add it here and to docs/ARCHITECTURE.md", name)
+		}
+		for _, imp := range p.Imports {
+			to, ours := strings.CutPrefix(imp, "lathe/")
+			switch {
+			case ours && to == "cmd/lathe":
+				t.Errorf("%s imports %s; nobody may", name, to)
+			case ours && name != "cmd/lathe" && !slices.Contains(allowed, to):
+				t.Errorf("%s imports %s; it may import %v", name, to, allowed)
+			case imp == "github.com/yalue/onnxruntime_go" && name != "runtime/ort":
+				t.Errorf("%s imports the binding; only runtime/ort may", name)
+			}
+		}
+		base := name[strings.LastIndexByte(name, '/')+1:]
+		if base == "util" || base == "common" || base == "helpers" {
+			t.Errorf("package %s: its name says nothing", name)
+		}
+	}
+	for name := range arrows {
+		if !seen[name] {
+			t.Errorf("arrows has %s, which is no package", name)
+		}
+	}
+}

@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io"
+	"math/rand/v2"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"lathe/graphgen"
+	"lathe/graphgen/arch"
+	"lathe/profiler"
+	"lathe/profiler/record"
+	"lathe/profiler/store"
+)
+
+// bench times candidates beside one baseline, whose session stays open.
+type bench struct {
+	a         *app
+	plan      profiler.Plan
+	candidate arch.Candidate    // the baseline
+	baseline  *candidateSession // nil until it is needed
+}
+
+// newBench opens the baseline.
+func (a *app) newBench(ctx context.Context, baseline arch.Candidate, plan profiler.Plan) (*bench, error) {
+	if err := plan.Validate(); err != nil {
+		return nil, badInput(err)
+	}
+	b := &bench{a: a, plan: plan, candidate: baseline}
+	return b, b.openBaseline(ctx)
+}
+
+func (b *bench) openBaseline(ctx context.Context) error {
+	if b.baseline != nil {
+		return nil
+	}
+	s, err := b.a.open(ctx, b.candidate, b.plan)
+	if err != nil {
+		return fmt.Errorf("baseline %s: %w", b.candidate.Name(), err)
+	}
+	b.baseline = s
+	return nil
+}
+
+// reopen opens the baseline anew, for the requests of a new plan.
+func (b *bench) reopen(ctx context.Context) error {
+	if err := b.close(); err != nil {
+		return err
+	}
+	b.baseline = nil
+	return b.openBaseline(ctx)
+}
+
+func (b *bench) close() error {
+	if b.baseline == nil {
+		return nil
+	}
+	return b.baseline.close()
+}
+
+// measure times candidates together beside the baseline, and stores the records.
+// A cancelled ctx stores nothing of the session under way.
+func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) ([]record.Record, error) {
+	sessions := make([]profiler.Session, 0, len(cands))
+	opened := make([]*candidateSession, 0, len(cands))
+	var err error
+	defer func() {
+		for _, s := range opened {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	vocab := b.candidate.Spec.Vocab
+	for _, c := range cands {
+		s, err := b.a.open(ctx, c, b.plan)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Name(), err)
+		}
+		opened = append(opened, s)
+		sessions = append(sessions, profiler.Sequence(s.model))
+		vocab = min(vocab, c.Spec.Vocab)
+	}
+	seed := measureSeed(b.a.cfg.Seed, cands)
+	began := time.Now()
+	samples, err := profiler.Time(ctx, profiler.Sequence(b.baseline.model), sessions, b.plan, vocab, rand.New(rand.NewPCG(seed, 0)), progress)
+	if err != nil {
+		return nil, err
+	}
+	records := make([]record.Record, len(cands))
+	for i, s := range opened {
+		records[i] = record.Record{
+			Time: began.UTC().Truncate(time.Microsecond), Seed: seed,
+			Candidate: s.candidate, Baseline: b.candidate,
+			GraphHash: s.graphHash, BuildHash: s.buildHash, WeightsHash: s.weightsHash,
+			Host: b.a.host(s.candidate.Build), Binding: bindingOf(s.candidate.Build),
+			PL: samples[i].PL, TL: samples[i].TL, Requests: samples[i].Requests,
+			EmitNS: int64(s.emitTime), CreateNS: int64(s.createTime), WarmupNS: samples[i].WarmupNS,
+		}
+		if b.plan.RequestPairs > 0 {
+			records[i].Workload = b.plan.Workload.First(b.plan.RequestPairs)
+		}
+	}
+	st, err := b.a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	// All or none: a kill between two of them would have half a session measured
+	// again beside another baseline.
+	err = st.Update(ctx, func(tx *store.Tx) error {
+		for i := range records {
+			id, err := tx.AddRecord(records[i])
+			if err != nil {
+				return err
+			}
+			records[i].ID = id
+		}
+		return nil
+	})
+	return records, err
+}
+
+// stored returns the newest record of a candidate that serves the plan's steps:
+// same graph, build, baseline and host, the same lengths, at least as many pairs.
+func (b *bench) stored(ctx context.Context, c arch.Candidate) (record.Record, bool, error) {
+	g, err := graphgen.Lower(c, graphgen.Cached)
+	if err != nil {
+		return record.Record{}, false, err
+	}
+	hash, err := graphgen.Hash(g)
+	if err != nil {
+		return record.Record{}, false, err
+	}
+	st, err := b.a.project(ctx)
+	if err != nil {
+		return record.Record{}, false, err
+	}
+	all, err := st.Records(ctx, store.Query{
+		Candidate: c.Hash(), Baseline: b.candidate.Hash(), Graph: hash,
+		Host: b.a.host(c.Build).Hash(), Kind: record.Steps,
+	})
+	for i := len(all) - 1; i >= 0; i-- {
+		if r := all[i]; len(r.PL) >= b.plan.PLPairs && len(r.TL) >= b.plan.TLPairs &&
+			r.PL[0].Len == b.plan.PromptTokens && r.TL[0].Len == b.plan.PromptTokens {
+			return r, true, err
+		}
+	}
+	return record.Record{}, false, err
+}
+
+// measureSeed is the seed of a session: that of the configuration and what is
+// timed.
+func measureSeed(seed uint64, cands []arch.Candidate) uint64 {
+	h := fnv.New64a()
+	for _, c := range cands {
+		io.WriteString(h, c.Hash())
+	}
+	return seed ^ h.Sum64()
+}
+
+// planFlags adds the flags of a timing plan to a command.
+func (a *app) planFlags(fs *pflag.FlagSet, requests bool) {
+	fs.Int("prompt", 0, "prompt tokens whose latency (PL) is timed")
+	fs.Int("generated", 0, "tokens decoded after the prompt (TL)")
+	fs.Int("pl-pairs", 0, "pairs of prompt timings")
+	fs.Int("tl-pairs", 0, "pairs of token timings")
+	a.bind(fs, "timing.prompt_tokens", "prompt")
+	a.bind(fs, "timing.generated_tokens", "generated")
+	a.bind(fs, "timing.pl_pairs", "pl-pairs")
+	a.bind(fs, "timing.tl_pairs", "tl-pairs")
+	if requests {
+		fs.Int("requests", 0, "pairs of whole requests, for P95 latency_char (72 or more give an interval)")
+		a.bind(fs, "timing.request_pairs", "requests")
+	}
+}
+
+// plan is the configuration's; the workload is the default one.
+func (a *app) plan(requests bool) profiler.Plan {
+	t := a.cfg.Timing
+	p := profiler.Plan{PromptTokens: t.PromptTokens, GeneratedTokens: t.GeneratedTokens, PLPairs: t.PLPairs, TLPairs: t.TLPairs}
+	if requests {
+		p.RequestPairs, p.Workload = t.RequestPairs, record.DefaultWorkload(a.cfg.Seed)
+	}
+	return p
+}

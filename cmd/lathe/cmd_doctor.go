@@ -1,0 +1,118 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+	"lathe/reports"
+	"lathe/runtime/ort"
+	"lathe/runtime/provision"
+)
+
+// health is what doctor finds.
+type health struct {
+	Host      record.Host       `json:"host"`
+	CacheDir  string            `json:"cache_dir"`
+	Library   string            `json:"library"`
+	Source    string            `json:"library_source"`
+	Skipped   []string          `json:"skipped,omitempty"`
+	Providers map[string]string `json:"providers"` // "ok", or why not
+	Problem   string            `json:"problem,omitempty"`
+}
+
+func (a *app) cmdDoctor() *cobra.Command {
+	return &cobra.Command{
+		Use:   "doctor",
+		Short: "Show what this machine has: processor, ONNX Runtime library, execution providers",
+		Long: `Look for the ONNX Runtime library as every command does (the configuration, the
+cache, the system, an installed Python package), load it, and show what it can
+do. --json says why an execution provider is missing and what has it. Nothing is
+downloaded; what is missing is shown with the command that mends
+it, and the exit status is then 1.`,
+		Example: "  lathe doctor\n  lathe doctor --library /opt/ort/libonnxruntime.so.1.32.0 --json",
+		Args:    noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			dir, err := a.cacheDir()
+			if err != nil {
+				return err
+			}
+			opts, err := a.provisionOptions()
+			if err != nil {
+				return err
+			}
+			h := health{CacheDir: dir, Providers: map[string]string{}}
+			lib, problem := provision.Find(cmd.Context(), opts)
+			for _, s := range lib.Skipped {
+				h.Skipped = append(h.Skipped, s.String())
+			}
+			var env *ort.Env
+			if problem == nil {
+				h.Library, h.Source = lib.Path, string(lib.Source)
+				env, problem = ort.Open(lib.Path)
+			}
+			version := ""
+			if problem == nil {
+				a.env = env
+				version = env.Version()
+				for _, p := range providers {
+					h.Providers[p] = "ok"
+					if err := env.ProviderError(p); err != nil {
+						h.Providers[p] = err.Error()
+					}
+				}
+			} else {
+				h.Problem = problem.Error()
+				if a.cfg.Runtime.Library != "" {
+					problem = badInput(problem)
+				}
+			}
+			h.Host = a.fingerprint(version)
+			if a.json {
+				err = a.printJSON(h)
+			} else {
+				err = a.printHealth(h)
+			}
+			if err != nil {
+				return err
+			}
+			return problem
+		},
+	}
+}
+
+// flagsPerRow keeps the table narrow.
+const flagsPerRow = 8
+
+// providers are those that a Build can name.
+var providers = []string{arch.CPU, arch.CUDA, arch.TensorRT, arch.OpenVINO, arch.CoreML, arch.DirectML}
+
+func (a *app) printHealth(h health) error {
+	rows := []reports.KeyValue{
+		{Key: "system", Value: h.Host.OS + "/" + h.Host.Arch, Note: h.Host.Kernel},
+		{Key: "processor", Value: orText(h.Host.CPUModel, "unknown"), Note: fmt.Sprintf("%d cores for this process", h.Host.Cores)},
+		{Key: "frequency governor", Value: orText(h.Host.Governor, "unknown")},
+		{Key: "memory", Value: fmt.Sprintf("%.1f GiB", float64(h.Host.MemoryBytes)/(1<<30))},
+		{Key: "cache", Value: h.CacheDir},
+		{Key: "ONNX Runtime", Value: orText(h.Host.LibraryVersion, "not found"), Note: h.Source},
+		{Key: "library", Value: orText(h.Library, "none")},
+	}
+	for i := 0; i < len(h.Host.Flags); i += flagsPerRow {
+		rows = append(rows, reports.KeyValue{Key: "instruction sets", Value: strings.Join(h.Host.Flags[i:min(i+flagsPerRow, len(h.Host.Flags))], " ")})
+	}
+	for _, s := range h.Skipped {
+		rows = append(rows, reports.KeyValue{Key: "passed over", Value: s})
+	}
+	for _, p := range providers {
+		if why, ok := h.Providers[p]; ok {
+			if why != "ok" {
+				why = "not in this library"
+			}
+			rows = append(rows, reports.KeyValue{Key: "provider " + p, Value: why})
+		}
+	}
+	return reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{}, rows)
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/spf13/cobra"
+
+	"lathe/profiler/latmodel"
+	"lathe/reports"
+)
+
+func (a *app) cmdFit() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "fit",
+		Short: "Fit the latency model to measured candidates, and print its error",
+		Long: `Measure --samples random candidates of the space, those that the store does not
+have yet, and fit the latency model: relative PL and TL as a sum of physical
+terms (bytes read, FLOPs, operators launched, ...) with weights that are never
+negative. The error printed is cross-validated: each candidate is predicted by a
+model that has not seen it. Beside it stands that of a model that knows decoder
+parameters only.`,
+		Example: `  lathe fit
+  lathe fit --build +int4b32 --samples 32
+  lathe fit --samples 0        # only what is stored`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.applySpaceFlags(); err != nil {
+				return err
+			}
+			s, err := a.setup()
+			if err != nil {
+				return err
+			}
+			p, err := s.problem()
+			if err != nil {
+				return err
+			}
+			sm := &sampler{a: a, setup: s}
+			defer sm.close()
+			if _, err := a.sample(cmd.Context(), s, p, sm); err != nil {
+				return err
+			}
+			m, err := a.fit(cmd.Context(), s)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(m)
+			}
+			return a.printFit(m)
+		},
+	}
+	a.setupFlags(cmd.Flags())
+	return cmd
+}
+
+func fitRow(name string, m *latmodel.Model, n int, acc latmodel.Accuracy) reports.FitRow {
+	return reports.FitRow{
+		Target: name, N: n, MAPE: acc.MAPE, Max: acc.MaxError, Within10: acc.Within10, Spearman: acc.Spearman,
+		Coverage: math.NaN(), Level: m.IntervalLevel(),
+	}
+}
+
+// printFit writes a model's cross-validated error and its terms.
+func (a *app) printFit(m *latmodel.Model) error {
+	var rows []reports.FitRow
+	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
+		cv := m.CV(t)
+		rows = append(rows, fitRow(string(t), m, cv.Candidates, cv.Model))
+		rows = append(rows, fitRow(string(t)+" by decoder_params alone", m, cv.Candidates, cv.Naive))
+	}
+	pl, tl := baselineMS(m)
+	fmt.Fprintf(a.stdout, "Latency model of build %q beside %s: %d candidates, PL of %d tokens (baseline %.1f ms), TL with %d in the cache (baseline %.2f ms)\n\n",
+		orText(m.Build.Name(), "fused, fp32"), m.Baseline.Name(), m.Candidates, m.Point.Prompt, pl, m.Point.Cache, tl)
+	if err := reports.FitTable(a.stdout, reports.Text, rows); err != nil {
+		return err
+	}
+	fmt.Fprintln(a.stdout)
+	var terms []reports.KeyValue
+	for _, t := range m.Terms() {
+		if t.Weight > 0 {
+			terms = append(terms, reports.KeyValue{
+				Key: string(t.Target) + " " + t.Feature, Value: fmt.Sprintf("%.1f %%", 100*t.ShareOfBaseline), Note: fmt.Sprintf("%.2f ms: %s", t.MS, t.Doc),
+			})
+		}
+	}
+	if err := reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "term", Value: "of the baseline", Note: "what it is"}, terms); err != nil {
+		return err
+	}
+	for _, w := range m.Warnings {
+		fmt.Fprintln(a.stdout, "warning:", w)
+	}
+	return nil
+}

@@ -1,0 +1,219 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/stat"
+	"lathe/reports"
+	"lathe/search"
+)
+
+func (a *app) cmdFront() *cobra.Command {
+	var id, plot string
+	cmd := &cobra.Command{
+		Use:   "front",
+		Short: "Show the Pareto front of a search, and draw it",
+		Long: `Print the front of the last search, or of --search, from the best quality to the
+fastest: decoder parameters against the latency of one request relative to the
+baseline. The pick is the fastest candidate with at least the baseline's decoder
+parameters; n_head, which that proxy does not see, is shown at 4, 8 and 16, since
+more heads help quality at little cost.
+
+The front is also drawn, as FILE.svg and FILE.png: decoder parameters against
+latency, the baseline marked, one line for each iteration of the search.`,
+		Example: `  lathe front
+  lathe front --plot figures/front
+  lathe front --json --plot ""`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			body, err := a.loadFront(cmd, id)
+			if err != nil {
+				return err
+			}
+			if plot != "" {
+				if err := a.plotFront(plot, body); err != nil {
+					return err
+				}
+			}
+			if a.json {
+				return a.printJSON(body)
+			}
+			if err := a.printFront(body); err != nil {
+				return err
+			}
+			if plot != "" {
+				fmt.Fprintf(a.stdout, "Drawn in %s.svg and %s.png.\n", plot, plot)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&id, "search", "", "`ID` of the search (default: the last one that has a front)")
+	cmd.Flags().StringVar(&plot, "plot", "front", "`FILE` to draw to, without its ending; empty: do not draw")
+	return cmd
+}
+
+func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
+	st, err := a.project(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	searches, err := st.Searches(cmd.Context())
+	if err != nil {
+		return nil, err
+	}
+	for i := len(searches) - 1; i >= 0; i-- {
+		if id != "" && searches[i].ID != id {
+			continue
+		}
+		fronts, err := st.Fronts(cmd.Context(), searches[i].ID)
+		if err != nil {
+			return nil, err
+		}
+		if len(fronts) == 0 {
+			if id != "" {
+				return nil, badInput(fmt.Errorf("search %s has no front yet; lathe search --resume finishes the last search", id))
+			}
+			continue
+		}
+		body := new(frontBody)
+		return body, json.Unmarshal(fronts[len(fronts)-1].Body, body)
+	}
+	if id != "" {
+		return nil, badInput(fmt.Errorf("%s has no search %q", st.Path(), id))
+	}
+	return nil, badInput(fmt.Errorf("%s has no front; lathe search makes one", st.Path()))
+}
+
+// frontRow is one evaluation as a table shows it.
+func (b *frontBody) frontRow(e search.Evaluation, mark string) reports.FrontRow {
+	spec := arch.NewSpec(arch.GPT2, e.Point.NLayer, e.Point.DModel, e.Point.DInner, e.Point.NHead)
+	spec.Vocab, spec.Positions, spec.Untied = orInt(b.Setup.Space.Vocab, spec.Vocab), orInt(b.Setup.Space.Positions, spec.Positions), b.Setup.Space.Untied
+	return reports.FrontRow{
+		Candidate: arch.Candidate{Spec: spec, Build: b.Setup.Build}, Latency: e.Latency,
+		Interval: stat.Interval{Low: e.LatencyCI.Low, High: e.LatencyCI.High},
+		PL:       e.PL, TL: e.TL, Source: string(e.Source), Mark: mark,
+	}
+}
+
+func orInt(v, def int) int {
+	if v == 0 {
+		return def
+	}
+	return v
+}
+
+// frontRows are how many of a long front are printed: those around the
+// baseline's quality and its ends.
+const frontRows = 24
+
+// printFrontTable writes at most n rows of a front, with the baseline at its
+// place.
+func (a *app) printFrontTable(b *frontBody, n int) error {
+	base := b.Setup.Baseline
+	baseRow := reports.FrontRow{Candidate: base, Latency: 1, PL: 1, TL: 1, Mark: "baseline"}
+	quality := float64(base.Spec.DecoderParams())
+	rows, placed := []reports.FrontRow{}, false
+	for _, e := range thin(b.Front, b.Pick, n) {
+		if !placed && e.Quality < quality {
+			rows, placed = append(rows, baseRow), true
+		}
+		mark := ""
+		if b.Pick != nil && e.Point == b.Pick.Point {
+			mark = "pick"
+		}
+		rows = append(rows, b.frontRow(e, mark))
+	}
+	if !placed {
+		rows = append(rows, baseRow)
+	}
+	fmt.Fprintf(a.stdout, "Pareto front: %d of %d candidates evaluated, of %d in the space; latency of %s relative to the baseline\n\n",
+		len(b.Front), b.Evaluations, b.Points, b.Setup.requestOf())
+	return reports.FrontTable(a.stdout, reports.Text, rows)
+}
+
+// printFront writes a front, its pick and the pick's head variants.
+func (a *app) printFront(b *frontBody) error {
+	if err := a.printFrontTable(b, frontRows); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.stdout, "Ended: %s\n", orText(b.Status.Detail, string(b.Status.Reason)))
+	if b.Pick == nil {
+		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", b.NoPick)
+		return err
+	}
+	pick := b.frontRow(b.Pick.Evaluation, "pick").Candidate
+	fmt.Fprintf(a.stdout, "\nPick: %s: %s\n", pick.Name(), b.Pick.Reason)
+	for _, w := range b.Pick.Warnings {
+		fmt.Fprintln(a.stdout, "warning:", w)
+	}
+	if len(b.Variants) > 0 {
+		fmt.Fprintln(a.stdout, "\nThe pick with 4, 8 and 16 heads, which decoder parameters do not tell apart:")
+		var rows []reports.FrontRow
+		for _, v := range b.Variants {
+			rows = append(rows, b.frontRow(v, fmt.Sprintf("h%d", v.Point.NHead)))
+		}
+		if err := reports.FrontTable(a.stdout, reports.Text, rows); err != nil {
+			return err
+		}
+	}
+	for _, why := range b.Skipped {
+		fmt.Fprintln(a.stdout, "left out:", why)
+	}
+	_, err := fmt.Fprintf(a.stdout, "\nNext: lathe measure %s --baseline %s --requests 144\n", pick.Name(), b.Setup.Baseline.Name())
+	return err
+}
+
+// thin keeps at most n of a front, evenly, the pick among them.
+func thin(front []search.Evaluation, pick *search.Choice, n int) []search.Evaluation {
+	if len(front) <= n {
+		return front
+	}
+	keep := map[int]bool{}
+	for i := range n {
+		keep[i*(len(front)-1)/(n-1)] = true
+	}
+	var out []search.Evaluation
+	for i, e := range front {
+		if keep[i] || pick != nil && e.Point == pick.Point {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// plotFront draws a front to base.svg and base.png.
+func (a *app) plotFront(base string, b *frontBody) error {
+	point := func(p search.FrontPoint) reports.PlotPoint {
+		return reports.PlotPoint{DecoderParams: p.Quality, Latency: p.Latency}
+	}
+	data := reports.FrontPlotData{
+		Title:        fmt.Sprintf("Pareto front beside %s%s", b.Setup.Baseline.Spec.Name(), b.Setup.Build.Name()),
+		Baseline:     &reports.PlotPoint{DecoderParams: float64(b.Setup.Baseline.Spec.DecoderParams()), Latency: 1},
+		LatencyLabel: "latency of " + b.Setup.requestOf() + ", relative to the baseline",
+	}
+	for _, it := range b.Iterations {
+		line := reports.FrontLine{Iteration: it.Number}
+		for _, p := range it.Front {
+			line.Points = append(line.Points, point(p))
+		}
+		data.Iterations = append(data.Iterations, line)
+	}
+	for _, p := range b.Evaluated {
+		data.Evaluated = append(data.Evaluated, point(p))
+	}
+	if b.Pick != nil {
+		data.Pick = &reports.PlotPoint{DecoderParams: b.Pick.Quality, Latency: b.Pick.Latency}
+		data.PickName = "pick: " + b.frontRow(b.Pick.Evaluation, "").Candidate.Spec.Name()
+	}
+	for ending, format := range map[string]reports.Format{".svg": reports.SVG, ".png": reports.PNG} {
+		if err := create(base+ending, func(w io.Writer) error { return reports.FrontPlot(w, format, data) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,95 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+	"lathe/reports"
+)
+
+func (a *app) cmdMeasure() *cobra.Command {
+	var together bool
+	cmd := &cobra.Command{
+		Use:   "measure CANDIDATE...",
+		Short: "Time candidates beside the baseline, as ONNX graphs on this machine",
+		Long: `Emit each candidate as an ONNX graph, and time it with ONNX Runtime in random
+alternation with the baseline: PL, the time to the first token of a prompt, and
+TL, the time of each later token. With --requests it also times whole requests of
+a workload, which is printed, and gives P95 latency_char:
+(PL + (t-1) TL) / c for a request of t tokens that show c characters.
+
+Ratios to the baseline are what can be trusted on a machine that others use too;
+the times in milliseconds are those of this hour. Raw samples are kept in the
+store.`,
+		Example: `  lathe measure gpt2-l7-d1280-f6016-h16
+  lathe measure gpt2-l7-d1280-f6016-h16+int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32
+  lathe measure gpt2-l7-d1280-f6016-h4 gpt2-l7-d1280-f6016-h16 --together --requests 144 --json`,
+		Args: minArgs(1, "CANDIDATE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cands, err := loadCandidates(args)
+			if err != nil {
+				return err
+			}
+			base, err := loadCandidates([]string{a.cfg.Baseline})
+			if err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			b, err := a.newBench(ctx, base[0], a.plan(true))
+			if err != nil {
+				return err
+			}
+			defer b.close()
+			groups := [][]arch.Candidate{cands}
+			if !together {
+				groups = nil
+				for _, c := range cands {
+					groups = append(groups, []arch.Candidate{c})
+				}
+			}
+			var records []record.Record
+			for _, g := range groups {
+				bar := a.bar(100, g[0].Name(), false)
+				rs, err := b.measure(ctx, g, func(share float64) { bar.Set(int(100 * share)) })
+				if err != nil {
+					return err
+				}
+				records = append(records, rs...)
+			}
+			return a.printMeasured(records)
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&together, "together", false, "time all candidates in one session, sharing the baseline's samples")
+	fs.String("baseline", "", "`CANDIDATE` to compare with")
+	fs.Uint64("seed", 0, "seed of the order of alternation, of tokens and of the workload")
+	a.bind(fs, "baseline", "baseline")
+	a.bind(fs, "seed", "seed")
+	a.planFlags(fs, true)
+	return cmd
+}
+
+// printMeasured writes summaries of records that share a baseline.
+func (a *app) printMeasured(records []record.Record) error {
+	baseline := record.SummarizeBaseline(records, record.Options{})
+	results := make([]record.Summary, len(records))
+	for i, r := range records {
+		results[i] = record.Summarize(r, record.Options{})
+	}
+	if a.json {
+		return a.printJSON(struct {
+			Baseline record.Summary   `json:"baseline"`
+			Results  []record.Summary `json:"results"`
+		}{baseline, results})
+	}
+	if err := reports.MeasureTable(a.stdout, reports.Text, baseline, results); err != nil {
+		return err
+	}
+	if w := records[0].Workload; len(w.Requests) > 0 {
+		fmt.Fprintf(a.stdout, "Workload %s: %s; the first %d were timed.\n", w.Name, w.Description, len(records[0].Requests))
+	}
+	return nil
+}

@@ -1,0 +1,347 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"lathe/profiler/latmodel"
+	"lathe/profiler/store"
+	"lathe/search"
+)
+
+func (a *app) cmdSearch() *cobra.Command {
+	var resume bool
+	cmd := &cobra.Command{
+		Use:   "search",
+		Short: "Search the space for the Pareto front of decoder parameters and latency",
+		Long: `Search the space for architectures that are fast for their decoder parameters,
+the proxy for quality that needs no training.
+
+By model (the default): measure --samples random candidates beside the baseline,
+fit the latency model, and search what it predicts, by enumerating the whole space
+or by evolution (Lite-Transformer-Search: Pareto front as parents, mutation and
+crossover, 10 iterations). By measure: every candidate that the method proposes is
+timed.
+
+Measurements are kept in the store and never repeated. A search that was stopped
+or killed goes on with --resume, with the settings it was started with, and ends
+with the front that it would have had.`,
+		Example: `  lathe search
+  lathe search --build +int4b32 --constraint "n_layer >= 8"
+  lathe search --method evolve --by measure --evaluations 60
+  lathe search --resume`,
+		Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			ctx := cmd.Context()
+			st, err := a.project(ctx)
+			if err != nil {
+				return err
+			}
+			unlock, err := st.LockSearch()
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			run, err := a.startOrResume(ctx, cmd, resume)
+			if err != nil {
+				return err
+			}
+			body, err := a.search(ctx, run)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(body)
+			}
+			return a.printFront(body)
+		},
+	}
+	fs := cmd.Flags()
+	fs.BoolVar(&resume, "resume", false, "go on with the last search of the store")
+	fs.String("method", "", "enumerate or evolve")
+	fs.String("by", "", "what says how fast a candidate is: model or measure")
+	fs.Int("iterations", 0, "iterations of evolve")
+	fs.Int("population", 0, "candidates that evolve proposes an iteration")
+	fs.Int("evaluations", 0, "most candidates to evaluate; 0: no limit")
+	a.bind(fs, "search.method", "method")
+	a.bind(fs, "search.by", "by")
+	a.bind(fs, "search.iterations", "iterations")
+	a.bind(fs, "search.population", "population")
+	a.bind(fs, "search.evaluations", "evaluations")
+	a.setupFlags(fs)
+	return cmd
+}
+
+// searchRun is a search under way: its identity, settings and what its journal
+// has so far.
+type searchRun struct {
+	id      string
+	setup   *setup
+	journal *search.Journal
+}
+
+// startOrResume opens a new search's journal, or the last one's.
+func (a *app) startOrResume(ctx context.Context, cmd *cobra.Command, resume bool) (*searchRun, error) {
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !resume {
+		if err := a.applySpaceFlags(); err != nil {
+			return nil, err
+		}
+		s, err := a.setup()
+		if err != nil {
+			return nil, err
+		}
+		if _, err := s.problem(); err != nil { // before anything is stored
+			return nil, err
+		}
+		return a.newSearch(ctx, s)
+	}
+
+	for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "space", "constraint", "iterations", "population", "evaluations", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+		if cmd.Flags().Changed(name) {
+			return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
+		}
+	}
+	last, err := st.LatestSearch(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, badInput(fmt.Errorf("%s has no search to resume; lathe search starts one", st.Path()))
+	}
+	if err != nil {
+		return nil, err
+	}
+	run := &searchRun{id: last.ID, setup: new(setup)}
+	if err := json.Unmarshal(last.Config, run.setup); err != nil {
+		return nil, fmt.Errorf("search %s: its settings: %w", last.ID, err)
+	}
+	a.cfg.Seed = run.setup.Seed
+	entries, err := st.Entries(ctx, last.ID)
+	if err != nil {
+		return nil, err
+	}
+	var lines bytes.Buffer
+	for _, e := range entries {
+		lines.Write(e.Body)
+		lines.WriteByte('\n')
+	}
+	if run.journal, err = search.ReadJournal(&lines); err != nil {
+		return nil, fmt.Errorf("search %s: its journal: %w", last.ID, err)
+	}
+	a.say("resuming search %s: %d evaluations are there", run.id, len(run.journal.Evaluations))
+	return run, nil
+}
+
+// newSearch opens the journal of a new search.
+func (a *app) newSearch(ctx context.Context, s *setup) (*searchRun, error) {
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	id, err := st.CreateSearch(ctx, store.Search{Created: time.Now().UTC(), Config: config})
+	return &searchRun{id: id, setup: s}, err
+}
+
+// frontBody is a front as the store keeps it.
+type frontBody struct {
+	Search      string              `json:"search"`
+	Setup       *setup              `json:"setup"`
+	Status      search.Status       `json:"status"`
+	Points      int                 `json:"points"` // of the space, constraints satisfied
+	Evaluations int                 `json:"evaluations"`
+	Iterations  []search.Iteration  `json:"iterations"`
+	Front       []search.Evaluation `json:"front"`     // from the best quality to the worst
+	Evaluated   []search.FrontPoint `json:"evaluated"` // at most plotPoints of all
+	Pick        *search.Choice      `json:"pick"`      // nil: none, NoPick says why
+	NoPick      string              `json:"no_pick,omitempty"`
+	Variants    []search.Evaluation `json:"variants"`                   // the pick with 4, 8 and 16 heads
+	Skipped     []string            `json:"variants_skipped,omitempty"` // why some are not there
+}
+
+// plotPoints bounds how many evaluated candidates are kept for the plot.
+const plotPoints = 2000
+
+// search runs a search to its end and stores its front.
+func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
+	s := run.setup
+	p, err := s.problem()
+	if err != nil {
+		return nil, err
+	}
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := a.runtime(ctx); err != nil {
+		return nil, err
+	}
+	sm := &sampler{a: a, setup: s}
+	defer sm.close()
+	var body *frontBody
+	if s.By == byMeasure {
+		res, err := a.drive(ctx, run, p, &measureEvaluator{sm, p})
+		if err != nil {
+			return nil, err
+		}
+		body, err = frontOf(run, p, res)
+		if err != nil {
+			return nil, err
+		}
+	} else {
+		if _, err := a.sample(ctx, s, p, sm); err != nil {
+			return nil, err
+		}
+		m, err := a.fit(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		a.say("latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%",
+			m.Candidates, 100*m.CV(latmodel.PL).Model.MAPE, 100*m.CV(latmodel.TL).Model.MAPE)
+		if body, err = a.searchModel(ctx, run, p, m); err != nil {
+			return nil, err
+		}
+	}
+	return body, a.keepFront(ctx, st, run.id, body)
+}
+
+// searchModel searches what a model predicts, and adds intervals and the pick's
+// head variants.
+func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, m *latmodel.Model) (*frontBody, error) {
+	model := newModelEvaluator(m, run.setup)
+	run.journal = nil // predictions are cheaper to make again than to keep
+	res, err := a.drive(ctx, run, p, model)
+	if err != nil {
+		return nil, err
+	}
+	body, err := frontOf(run, p, res)
+	if err != nil {
+		return nil, err
+	}
+	return body, body.addPredicted(p, model)
+}
+
+// drive runs the setup's method, with its journal in the store.
+func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, evaluator search.Evaluator) (*search.Result, error) {
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	method, err := run.setup.method()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	var recorder search.Recorder = search.RecorderFunc(func(e search.Entry) error {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		// What was measured is recorded even if the search is being stopped.
+		_, err = st.AppendEntry(context.WithoutCancel(ctx), run.id, entryKind(e), body)
+		return err
+	})
+	if run.setup.By == byModel {
+		recorder = search.FrontsOnly(recorder)
+	}
+	bar := a.bar(-1, "searching", false)
+	d := &search.Driver{Problem: p, Method: method, Evaluator: evaluator, Recorder: recorder, Settings: search.Settings{
+		Seed: run.setup.Seed, MaxEvaluations: run.setup.MaxEvaluations, Resume: run.journal,
+		Progress: func(pr search.Progress) {
+			bar.Describe(fmt.Sprintf("iteration %d, front of %d", pr.Iteration, pr.Front))
+			bar.Set(pr.Evaluations)
+		},
+	}}
+	res, err := d.Run(ctx)
+	bar.Clear()
+	if err == nil && res.Status.Reason == search.Cancelled {
+		err = context.Canceled
+	}
+	return res, err
+}
+
+func entryKind(e search.Entry) string {
+	switch {
+	case e.Begin != nil:
+		return "begin"
+	case e.Evaluation != nil:
+		return "evaluation"
+	case e.Iteration != nil:
+		return "iteration"
+	}
+	return "end"
+}
+
+// frontOf puts together what is kept of a finished search.
+func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody, error) {
+	body := &frontBody{
+		Search: run.id, Setup: run.setup, Status: res.Status, Points: p.Space.Count(),
+		Evaluations: len(res.Evaluations), Iterations: res.Iterations, Front: res.Front,
+	}
+	if n := len(body.Iterations); run.setup.Method == "enumerate" && n > 1 { // its batches are no iterations
+		body.Iterations = body.Iterations[n-1:]
+		body.Iterations[0].Number = 1
+	}
+	step := max(1, (len(res.Evaluations)+plotPoints-1)/plotPoints)
+	for i := 0; i < len(res.Evaluations); i += step {
+		if e := res.Evaluations[i]; e.Dropped == "" {
+			body.Evaluated = append(body.Evaluated, search.FrontPoint{Point: e.Point, Quality: e.Quality, Latency: e.Latency})
+		}
+	}
+	pick, err := search.Pick(res.Front, p)
+	if errors.Is(err, search.ErrNoPick) {
+		body.NoPick = err.Error()
+		return body, nil
+	}
+	body.Pick = pick
+	return body, err
+}
+
+// addPredicted adds what a model has to say of the front and the pick.
+func (b *frontBody) addPredicted(p *search.Problem, model *modelEvaluator) (err error) {
+	for i := range b.Front {
+		if b.Front[i].LatencyCI, err = model.interval(p.Candidate(b.Front[i].Point)); err != nil {
+			return err
+		}
+	}
+	if b.Pick == nil {
+		return nil
+	}
+	if b.Pick.LatencyCI, err = model.interval(p.Candidate(b.Pick.Point)); err != nil {
+		return err
+	}
+	points, skipped := search.HeadVariants(p, b.Pick.Point)
+	for _, why := range skipped {
+		b.Skipped = append(b.Skipped, why.Error())
+	}
+	return model.Evaluate(context.Background(), points, func(e search.Evaluation) (err error) {
+		e.Quality = p.Quality(e.Point)
+		e.LatencyCI, err = model.interval(p.Candidate(e.Point))
+		b.Variants = append(b.Variants, e)
+		return err
+	})
+}
+
+// keepFront stores a front and closes its search, both or neither.
+func (a *app) keepFront(ctx context.Context, st *store.Store, id string, body *frontBody) error {
+	raw, err := json.Marshal(body)
+	if err != nil {
+		return err
+	}
+	now := time.Now().UTC()
+	return st.Update(ctx, func(tx *store.Tx) error {
+		if _, err := tx.SaveFront(store.Front{SearchID: id, Created: now, Body: raw}); err != nil {
+			return err
+		}
+		return tx.FinishSearch(id, string(body.Status.Reason), now)
+	})
+}

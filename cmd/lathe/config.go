@@ -1,0 +1,284 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/go-viper/mapstructure/v2"
+	"github.com/spf13/pflag"
+	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
+
+	"lathe/graphgen/arch"
+)
+
+// configFile is looked for in the working folder where --config names none.
+const configFile = "lathe.yaml"
+
+// config is everything that can be set, in a file, by LATHE_* variables and by
+// flags. The keys are the mapstructure names, joined by dots.
+type config struct {
+	CacheDir string        `mapstructure:"cache_dir"`
+	Store    string        `mapstructure:"store"`
+	Runtime  runtimeConfig `mapstructure:"runtime"`
+	Baseline string        `mapstructure:"baseline"`
+	Build    string        `mapstructure:"build"`
+	Seed     uint64        `mapstructure:"seed"`
+	Timing   timingConfig  `mapstructure:"timing"`
+	Search   searchConfig  `mapstructure:"search"`
+	Space    arch.Space    `mapstructure:"space"`
+}
+
+type runtimeConfig struct {
+	Library string `mapstructure:"library"`
+	Offline bool   `mapstructure:"offline"`
+}
+
+type timingConfig struct {
+	PromptTokens    int `mapstructure:"prompt_tokens" json:"prompt_tokens"`
+	GeneratedTokens int `mapstructure:"generated_tokens" json:"generated_tokens"`
+	PLPairs         int `mapstructure:"pl_pairs" json:"pl_pairs"`
+	TLPairs         int `mapstructure:"tl_pairs" json:"tl_pairs"`
+	RequestPairs    int `mapstructure:"request_pairs" json:"request_pairs"`
+}
+
+type searchConfig struct {
+	Method        string `mapstructure:"method"`
+	By            string `mapstructure:"by"`
+	Samples       int    `mapstructure:"samples"`
+	Iterations    int    `mapstructure:"iterations"`
+	Population    int    `mapstructure:"population"`
+	Evaluations   int    `mapstructure:"evaluations"`
+	RequestTokens int    `mapstructure:"request_tokens"`
+}
+
+// setting is one key: its default and what it means.
+type setting struct {
+	key  string
+	def  any
+	help string
+}
+
+// settings are all keys but those below space, in the order they are shown.
+var settings = []setting{
+	{"cache_dir", "", "folder of the ONNX Runtime library and the weights pool; empty: lathe/ in the user's cache folder"},
+	{"store", "lathe.db", "file of measurements, models and fronts"},
+	{"runtime.library", "", "ONNX Runtime library to use; empty: found or obtained"},
+	{"runtime.offline", false, "never use the network"},
+	{"baseline", "gpt2-l12-d1024-f4096-h16", "candidate that the others are compared with"},
+	{"build", "", "how candidates run, as in their names: +portable, +int4b32, +t2, ...; empty: fused, fp32, 1 thread, cpu"},
+	{"seed", uint64(1), "seed of everything that is drawn at random"},
+	{"timing.prompt_tokens", 64, "tokens of the prompt whose latency (PL) is timed"},
+	{"timing.generated_tokens", 16, "tokens decoded after it, one by one (TL)"},
+	{"timing.pl_pairs", 12, "pairs of prompt timings, candidate and baseline"},
+	{"timing.tl_pairs", 96, "pairs of token timings"},
+	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval needs 72"},
+	{"search.method", "enumerate", "enumerate or evolve"},
+	{"search.by", "model", "what says how fast a candidate is: model or measure"},
+	{"search.samples", 24, "random candidates measured for the latency model"},
+	{"search.iterations", 10, "iterations of evolve"},
+	{"search.evaluations", 0, "most candidates that a search evaluates; 0: no limit"},
+	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
+	{"search.population", 0, "candidates that evolve proposes an iteration; 0: its default"},
+}
+
+// spaceKeys are the keys below space; a file gives an axis or it does not.
+var spaceKeys = func() []string {
+	keys := []string{"space.family", "space.vocab", "space.positions", "space.untied", "space.constraints"}
+	for _, axis := range []string{"n_layer", "d_model", "d_inner", "n_head"} {
+		for _, k := range []string{"min", "max", "step", "choices"} {
+			keys = append(keys, "space."+axis+"."+k)
+		}
+	}
+	return keys
+}()
+
+// loaded is the configuration in force and where each value came from.
+type loaded struct {
+	config
+	v     *viper.Viper
+	file  string         // "" if there is none
+	lines map[string]int // of keys in the file
+	flags map[string]*pflag.Flag
+}
+
+// loadConfig joins defaults, file, environment and flags, in viper's order of
+// precedence. flags maps keys to the flags that set them.
+func loadConfig(file string, flags map[string]*pflag.Flag) (*loaded, error) {
+	l := &loaded{v: viper.New(), flags: flags}
+	l.v.SetEnvPrefix("LATHE")
+	l.v.SetEnvKeyReplacer(strings.NewReplacer(".", "_"))
+	for _, s := range settings {
+		l.v.SetDefault(s.key, s.def)
+		if err := l.v.BindEnv(s.key); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.readFile(file); err != nil {
+		return nil, badInput(err)
+	}
+	for key, f := range flags {
+		if err := l.v.BindPFlag(key, f); err != nil {
+			return nil, err
+		}
+	}
+	if err := l.checkEnv(); err != nil {
+		return nil, badInput(err)
+	}
+	if err := l.v.UnmarshalExact(&l.config, viper.DecodeHook(mapstructure.StringToSliceHookFunc(","))); err != nil {
+		return nil, badInput(fmt.Errorf("configuration: %w", err))
+	}
+	l.fillSpace()
+	return l, nil
+}
+
+func (l *loaded) readFile(file string) error {
+	explicit := file != ""
+	if !explicit {
+		file = configFile
+	}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && !explicit {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("configuration: %w", err)
+	}
+	l.file, l.lines = file, map[string]int{}
+	var doc yaml.Node
+	if err := yaml.Unmarshal(data, &doc); err != nil {
+		return fmt.Errorf("configuration: %s: %w", file, err)
+	}
+	if len(doc.Content) > 0 {
+		if err := l.walk(doc.Content[0], ""); err != nil {
+			return err
+		}
+	}
+	l.v.SetConfigFile(file)
+	l.v.SetConfigType("yaml")
+	if err := l.v.ReadInConfig(); err != nil {
+		return fmt.Errorf("configuration: %s: %w", file, err)
+	}
+	return nil
+}
+
+// walk notes the line of every key in the file and refuses unknown ones.
+func (l *loaded) walk(n *yaml.Node, prefix string) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("configuration: %s:%d: %s must be keys and values", l.file, n.Line, orText(strings.TrimSuffix(prefix, "."), "the file"))
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		key := prefix + k.Value
+		switch {
+		case slices.Contains(knownKeys(), key):
+			l.lines[key] = k.Line
+		case slices.ContainsFunc(knownKeys(), func(s string) bool { return strings.HasPrefix(s, key+".") }):
+			if err := l.walk(v, key+"."); err != nil {
+				return err
+			}
+		default:
+			return fmt.Errorf("configuration: %s:%d: unknown key %q; did you mean %q?", l.file, k.Line, key, arch.Nearest(key, knownKeys()))
+		}
+	}
+	return nil
+}
+
+// checkEnv refuses a LATHE_ variable that sets nothing: it is a typing error.
+func (l *loaded) checkEnv() error {
+	known := []string{"LATHE_SHARED", "LATHE_TEST_NETWORK"} // read by tests
+	for _, s := range settings {
+		known = append(known, envName(s.key))
+	}
+	for _, kv := range os.Environ() {
+		name, _, _ := strings.Cut(kv, "=")
+		if strings.HasPrefix(name, "LATHE_") && !slices.Contains(known, name) {
+			return fmt.Errorf("environment: unknown variable %s; did you mean %s?", name, arch.Nearest(name, known))
+		}
+	}
+	return nil
+}
+
+// fillSpace completes the space with the seed's axes and constraints where the
+// file leaves them out.
+func (l *loaded) fillSpace() {
+	seed := arch.SeedSpace()
+	for _, a := range []struct {
+		have *arch.Axis
+		seed arch.Axis
+	}{
+		{&l.Space.NLayer, seed.NLayer}, {&l.Space.DModel, seed.DModel},
+		{&l.Space.DInner, seed.DInner}, {&l.Space.NHead, seed.NHead},
+	} {
+		if a.have.Min == 0 && a.have.Max == 0 && a.have.Step == 0 && len(a.have.Choices) == 0 {
+			*a.have = a.seed
+		}
+	}
+	if !l.v.InConfig("space.constraints") {
+		l.Space.Constraints = seed.Constraints
+	}
+}
+
+// origin says where a key's value came from.
+func (l *loaded) origin(key string) string {
+	if f := l.flags[key]; f != nil && f.Changed {
+		return "flag --" + f.Name
+	}
+	if _, ok := os.LookupEnv(envName(key)); ok {
+		return "environment " + envName(key)
+	}
+	if line, ok := l.lines[key]; ok {
+		return fmt.Sprintf("%s:%d", l.file, line)
+	}
+	return "default"
+}
+
+func envName(key string) string {
+	return "LATHE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
+}
+
+func knownKeys() []string {
+	keys := slices.Clone(spaceKeys)
+	for _, s := range settings {
+		keys = append(keys, s.key)
+	}
+	return keys
+}
+
+func orText(s, def string) string {
+	if s == "" {
+		return def
+	}
+	return s
+}
+
+type keyValue struct {
+	key   string
+	value any
+}
+
+// spaceValues are the axes and constraints in force.
+func (l *loaded) spaceValues() []keyValue {
+	var out []keyValue
+	for _, a := range []struct {
+		name string
+		axis arch.Axis
+	}{{"n_layer", l.Space.NLayer}, {"d_model", l.Space.DModel}, {"d_inner", l.Space.DInner}, {"n_head", l.Space.NHead}} {
+		out = append(out, keyValue{"space." + a.name, a.axis})
+	}
+	return append(out, keyValue{"space.constraints", l.Space.Constraints})
+}
+
+// spaceOrigin is the origin of an axis: of whichever of its keys the file has.
+func (l *loaded) spaceOrigin(key string) string {
+	for k, line := range l.lines {
+		if k == key || strings.HasPrefix(k, key+".") {
+			return fmt.Sprintf("%s:%d", l.file, line)
+		}
+	}
+	return "default"
+}

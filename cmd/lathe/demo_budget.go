@@ -1,0 +1,136 @@
+package main
+
+import (
+	"time"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler"
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// What the demo times where the machine is fast enough, and the least it makes
+// do with.
+const (
+	demoSamples, demoMinSamples = 16, 10
+	demoPL, demoMinPL           = 6, 3
+	demoTL, demoMinTL           = 32, 12
+)
+
+// tailRequests are the fewest requests that give P95 an interval with two ends.
+var tailRequests = stat.MinSamples(0.95, stat.DefaultLevel)
+
+// speed is what the baseline takes on this machine.
+type speed struct {
+	create, pl, tl time.Duration
+}
+
+// session estimates how long it takes to open and time n candidates beside the
+// open baseline: creation, two rounds of warm-up for each side, and the samples.
+// Candidates of the space take about as long as the baseline.
+func (s speed) session(n int, p profiler.Plan) time.Duration {
+	side := func(k int, d time.Duration) time.Duration { return time.Duration(k) * d }
+	warm := 2 * (s.pl + 3*s.tl)
+	perSide := warm + side(p.PLPairs, s.pl) + side(p.TLPairs, s.tl)
+	for _, r := range p.Workload.First(p.RequestPairs).Requests {
+		perSide += s.pl*time.Duration(r.PromptTokens)/64 + side(r.GeneratedTokens-1, s.tl)
+	}
+	return side(n, s.create) + side(n+1, perSide)
+}
+
+// measureSpeed times the baseline and cuts what does not fit.
+func (d *demo) measureSpeed() error {
+	d.title("Timing the baseline %s", d.setup.Baseline.Name())
+	base, err := d.a.open(d.ctx, d.setup.Baseline, d.setup.plan())
+	if err != nil {
+		return err
+	}
+	defer base.close()
+	d.speed.create = base.createTime
+	s := profiler.Sequence(base.model)
+	ids := make([]int64, d.setup.Timing.PromptTokens)
+	for round := range 3 { // the last counts: the first ones warm up
+		s.Reset()
+		start := time.Now()
+		if err := s.PreparePrefill(ids); err != nil {
+			return err
+		}
+		if err := s.Run(); err != nil {
+			return err
+		}
+		pl := time.Since(start)
+		const steps = 6
+		start = time.Now()
+		for range steps {
+			if err := s.PrepareStep(0); err != nil {
+				return err
+			}
+			if err := s.Run(); err != nil {
+				return err
+			}
+		}
+		tl := time.Since(start) / steps
+		if round == 0 || pl < d.speed.pl {
+			d.speed.pl = pl
+		}
+		if round == 0 || tl < d.speed.tl {
+			d.speed.tl = tl
+		}
+	}
+	d.print("session in %.2f s (graph emitted in %.1f ms); prompt of %d tokens %.0f ms, each later token %.1f ms",
+		base.createTime.Seconds(), float64(base.emitTime.Microseconds())/1e3, len(ids), ms(d.speed.pl), ms(d.speed.tl))
+	d.cut()
+	return nil
+}
+
+func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// demoSlack is the share of the budget that is planned for: machines that others
+// use too get slower while one works.
+const demoSlack = 0.8
+
+// cut fits the plan into the budget: fewer pairs, then fewer candidates, then
+// int4 weights, which are three to four times faster.
+func (d *demo) cut() {
+	t := &d.setup.Timing
+	t.PLPairs, t.TLPairs, d.setup.Samples = demoPL, demoTL, demoSamples
+	budget := time.Duration(demoSlack*float64(demoBudget)) - time.Since(d.began)
+	for d.total() > budget {
+		switch {
+		case t.TLPairs > demoMinTL || t.PLPairs > demoMinPL:
+			t.TLPairs, t.PLPairs = max(demoMinTL, t.TLPairs-4), max(demoMinPL, t.PLPairs-1)
+		case d.setup.Samples > demoMinSamples:
+			d.setup.Samples--
+		default:
+			d.print("this machine needs about %.0f s for the least that makes sense, more than the %.0f s planned; --build +int4b32 is faster", d.total().Seconds(), demoBudget.Seconds())
+			return
+		}
+	}
+	if d.setup.Samples < demoSamples || t.PLPairs < demoPL || t.TLPairs < demoTL {
+		d.print("cut to fit %.0f s: %d candidates for %d, %d pairs of prompts for %d, %d pairs of tokens for %d",
+			demoBudget.Seconds(), d.setup.Samples, demoSamples, t.PLPairs, demoPL, t.TLPairs, demoTL)
+	}
+}
+
+// total estimates the rest of the demo: the samples, two picks confirmed, and
+// three variants with whole requests.
+func (d *demo) total() time.Duration {
+	plan := d.setup.plan()
+	requests := plan
+	requests.RequestPairs, requests.Workload = tailRequests, record.DefaultWorkload(d.setup.Seed)
+	return time.Duration(d.setup.Samples+2)*d.speed.session(1, plan) + d.speed.session(3, requests) + 2*d.speed.create
+}
+
+// affordable drops head variants, the fewest heads first, while their requests do
+// not fit into what is left of the budget.
+func (d *demo) affordable(points []arch.Point, p profiler.Plan) []arch.Point {
+	left := demoBudget - time.Since(d.began)
+	kept := points
+	for len(kept) > 1 && d.speed.session(len(kept), p)+2*d.speed.create > left {
+		kept = kept[1:]
+	}
+	if len(kept) < len(points) {
+		d.print("%.0f s are left: requests are timed with %s heads only", left.Seconds(), headList(kept))
+	}
+	return kept
+}

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"lathe/graphgen/arch"
+)
+
+// printJSON writes a result for programs: indented, with a final newline.
+func (a *app) printJSON(v any) error {
+	e := json.NewEncoder(a.stdout)
+	e.SetIndent("", "  ")
+	return e.Encode(v)
+}
+
+// say tells a person something on stderr; a script that asked for quiet is
+// spared it.
+func (a *app) say(format string, args ...any) {
+	if !a.quiet {
+		fmt.Fprintf(a.stderr, format+"\n", args...)
+	}
+}
+
+// interactive reports whether stderr is a terminal that progress can be drawn
+// on.
+func (a *app) interactive() bool {
+	f, ok := a.stderr.(*os.File)
+	return ok && !a.quiet && term.IsTerminal(int(f.Fd()))
+}
+
+// bar draws progress on stderr, or nothing where stderr is no terminal.
+func (a *app) bar(total int64, what string, bytes bool) *progressbar.ProgressBar {
+	w := io.Discard
+	if a.interactive() {
+		w = a.stderr
+	}
+	return progressbar.NewOptions64(total,
+		progressbar.OptionSetWriter(w),
+		progressbar.OptionSetDescription(what),
+		progressbar.OptionShowBytes(bytes),
+		progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(24),
+		progressbar.OptionThrottle(100*time.Millisecond),
+		progressbar.OptionClearOnFinish(),
+	)
+}
+
+// noArgs and minArgs are cobra's, with errors that count as bad input.
+func noArgs(cmd *cobra.Command, args []string) error {
+	return badInput(cobra.NoArgs(cmd, args))
+}
+
+func minArgs(n int, what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) < n {
+			return badInput(fmt.Errorf("%s: %d %s needed, %d given; see lathe %s --help", cmd.Name(), n, what, len(args), cmd.Name()))
+		}
+		return nil
+	}
+}
+
+// loadCandidates reads candidates as they are given on the command line.
+func loadCandidates(args []string) ([]arch.Candidate, error) {
+	out := make([]arch.Candidate, len(args))
+	for i, arg := range args {
+		c, err := arch.Load(arg)
+		if err != nil {
+			return nil, badInput(err)
+		}
+		if err := c.Validate(); err != nil {
+			return nil, badInput(fmt.Errorf("%s: %w", arg, err))
+		}
+		out[i] = c
+	}
+	return out, nil
+}
+
+// create writes a file beside its place and renames it there once write has
+// succeeded.
+func create(path string, write func(io.Writer) error) (err error) {
+	dir, base := ".", path
+	if i := strings.LastIndexByte(path, os.PathSeparator); i >= 0 {
+		dir, base = path[:i+1], path[i+1:]
+	}
+	f, err := os.CreateTemp(dir, "."+base+".*")
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			os.Remove(f.Name())
+		}
+	}()
+	if err := errors.Join(write(f), f.Chmod(0o644), f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return os.Rename(f.Name(), path)
+}

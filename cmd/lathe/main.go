@@ -1,0 +1,94 @@
+// Command lathe turns a text predictor down to size: it searches decoder
+// architectures for a target machine, times every candidate as the ONNX graph
+// that would be shipped, and shows the Pareto front of quality and latency.
+//
+// Everything concrete meets here: this package alone reads flags, environment,
+// signals and the wall clock, logs, and joins the packages that do the work
+// (wire.go). Each command is in the file of its name.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit codes.
+const (
+	exitOK      = 0
+	exitFailure = 1
+	exitInput   = 2
+)
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+
+// run is the whole program but for the process: args in, exit code out.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	ctx, stop := drainOnInterrupt(ctx, stderr)
+	defer stop()
+	a := &app{stdout: stdout, stderr: stderr}
+	root := newRoot(a)
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if closeErr := a.close(); err == nil {
+		err = closeErr
+	}
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.Is(err, context.Canceled):
+		fmt.Fprintln(stderr, "lathe: interrupted; what was measured is kept")
+		return exitFailure
+	}
+	fmt.Fprintln(stderr, "lathe:", err)
+	if isInputError(err) {
+		return exitInput
+	}
+	return exitFailure
+}
+
+// drainOnInterrupt cancels the context at the first interrupt, so that the
+// measurement under way ends and is kept; the second ends the process.
+func drainOnInterrupt(ctx context.Context, stderr io.Writer) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-done:
+				return
+			case <-signals:
+				if n > 0 {
+					os.Exit(exitFailure)
+				}
+				fmt.Fprintln(stderr, "\nlathe: stopping after the measurement under way; once more to stop now")
+				cancel()
+			}
+		}
+	}()
+	return ctx, func() { signal.Stop(signals); close(done); cancel() }
+}
+
+// inputError marks what the user gave as wrong: exit status 2.
+type inputError struct{ err error }
+
+func (e inputError) Error() string { return e.err.Error() }
+func (e inputError) Unwrap() error { return e.err }
+
+// badInput marks err, if it is one, as the user's input being wrong.
+func badInput(err error) error {
+	if err == nil {
+		return nil
+	}
+	return inputError{err}
+}
+
+func isInputError(err error) bool { return errors.As(err, &inputError{}) }

@@ -1,0 +1,215 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel"
+	"lathe/profiler/record"
+	"lathe/profiler/store"
+	"lathe/search"
+)
+
+// sampler measures candidates one at a time, opening the baseline only when
+// there is something to measure that the store does not have.
+type sampler struct {
+	a     *app
+	setup *setup
+	bench *bench
+}
+
+func (s *sampler) close() error {
+	if s.bench == nil {
+		return nil
+	}
+	return s.bench.close()
+}
+
+// get returns a candidate's stored record, or measures it.
+func (s *sampler) get(ctx context.Context, c arch.Candidate, progress func(float64)) (r record.Record, fresh bool, err error) {
+	if s.bench == nil {
+		if _, err := s.a.runtime(ctx); err != nil { // the host's fingerprint has its version
+			return r, false, err
+		}
+		s.bench = &bench{a: s.a, plan: s.setup.plan(), candidate: s.setup.Baseline}
+	}
+	r, ok, err := s.bench.stored(ctx, c)
+	if ok || err != nil {
+		return r, false, err
+	}
+	if err := s.bench.openBaseline(ctx); err != nil {
+		return r, false, err
+	}
+	rs, err := s.bench.measure(ctx, []arch.Candidate{c}, progress)
+	if err != nil {
+		return r, false, err
+	}
+	return rs[0], true, nil
+}
+
+// sample sees to it that the setup's sample of the space is measured.
+func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampler) (measured int, err error) {
+	points, err := s.samplePoints(p.Space)
+	if err != nil {
+		return 0, badInput(err)
+	}
+	bar := a.bar(int64(100*len(points)), "measuring candidates", false)
+	for i, pt := range points {
+		_, fresh, err := sm.get(ctx, p.Candidate(pt), func(share float64) { bar.Set(100*i + int(100*share)) })
+		if err != nil {
+			return measured, err
+		}
+		if fresh {
+			measured++
+		}
+		bar.Set(100 * (i + 1))
+	}
+	return measured, nil
+}
+
+// fit fits a model to all that the store has for the setup, and stores it.
+func (a *app) fit(ctx context.Context, s *setup) (*latmodel.Model, error) {
+	if _, err := a.runtime(ctx); err != nil {
+		return nil, err
+	}
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host := a.host(s.Build)
+	records, err := st.Records(ctx, store.Query{Baseline: s.Baseline.Hash(), Build: s.Build.Hash(), Host: host.Hash(), Kind: record.Steps})
+	if err != nil {
+		return nil, err
+	}
+	m, err := latmodel.Fit(records, latmodel.Options{
+		Baseline: &s.Baseline, Build: &s.Build, Host: host.Hash(), Binding: bindingOf(s.Build), Prompt: s.Timing.PromptTokens,
+	})
+	if err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	_, err = st.SaveModel(ctx, store.Model{Target: s.modelTarget(host.Hash()), Created: time.Now().UTC(), Body: body})
+	return m, err
+}
+
+// model loads the setup's latest model.
+func (a *app) model(ctx context.Context, s *setup) (*latmodel.Model, error) {
+	if _, err := a.runtime(ctx); err != nil {
+		return nil, err
+	}
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	host := a.host(s.Build)
+	stored, err := st.LatestModel(ctx, s.modelTarget(host.Hash()))
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, fmt.Errorf("%w in %s for build %q beside %s on this machine: lathe fit makes one", errNoModel, st.Path(), s.Build.Name(), s.Baseline.Name())
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := new(latmodel.Model)
+	if err := json.Unmarshal(stored.Body, m); err != nil {
+		return nil, err
+	}
+	return m, m.CheckHost(host)
+}
+
+// modelEvaluator predicts.
+type modelEvaluator struct {
+	model     *latmodel.Model
+	predictor *latmodel.Predictor
+	setup     *setup
+}
+
+func newModelEvaluator(m *latmodel.Model, s *setup) *modelEvaluator {
+	return &modelEvaluator{m, m.Predictor(s.Space.Vocab), s}
+}
+
+// Name implements search.Evaluator.
+func (e *modelEvaluator) Name() string {
+	return fmt.Sprintf("model of %d candidates, request of %s", e.model.Candidates, e.setup.requestOf())
+}
+
+// Evaluate implements search.Evaluator.
+func (e *modelEvaluator) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
+	basePL, baseTL := baselineMS(e.model)
+	for _, pt := range points {
+		pl, tl := e.predictor.At(pt)
+		if err := emit(search.Evaluation{
+			Point: pt, PL: pl, TL: tl, Latency: e.setup.latency(pl, tl, basePL, baseTL), Source: search.Predicted,
+		}); err != nil {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// interval is a prediction's interval of the objective.
+func (e *modelEvaluator) interval(c arch.Candidate) (search.Interval, error) {
+	p, err := e.model.Predict(c)
+	if err != nil {
+		return search.Interval{}, err
+	}
+	basePL, baseTL := baselineMS(e.model)
+	return search.Interval{
+		Low:  e.setup.latency(p.PL.Interval.Low, p.TL.Interval.Low, basePL, baseTL),
+		High: e.setup.latency(p.PL.Interval.High, p.TL.Interval.High, basePL, baseTL),
+	}, nil
+}
+
+// measureEvaluator measures, or takes what is stored.
+type measureEvaluator struct {
+	sampler *sampler
+	problem *search.Problem
+}
+
+// Name implements search.Evaluator.
+func (e *measureEvaluator) Name() string {
+	s := e.sampler.setup
+	return fmt.Sprintf("measured on host %s, %d PL and %d TL pairs, request of %s",
+		e.sampler.a.host(s.Build).Hash()[:12], s.Timing.PLPairs, s.Timing.TLPairs, s.requestOf())
+}
+
+// Evaluate implements search.Evaluator.
+func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
+	for _, pt := range points {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), nil)
+		if err != nil {
+			return err
+		}
+		if err := emit(e.sampler.setup.evaluation(pt, r)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// evaluation is what a record says of a point.
+func (s *setup) evaluation(pt arch.Point, r record.Record) search.Evaluation {
+	own := record.Summarize(r, record.Options{})
+	base := record.SummarizeBaseline([]record.Record{r}, record.Options{})
+	pl, tl := own.Ratio.PL, own.Ratio.TL
+	e := search.Evaluation{
+		Point: pt, PL: pl.Median, TL: tl.Median, Source: search.Measured, Record: r.ID,
+		Latency: s.latency(pl.Median, tl.Median, base.PL.P50, base.TL.P50),
+	}
+	if pl.CI != nil && tl.CI != nil {
+		e.LatencyCI = search.Interval{
+			Low:  s.latency(pl.CI.Low, tl.CI.Low, base.PL.P50, base.TL.P50),
+			High: s.latency(pl.CI.High, tl.CI.High, base.PL.P50, base.TL.P50),
+		}
+	}
+	return e
+}

@@ -1,0 +1,90 @@
+package main
+
+import (
+	"io"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// app is one run of the program: its streams, its configuration, and what it
+// has opened (see wire.go).
+type app struct {
+	stdout, stderr io.Writer
+
+	configFile string
+	json       bool
+	quiet      bool
+	flags      []boundFlag
+	cfg        *loaded
+
+	spaceFile   string   // --space
+	constraints []string // --constraint
+
+	opened
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "lathe",
+		Short: "Find a faster architecture for a text predictor, on the machine it runs on",
+		Long: `Lathe searches decoder architectures for a target machine. It writes every
+candidate as an ONNX graph, times it with ONNX Runtime beside the baseline,
+learns a latency model from the timings, and shows the Pareto front of decoder
+parameters (the proxy for quality) and latency.
+
+A candidate on the command line is a compact name, such as
+gpt2-l12-d1024-f4096-h16 or gpt2-l7-d1280-f6016-h16+int4b32, or a YAML file.
+Start with "lathe demo".`,
+		Example: `  lathe demo
+  lathe show gpt2-l12-d1024-f4096-h16
+  lathe measure gpt2-l7-d1280-f6016-h16 --baseline gpt2-l12-d1024-f4096-h16
+  lathe search && lathe front`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			flags := map[string]*pflag.Flag{}
+			for _, b := range a.flags {
+				if cmd.Flags().Lookup(b.flag.Name) == b.flag { // not another command's
+					flags[b.key] = b.flag
+				}
+			}
+			cfg, err := loadConfig(a.configFile, flags)
+			a.cfg = cfg
+			return err
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
+	pf := root.PersistentFlags()
+	pf.StringVar(&a.configFile, "config", "", "configuration `FILE` (default "+configFile+" in the working folder, if there)")
+	pf.BoolVar(&a.json, "json", false, "print the result as JSON")
+	pf.BoolVarP(&a.quiet, "quiet", "q", false, "no progress on stderr")
+	pf.String("cache-dir", "", "`FOLDER` of the library and the weights pool")
+	pf.String("store", "", "`FILE` of measurements, models and fronts")
+	pf.String("library", "", "ONNX Runtime library `FILE` to use")
+	pf.Bool("offline", false, "never use the network")
+	a.bind(pf, "cache_dir", "cache-dir")
+	a.bind(pf, "store", "store")
+	a.bind(pf, "runtime.library", "library")
+	a.bind(pf, "runtime.offline", "offline")
+
+	for _, cmd := range []*cobra.Command{
+		a.cmdDoctor(), a.cmdConfig(), a.cmdShow(), a.cmdEmit(), a.cmdMeasure(),
+		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(),
+	} {
+		root.AddCommand(cmd)
+	}
+	return root
+}
+
+// boundFlag is a flag that sets a configuration key.
+type boundFlag struct {
+	key  string
+	flag *pflag.Flag
+}
+
+// bind makes a flag set a configuration key. Several commands may have a flag
+// for one key; that of the command that runs counts.
+func (a *app) bind(fs *pflag.FlagSet, key, flag string) {
+	a.flags = append(a.flags, boundFlag{key, fs.Lookup(flag)})
+}

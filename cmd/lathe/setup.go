@@ -1,0 +1,180 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler"
+	"lathe/profiler/latmodel"
+	"lathe/search"
+	"lathe/search/enumerate"
+	"lathe/search/evolve"
+)
+
+// setup is all that decides what a search finds: it is stored with the search,
+// and a resumed search takes it from there.
+type setup struct {
+	Baseline       arch.Candidate `json:"baseline"`
+	Build          arch.Build     `json:"build"`
+	Space          arch.Space     `json:"space"`
+	Seed           uint64         `json:"seed"`
+	Method         string         `json:"method"` // enumerate, evolve
+	By             string         `json:"by"`     // model, measure
+	Samples        int            `json:"samples"`
+	Iterations     int            `json:"iterations"`
+	Population     int            `json:"population"`
+	MaxEvaluations int            `json:"max_evaluations"` // 0: no limit
+	RequestTokens  int            `json:"request_tokens"`
+	Timing         timingConfig   `json:"timing"`
+}
+
+// setup takes the search's settings from the configuration.
+func (a *app) setup() (*setup, error) {
+	base, err := loadCandidates([]string{a.cfg.Baseline})
+	if err != nil {
+		return nil, err
+	}
+	build, err := arch.ParseBuild(a.cfg.Build)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	c := a.cfg.Search
+	s := &setup{
+		Baseline: base[0], Build: build.Normalized(), Space: a.cfg.Space, Seed: a.cfg.Seed,
+		Method: c.Method, By: c.By, Samples: c.Samples, Iterations: c.Iterations, Population: c.Population,
+		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
+	}
+	return s, badInput(s.validate())
+}
+
+func (s *setup) validate() error {
+	_, method := s.method()
+	switch {
+	case method != nil:
+		return method
+	case s.By != byModel && s.By != byMeasure:
+		return fmt.Errorf("search.by is %q; known: %s, %s", s.By, byModel, byMeasure)
+	case s.Samples < 0 || s.MaxEvaluations < 0:
+		return fmt.Errorf("search.samples is %d and search.evaluations %d; neither may be negative", s.Samples, s.MaxEvaluations)
+	case s.RequestTokens < 1:
+		return fmt.Errorf("search.request_tokens is %d; a request generates 1 token or more", s.RequestTokens)
+	}
+	return s.plan().Validate()
+}
+
+// What says how fast a candidate is.
+const (
+	byModel   = "model"
+	byMeasure = "measure"
+)
+
+// method makes the search method from nothing.
+func (s *setup) method() (search.Method, error) {
+	switch s.Method {
+	case "enumerate":
+		return enumerate.New(enumerate.Options{})
+	case "evolve":
+		return evolve.New(evolve.Options{Iterations: s.Iterations, Population: s.Population})
+	}
+	return nil, fmt.Errorf("search.method is %q; known: enumerate, evolve", s.Method)
+}
+
+// problem compiles the space, with what the build needs of its points.
+func (s *setup) problem() (*search.Problem, error) {
+	needs, err := s.Build.SpaceConstraints()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	space, err := s.Space.With(needs...).Compile()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	p := &search.Problem{Space: space, Build: s.Build, Baseline: s.Baseline}
+	return p, badInput(p.Validate())
+}
+
+// plan is the timing of one candidate during the search: steps only.
+func (s *setup) plan() profiler.Plan {
+	return profiler.Plan{
+		PromptTokens: s.Timing.PromptTokens, GeneratedTokens: s.Timing.GeneratedTokens,
+		PLPairs: s.Timing.PLPairs, TLPairs: s.Timing.TLPairs,
+	}
+}
+
+// samplePoints draws distinct points of the space, the same for a seed: the
+// candidates that a latency model is fitted to.
+func (s *setup) samplePoints(space *arch.Compiled) ([]arch.Point, error) {
+	rng := rand.New(rand.NewPCG(s.Seed, sampleStream))
+	var out []arch.Point
+	for len(out) < min(s.Samples, space.Count()) {
+		p, err := space.Sample(rng)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
+// sampleStream keeps the drawing of samples apart from other uses of the seed.
+const sampleStream = 0x5a3b1e
+
+// latency is the objective: the time of one request relative to the baseline's,
+// PL and then RequestTokens-1 times TL, from the two ratios and the baseline's
+// times. Characters cancel, so it is the ratio of latency_char too.
+func (s *setup) latency(pl, tl, baselinePL, baselineTL float64) float64 {
+	rest := float64(s.RequestTokens-1) * baselineTL
+	return (pl*baselinePL + tl*rest) / (baselinePL + rest)
+}
+
+// requestOf is the request that latency is of.
+func (s *setup) requestOf() string {
+	return fmt.Sprintf("%d prompt and %d generated tokens", s.Timing.PromptTokens, s.RequestTokens)
+}
+
+// modelTarget names what a latency model is for, in the store.
+func (s *setup) modelTarget(host string) string {
+	return fmt.Sprintf("baseline %s build %s prompt %d host %s", s.Baseline.Hash(), s.Build.Hash(), s.Timing.PromptTokens, host)
+}
+
+var errNoModel = errors.New("no latency model")
+
+// setupFlags adds the flags that decide what is searched.
+func (a *app) setupFlags(fs *pflag.FlagSet) {
+	fs.String("baseline", "", "`CANDIDATE` that the others are compared with")
+	fs.String("build", "", "how candidates run: `PARTS` of a name, such as +int4b32+t2")
+	fs.Uint64("seed", 0, "seed of everything drawn at random")
+	fs.Int("samples", 0, "random candidates measured for the latency model")
+	a.bind(fs, "baseline", "baseline")
+	a.bind(fs, "build", "build")
+	a.bind(fs, "seed", "seed")
+	a.bind(fs, "search.samples", "samples")
+	fs.StringVar(&a.spaceFile, "space", "", "YAML `FILE` of the space to search (default: the configuration's)")
+	fs.StringArrayVar(&a.constraints, "constraint", nil, "one more constraint on the space, such as \"n_layer <= 8\"; may be repeated")
+	a.planFlags(fs, false)
+}
+
+// applySpaceFlags puts --space and --constraint into the configuration in force.
+func (a *app) applySpaceFlags() error {
+	if a.spaceFile != "" {
+		s, err := arch.LoadSpace(a.spaceFile)
+		if err != nil {
+			return badInput(err)
+		}
+		a.cfg.Space = s
+	}
+	a.cfg.Space = a.cfg.Space.With(a.constraints...)
+	return nil
+}
+
+// baselineMS are the baseline's median PL and TL that a model was fitted beside.
+func baselineMS(m *latmodel.Model) (pl, tl float64) {
+	return m.BaselineMS(latmodel.PL), m.BaselineMS(latmodel.TL)
+}
