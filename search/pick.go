@@ -13,8 +13,8 @@ var ErrNoPick = errors.New("no pick")
 // Choice is what Pick chose from a front, and why.
 type Choice struct {
 	Evaluation
-	Reason   string
-	Warnings []error // doubts that a report prints
+	Reason   string   `json:"reason"`
+	Warnings []string `json:"warnings,omitempty"` // doubts that a report prints; text, since a stored front is read back
 }
 
 // Pick chooses from evaluations, usually a front, as seed 001 does (section
@@ -61,11 +61,11 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 	c.Reason = fmt.Sprintf("lowest latency, %.3g of the baseline's, among %d of %s with at least its %s",
 		best.Latency, enough, count(usable, "candidate"), name)
 	if best.LatencyCI.Known() && best.LatencyCI.High >= 1 {
-		c.Warnings = append(c.Warnings, fmt.Errorf("search: the interval of the pick's latency, %.3g to %.3g of the baseline's, does not exclude that it is no faster",
+		c.Warnings = append(c.Warnings, fmt.Sprintf("search: the interval of the pick's latency, %.3g to %.3g of the baseline's, does not exclude that it is no faster",
 			best.LatencyCI.Low, best.LatencyCI.High))
 	}
 	if best.Source == Predicted {
-		c.Warnings = append(c.Warnings, fmt.Errorf("search: the pick's latency is a prediction; measure it"))
+		c.Warnings = append(c.Warnings, "search: the pick's latency is a prediction; measure it")
 	}
 	return c, nil
 }

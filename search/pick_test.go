@@ -1,7 +1,9 @@
 package search_test
 
 import (
+	"encoding/json"
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -53,8 +55,13 @@ func TestPickFromTheSeed(t *testing.T) {
 		}
 	}
 	c3.LatencyCI, c3.Source = search.Interval{Low: 0.5, High: 1.02}, search.Predicted
-	if c, err := search.Pick([]search.Evaluation{c3}, p); err != nil || len(c.Warnings) != 2 {
-		t.Errorf("a doubtful prediction is picked with %v, %v", c, err)
+	c, err = search.Pick([]search.Evaluation{c3}, p)
+	if err != nil || len(c.Warnings) != 2 {
+		t.Fatalf("a doubtful prediction is picked with %v, %v", c, err)
+	}
+	var back search.Choice
+	if b, err := json.Marshal(c); err != nil || json.Unmarshal(b, &back) != nil || !reflect.DeepEqual(&back, c) {
+		t.Errorf("stored as %s, it comes back as %+v", b, back)
 	}
 }
 
