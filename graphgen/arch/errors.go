@@ -75,7 +75,7 @@ func shorten(s string) string {
 func Nearest(word string, known []string) string {
 	best, bestDist := "", max(1, len(word)/3)+1
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), k); d < bestDist {
+		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < bestDist {
 			best, bestDist = k, d
 		}
 	}

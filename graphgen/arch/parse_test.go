@@ -138,6 +138,9 @@ func TestNearest(t *testing.T) {
 			t.Errorf("nearest to %q: %q, want %q", in, got, want)
 		}
 	}
+	if got := Nearest("LATHE_SED", []string{"LATHE_STORE", "LATHE_SEED"}); got != "LATHE_SEED" {
+		t.Errorf("nearest of capitals: %q", got)
+	}
 	if d := editDistance("kitten", "sitting"); d != 3 {
 		t.Errorf("distance %d", d)
 	}
