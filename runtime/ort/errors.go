@@ -65,7 +65,7 @@ type ProviderError struct {
 
 func (e *ProviderError) Error() string {
 	return fmt.Sprintf("ort: execution provider %q is not available in %s (version %s): %s; %s",
-		e.Provider, e.Library, e.Version, e.Reason, e.Want)
+		e.Provider, e.Library, e.Version, strings.TrimRight(e.Reason, "."), e.Want)
 }
 
 func (e *ProviderError) Unwrap() error { return ErrProviderUnavailable }
