@@ -44,19 +44,20 @@ func TestIntervalsCoverAsTheySay(t *testing.T) {
 	}
 }
 
-// TestFewCandidatesLowerTheLevel: 8 candidates cannot give 90 %, and the model
+// TestFewCandidatesLowerTheLevel: 12 candidates cannot give 95 %, and the model
 // says what they give.
 func TestFewCandidatesLowerTheLevel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(8, 8))
-	m := mustFit(t, plain.draw(t, 8, arch.Build{}, 0.02, rng), latmodel.Options{})
-	if got := m.IntervalLevel(); got != 8.0/9 {
-		t.Errorf("level %g of 8 candidates", got)
+	o := latmodel.Options{Level: 0.95}
+	m := mustFit(t, plain.draw(t, 12, arch.Build{}, 0.02, rng), o)
+	if got := m.IntervalLevel(); got != 12.0/13 {
+		t.Errorf("level %g of 12 candidates", got)
 	}
-	if !contains(m.Warnings, "nominal level 88.9 %, not 90.0 %") {
+	if !contains(m.Warnings, "nominal level 92.3 %, not 95.0 %") {
 		t.Errorf("warnings %q", m.Warnings)
 	}
-	m = mustFit(t, plain.draw(t, 9, arch.Build{}, 0.02, rng), latmodel.Options{})
-	if got := m.IntervalLevel(); got != 0.9 || contains(m.Warnings, "nominal level") {
-		t.Errorf("level %g of 9 candidates, warnings %q", got, m.Warnings)
+	m = mustFit(t, plain.draw(t, 19, arch.Build{}, 0.02, rng), o)
+	if got := m.IntervalLevel(); got != 0.95 || contains(m.Warnings, "nominal level") {
+		t.Errorf("level %g of 19 candidates, warnings %q", got, m.Warnings)
 	}
 }

@@ -64,11 +64,15 @@ var plFeatures = []Feature{
 		scale: giga, layer: (*geometry).layerFlops,
 	},
 	{
+		Name: "split_flops", Unit: "GFLOP", Doc: "those with int4 weights whose rows are no whole cache lines (K no multiple of 128)",
+		scale: giga, layer: (*geometry).layerSplitFlops,
+	},
+	{
 		Name: "one_row_weights", Unit: "MB", Doc: "weights read for a single row: the LM head, and the last layer after its attention",
 		scale: mega, layer: (*geometry).oneRowBytes, outside: (*geometry).headBytes,
 	},
 	{
-		Name: "attention_flops", Unit: "GFLOP", Doc: "queries with keys and probabilities with values; in proportion to all work of width d_model a token",
+		Name: "attention_flops", Unit: "GFLOP", Doc: "queries with keys and probabilities with values; in proportion to all work of width d_model in a layer",
 		scale: giga, layer: (*geometry).attentionFlops,
 	},
 	{
@@ -94,7 +98,11 @@ var tlFeatures = []Feature{
 		scale: mega, outside: (*geometry).outsideBytes,
 	},
 	{
-		Name: "kv_cache", Unit: "MB", Doc: "keys and values, read up to this token",
+		Name: "split_weights", Unit: "MB", Doc: "int4 weights whose rows are no whole cache lines (K no multiple of 128)",
+		scale: mega, layer: (*geometry).layerSplitBytes, outside: (*geometry).headSplitBytes,
+	},
+	{
+		Name: "kv_cache", Unit: "MB", Doc: "keys and values, read up to this token; in proportion to all work of width d_model in a layer",
 		scale: mega, layer: (*geometry).kvBytes,
 	},
 	{

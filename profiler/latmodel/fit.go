@@ -66,10 +66,6 @@ func fitTarget(seen *observed, name Target, dealt [][]int, o Options) (*target, 
 	if t.regression, err = p.fit(all(len(p.y))); err != nil {
 		return nil, err
 	}
-	if active := t.active(); len(p.y) < active+2 {
-		return nil, fmt.Errorf("latmodel: %d candidates are too few for the %d weights that %s takes: measure %d more",
-			len(p.y), active, name, active+2-len(p.y))
-	}
 	held, err := p.crossValidate(dealt)
 	if err != nil {
 		return nil, err
@@ -81,16 +77,6 @@ func fitTarget(seen *observed, name Target, dealt [][]int, o Options) (*target, 
 	t.cv = CV{len(p.y), len(dealt), accuracy(held.predicted, p.y), accuracy(naiveHeld.predicted, p.y)}
 	t.conformal = newConformal(held, p.y)
 	return t, nil
-}
-
-// active counts the weights that are not zero.
-func (r *regression) active() (n int) {
-	for _, w := range r.weights {
-		if w > 0 {
-			n++
-		}
-	}
-	return n
 }
 
 // problem sets up the regression of one target.

@@ -127,17 +127,20 @@ func (g graph) counts(nHead int64) map[string]float64 {
 				continue
 			}
 			multiplied[p.Value] = true
-			if out.Shape[len(out.Shape)-1] != ir.D(g.vocab()) || !strings.HasPrefix(n.Name, "head/") {
+			if !strings.HasPrefix(n.Name, "head/") {
 				c["linear_flops"] += flops
+			}
+			split := p.Quant != nil && p.Quant.Part == ir.QuantData && p.Shape[1].N*p.Shape[2].N%64 != 0
+			if split {
+				c["split_weights"] += p.Bytes() + g.scales(n).Bytes()
+				if !strings.HasPrefix(n.Name, "head/") {
+					c["split_flops"] += flops
+				}
 			}
 			if rows := g.elements(out) / g.dim(out.Shape[len(out.Shape)-1]); rows == 1 && g.rows > 1 {
 				c["one_row_weights"] += p.Bytes()
-				if p.Quant != nil { // the scales are the next parameter
-					for _, s := range g.Params {
-						if s.Value == n.Inputs[2] {
-							c["one_row_weights"] += s.Bytes()
-						}
-					}
+				if p.Quant != nil {
+					c["one_row_weights"] += g.scales(n).Bytes()
 				}
 			}
 		case "Softmax":
@@ -165,22 +168,29 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			c["kv_cache"] += g.elements(v) * v.Type.Size()
 		}
 	}
-	return map[string]float64{
-		"run": 1, "operators": float64(c["operators"]), "heads": float64(c["heads"]),
-		"linear_flops": 1e-9 * float64(c["linear_flops"]), "attention_flops": 1e-9 * float64(c["attention_flops"]),
-		"one_row_weights": 1e-6 * float64(c["one_row_weights"]), "scores": 1e-6 * float64(c["scores"]), "gelu": 1e-6 * float64(c["gelu"]),
-		"layer_weights": 1e-6 * float64(c["layer_weights"]), "head_weights": 1e-6 * float64(c["head_weights"]), "kv_cache": 1e-6 * float64(c["kv_cache"]),
-	}
-}
-
-// vocab is the width of the logits.
-func (g graph) vocab() int64 {
-	for _, v := range g.Outputs {
-		if v.Name == graphgen.Logits {
-			return v.Shape[len(v.Shape)-1].N
+	unit := map[string]float64{"run": 1, "operators": 1, "heads": 1, "linear_flops": 1e-9, "split_flops": 1e-9, "attention_flops": 1e-9}
+	values := map[string]float64{}
+	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
+		for _, f := range latmodel.Features(t) {
+			scale, ok := unit[f.Name]
+			if !ok {
+				scale = 1e-6 // MB and millions
+			}
+			values[f.Name] = scale * float64(c[f.Name])
 		}
 	}
-	return 0
+	return values
+}
+
+// scales is the parameter beside a quantized product's weights.
+func (g graph) scales(n *ir.Node) *ir.Param {
+	for _, p := range g.Params {
+		if p.Value == n.Inputs[2] {
+			return p
+		}
+	}
+	g.t.Fatalf("%s has no scales", n.Name)
+	return nil
 }
 
 func near(a, b float64) bool {

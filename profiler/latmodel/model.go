@@ -59,7 +59,8 @@ func (m *Model) CV(t Target) CV { return m.target(t).cv }
 func (m *Model) BaselineMS(t Target) float64 { return m.target(t).baselineMS }
 
 // IntervalLevel returns the nominal level that prediction intervals attain: Level
-// where there are candidates enough for it (9 for 90 %), and n/(n+1) otherwise.
+// where there are candidates enough for it (9 for 90 %, 19 for 95 %), and n/(n+1)
+// otherwise.
 func (m *Model) IntervalLevel() float64 {
 	_, _, attained := conformalRanks(m.Candidates, m.Level)
 	return attained

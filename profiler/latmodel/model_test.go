@@ -46,11 +46,16 @@ func fitted(t testing.TB) *latmodel.Model {
 }
 
 func TestFewRecordsAreAnError(t *testing.T) {
+	for _, target := range []latmodel.Target{latmodel.PL, latmodel.TL} {
+		if n := len(latmodel.Features(target)); n+2 > latmodel.MinCandidates {
+			t.Errorf("%s has %d features: MinCandidates %d leaves no error to see", target, n, latmodel.MinCandidates)
+		}
+	}
 	rng := rand.New(rand.NewPCG(2, 2))
 	records := plain.draw(t, 5, arch.Build{}, 0.02, rng)
 	records = append(records, records...) // ten records, five candidates
 	_, err := latmodel.Fit(records, latmodel.Options{})
-	wantError(t, err, "5 candidates measured", "at least 8", "measure 3 more")
+	wantError(t, err, "5 candidates measured", "at least 10", "measure 5 more")
 	_, err = latmodel.Fit(nil, latmodel.Options{})
 	wantError(t, err, "none of 0 records")
 }

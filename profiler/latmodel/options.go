@@ -15,10 +15,10 @@ const DefaultLevel = 0.90
 // each a quantile of its own, could pass each other.
 const minLevel = 0.5
 
-// MinCandidates is the fewest timed candidates that a model is fitted to: five
-// weights, as many as a fit usually needs, and three candidates to tell an error
-// by. A fit that uses more weights needs two candidates more than weights.
-const MinCandidates = 8
+// MinCandidates is the fewest timed candidates that a model is fitted to: two more
+// than a target has features, so that some error is left to see even where a fit
+// uses them all.
+const MinCandidates = 10
 
 // Options says which records to fit and how. The zero value is the documented
 // default.

@@ -33,10 +33,10 @@ type truth struct {
 }
 
 var plain = truth{
-	//            run  ops    GFLOP one-row attention scores gelu
-	pl: []float64{0.5, 0.010, 6.0, 0.033, 9.0, 1.5, 0.8},
-	//            run  ops    layers head kv     heads  gelu
-	tl: []float64{0.1, 0.002, 0.031, 0.033, 0.040, 0.004, 2.0},
+	//            run  ops    GFLOP split one-row attention scores gelu
+	pl: []float64{0.5, 0.010, 6.0, 0.4, 0.033, 9.0, 1.5, 0.8},
+	//            run  ops    layers head   split  kv     heads  gelu
+	tl: []float64{0.1, 0.002, 0.031, 0.033, 0.003, 0.040, 0.004, 2.0},
 }
 
 func (m truth) ms(t latmodel.Target, c arch.Candidate, past int) float64 {
