@@ -1,8 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -30,7 +30,7 @@ LATHE_ and the key in capitals with _ for each dot.`,
 			}
 			var all []value
 			for _, s := range settings {
-				all = append(all, value{s.key, a.cfg.v.Get(s.key), a.cfg.origin(s.key), s.help})
+				all = append(all, value{s.key, a.cfg.value(s), a.cfg.origin(s.key), s.help})
 			}
 			for _, kv := range a.cfg.spaceValues() {
 				all = append(all, value{Key: kv.key, Value: kv.value, Origin: a.cfg.spaceOrigin(kv.key)})
@@ -40,11 +40,11 @@ LATHE_ and the key in capitals with _ for each dot.`,
 			}
 			rows := make([]reports.KeyValue, len(all))
 			for i, v := range all {
-				text, err := json.Marshal(v.Value)
-				if err != nil {
+				var text strings.Builder
+				if err := newEncoder(&text).Encode(v.Value); err != nil {
 					return err
 				}
-				rows[i] = reports.KeyValue{Key: v.Key, Value: string(text), Note: v.Origin}
+				rows[i] = reports.KeyValue{Key: v.Key, Value: strings.TrimSpace(text.String()), Note: v.Origin}
 			}
 			if err := reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "key", Value: "value", Note: "from"}, rows); err != nil {
 				return err

@@ -1,17 +1,15 @@
 package main
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/go-viper/mapstructure/v2"
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
-	"go.yaml.in/yaml/v3"
 
 	"lathe/graphgen/arch"
 )
@@ -86,17 +84,6 @@ var settings = []setting{
 	{"search.population", 0, "candidates that evolve proposes an iteration; 0: its default"},
 }
 
-// spaceKeys are the keys below space; a file gives an axis or it does not.
-var spaceKeys = func() []string {
-	keys := []string{"space.family", "space.vocab", "space.positions", "space.untied", "space.constraints"}
-	for _, axis := range []string{"n_layer", "d_model", "d_inner", "n_head"} {
-		for _, k := range []string{"min", "max", "step", "choices"} {
-			keys = append(keys, "space."+axis+"."+k)
-		}
-	}
-	return keys
-}()
-
 // loaded is the configuration in force and where each value came from.
 type loaded struct {
 	config
@@ -136,71 +123,39 @@ func loadConfig(file string, flags map[string]*pflag.Flag) (*loaded, error) {
 	return l, nil
 }
 
-func (l *loaded) readFile(file string) error {
-	explicit := file != ""
-	if !explicit {
-		file = configFile
-	}
-	data, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) && !explicit {
-		return nil
-	}
-	if err != nil {
-		return fmt.Errorf("configuration: %w", err)
-	}
-	l.file, l.lines = file, map[string]int{}
-	var doc yaml.Node
-	if err := yaml.Unmarshal(data, &doc); err != nil {
-		return fmt.Errorf("configuration: %s: %w", file, err)
-	}
-	if len(doc.Content) > 0 {
-		if err := l.walk(doc.Content[0], ""); err != nil {
-			return err
-		}
-	}
-	l.v.SetConfigFile(file)
-	l.v.SetConfigType("yaml")
-	if err := l.v.ReadInConfig(); err != nil {
-		return fmt.Errorf("configuration: %s: %w", file, err)
-	}
-	return nil
-}
-
-// walk notes the line of every key in the file and refuses unknown ones.
-func (l *loaded) walk(n *yaml.Node, prefix string) error {
-	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("configuration: %s:%d: %s must be keys and values", l.file, n.Line, orText(strings.TrimSuffix(prefix, "."), "the file"))
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		k, v := n.Content[i], n.Content[i+1]
-		key := prefix + k.Value
-		switch {
-		case slices.Contains(knownKeys(), key):
-			l.lines[key] = k.Line
-		case slices.ContainsFunc(knownKeys(), func(s string) bool { return strings.HasPrefix(s, key+".") }):
-			if err := l.walk(v, key+"."); err != nil {
-				return err
-			}
-		default:
-			return fmt.Errorf("configuration: %s:%d: unknown key %q; did you mean %q?", l.file, k.Line, key, arch.Nearest(key, knownKeys()))
-		}
-	}
-	return nil
-}
-
-// checkEnv refuses a LATHE_ variable that sets nothing: it is a typing error.
+// checkEnv refuses a LATHE_ variable that sets nothing, which is a typing error,
+// and one whose value is of the wrong kind. One that is empty counts as not set.
 func (l *loaded) checkEnv() error {
 	known := []string{"LATHE_SHARED", "LATHE_TEST_NETWORK"} // read by tests
 	for _, s := range settings {
-		known = append(known, envName(s.key))
+		name := envName(s.key)
+		known = append(known, name)
+		if v := os.Getenv(name); v != "" && !s.parses(v) {
+			return fmt.Errorf("environment: %s is %q; it must be %s", name, v, s.kind().want)
+		}
 	}
 	for _, kv := range os.Environ() {
 		name, _, _ := strings.Cut(kv, "=")
 		if strings.HasPrefix(name, "LATHE_") && !slices.Contains(known, name) {
-			return fmt.Errorf("environment: unknown variable %s; did you mean %s?", name, arch.Nearest(name, known))
+			return fmt.Errorf("environment: unknown variable %s: %s", name, meant(name, known, "lathe config shows what can be set"))
 		}
 	}
 	return nil
+}
+
+// parses reports whether a variable's text is a value of the setting, as
+// mapstructure will read it.
+func (s setting) parses(text string) bool {
+	var err error
+	switch s.def.(type) {
+	case bool:
+		_, err = strconv.ParseBool(text)
+	case int:
+		_, err = strconv.ParseInt(text, 0, strconv.IntSize)
+	case uint64:
+		_, err = strconv.ParseUint(text, 0, 64)
+	}
+	return err == nil
 }
 
 // fillSpace completes the space with the seed's axes and constraints where the
@@ -218,7 +173,7 @@ func (l *loaded) fillSpace() {
 			*a.have = a.seed
 		}
 	}
-	if !l.v.InConfig("space.constraints") {
+	if _, given := l.lines["space.constraints"]; !given {
 		l.Space.Constraints = seed.Constraints
 	}
 }
@@ -228,7 +183,7 @@ func (l *loaded) origin(key string) string {
 	if f := l.flags[key]; f != nil && f.Changed {
 		return "flag --" + f.Name
 	}
-	if _, ok := os.LookupEnv(envName(key)); ok {
+	if os.Getenv(envName(key)) != "" {
 		return "environment " + envName(key)
 	}
 	if line, ok := l.lines[key]; ok {
@@ -239,14 +194,6 @@ func (l *loaded) origin(key string) string {
 
 func envName(key string) string {
 	return "LATHE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
-}
-
-func knownKeys() []string {
-	keys := slices.Clone(spaceKeys)
-	for _, s := range settings {
-		keys = append(keys, s.key)
-	}
-	return keys
 }
 
 func orText(s, def string) string {
@@ -261,24 +208,47 @@ type keyValue struct {
 	value any
 }
 
-// spaceValues are the axes and constraints in force.
+// spaceValues are the space in force.
 func (l *loaded) spaceValues() []keyValue {
-	var out []keyValue
-	for _, a := range []struct {
-		name string
-		axis arch.Axis
-	}{{"n_layer", l.Space.NLayer}, {"d_model", l.Space.DModel}, {"d_inner", l.Space.DInner}, {"n_head", l.Space.NHead}} {
-		out = append(out, keyValue{"space." + a.name, a.axis})
+	sp := l.Space
+	def := arch.NewSpec(arch.GPT2, 1, 1, 1, 1) // for what the family decides
+	return []keyValue{
+		{"space.family", orText(string(sp.Family), string(def.Family))},
+		{"space.vocab", orInt(sp.Vocab, def.Vocab)},
+		{"space.positions", orInt(sp.Positions, def.Positions)},
+		{"space.untied", sp.Untied},
+		{"space.n_layer", sp.NLayer},
+		{"space.d_model", sp.DModel},
+		{"space.d_inner", sp.DInner},
+		{"space.n_head", sp.NHead},
+		{"space.constraints", sp.Constraints},
 	}
-	return append(out, keyValue{"space.constraints", l.Space.Constraints})
 }
 
-// spaceOrigin is the origin of an axis: of whichever of its keys the file has.
+// spaceOrigin is the origin of a key of the space, for an axis that of the first
+// of its keys in the file.
 func (l *loaded) spaceOrigin(key string) string {
+	first := 0
 	for k, line := range l.lines {
-		if k == key || strings.HasPrefix(k, key+".") {
-			return fmt.Sprintf("%s:%d", l.file, line)
+		if (k == key || strings.HasPrefix(k, key+".")) && (first == 0 || line < first) {
+			first = line
 		}
 	}
-	return "default"
+	if first == 0 {
+		return "default"
+	}
+	return fmt.Sprintf("%s:%d", l.file, first)
+}
+
+// value is a setting in force, of the type of its default.
+func (l *loaded) value(s setting) any {
+	switch s.def.(type) {
+	case bool:
+		return l.v.GetBool(s.key)
+	case int:
+		return l.v.GetInt(s.key)
+	case uint64:
+		return l.v.GetUint64(s.key)
+	}
+	return l.v.GetString(s.key)
 }

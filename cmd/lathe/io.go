@@ -18,9 +18,17 @@ import (
 
 // printJSON writes a result for programs: indented, with a final newline.
 func (a *app) printJSON(v any) error {
-	e := json.NewEncoder(a.stdout)
+	e := newEncoder(a.stdout)
 	e.SetIndent("", "  ")
 	return e.Encode(v)
+}
+
+// newEncoder leaves <, > and & as they are: constraints have them, and no
+// browser reads this.
+func newEncoder(w io.Writer) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
 }
 
 // say tells a person something on stderr; a script that asked for quiet is
