@@ -64,7 +64,8 @@ func (b *bench) close() error {
 }
 
 // measure times candidates together beside the baseline, and stores the records.
-// A cancelled ctx stores nothing of the session under way.
+// When ctx is done, a session of steps is still finished and kept, since it takes
+// seconds; one of requests, which may take minutes, is dropped.
 func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) ([]record.Record, error) {
 	sessions := make([]profiler.Session, 0, len(cands))
 	opened := make([]*candidateSession, 0, len(cands))
@@ -86,7 +87,11 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 	}
 	seed := measureSeed(b.a.cfg.Seed, cands)
 	began := time.Now()
-	samples, err := profiler.Time(ctx, profiler.Sequence(b.baseline.model), sessions, b.plan, vocab, rand.New(rand.NewPCG(seed, 0)), progress)
+	timing := ctx
+	if b.plan.RequestPairs == 0 {
+		timing = context.WithoutCancel(ctx)
+	}
+	samples, err := profiler.Time(timing, profiler.Sequence(b.baseline.model), sessions, b.plan, vocab, rand.New(rand.NewPCG(seed, 0)), progress)
 	if err != nil {
 		return nil, err
 	}
@@ -104,13 +109,14 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 			records[i].Workload = b.plan.Workload.First(b.plan.RequestPairs)
 		}
 	}
-	st, err := b.a.project(ctx)
+	keep := context.WithoutCancel(ctx)
+	st, err := b.a.project(keep)
 	if err != nil {
 		return nil, err
 	}
 	// All or none: a kill between two of them would have half a session measured
 	// again beside another baseline.
-	err = st.Update(ctx, func(tx *store.Tx) error {
+	err = st.Update(keep, func(tx *store.Tx) error {
 		for i := range records {
 			id, err := tx.AddRecord(records[i])
 			if err != nil {

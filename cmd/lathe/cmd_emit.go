@@ -85,8 +85,10 @@ type emitted struct {
 // emit writes c's graph and weights to dir, and runs them once from there.
 func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, force, runIt bool) (*emitted, error) {
 	path := filepath.Join(dir, modelFile)
-	if _, err := os.Lstat(path); err == nil && !force {
-		return nil, badInput(fmt.Errorf("emit: %s is there already; --force replaces it", path))
+	for _, p := range []string{path, path + "_data"} {
+		if _, err := os.Lstat(p); err == nil && !force {
+			return nil, badInput(fmt.Errorf("emit: %s is there already; --force replaces it", p))
+		}
 	}
 	g, err := graphgen.Lower(c, graphgen.Cached)
 	if err != nil {
@@ -104,6 +106,15 @@ func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, forc
 		src = pool.Source()
 	default:
 		return nil, badInput(fmt.Errorf("emit: unknown weights %q; known: random, pool", kind))
+	}
+	if runIt { // what cannot be run is said before anything is written
+		env, err := a.runtime(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if err := env.ProviderError(c.Build.Normalized().Provider.Name); err != nil {
+			return nil, fmt.Errorf("%w (--no-run only writes)", providerInput(err))
+		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -125,7 +136,7 @@ func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, forc
 		Weights: path + "_data", WeightBytes: fileSize(path + "_data"), FirstToken: -1,
 	}
 	if runIt {
-		e.FirstToken, err = a.runOnce(ctx, path, c.Build)
+		e.FirstToken, err = a.runOnce(ctx, path, c)
 	}
 	return e, err
 }

@@ -58,7 +58,7 @@ latency, the baseline marked, one line for each iteration of the search.`,
 }
 
 func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
-	st, err := a.project(cmd.Context())
+	st, err := a.readProject(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -142,6 +142,9 @@ func (a *app) printFront(b *frontBody) error {
 		return err
 	}
 	fmt.Fprintf(a.stdout, "Ended: %s\n", orText(b.Status.Detail, string(b.Status.Reason)))
+	if m := b.Model; m != nil {
+		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, 100*m.PL, 100*m.TL)
+	}
 	if b.Pick == nil {
 		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", b.NoPick)
 		return err

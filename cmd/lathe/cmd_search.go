@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,8 +20,9 @@ import (
 func (a *app) cmdSearch() *cobra.Command {
 	var resume bool
 	cmd := &cobra.Command{
-		Use:   "search",
-		Short: "Search the space for the Pareto front of decoder parameters and latency",
+		Use:         "search",
+		Annotations: timing(),
+		Short:       "Search the space for the Pareto front of decoder parameters and latency",
 		Long: `Search the space for architectures that are fast for their decoder parameters,
 the proxy for quality that needs no training.
 
@@ -39,6 +42,10 @@ with the front that it would have had.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
+			s, err := a.searchSetup(cmd, resume)
+			if err != nil {
+				return err
+			}
 			st, err := a.project(ctx)
 			if err != nil {
 				return err
@@ -48,7 +55,12 @@ with the front that it would have had.`,
 				return err
 			}
 			defer unlock()
-			run, err := a.startOrResume(ctx, cmd, resume)
+			var run *searchRun
+			if resume {
+				run, err = a.resumeSearch(ctx, st)
+			} else {
+				run, err = a.newSearch(ctx, s)
+			}
 			if err != nil {
 				return err
 			}
@@ -86,34 +98,40 @@ type searchRun struct {
 	journal *search.Journal
 }
 
-// startOrResume opens a new search's journal, or the last one's.
-func (a *app) startOrResume(ctx context.Context, cmd *cobra.Command, resume bool) (*searchRun, error) {
-	st, err := a.project(ctx)
+// searchSetup is that of a new search, or nil for one that is resumed. What is
+// wrong with the input shows here, before a store is made.
+func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
+	if resume {
+		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "space", "constraint", "iterations", "population", "evaluations", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+			if cmd.Flags().Changed(name) {
+				return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
+			}
+		}
+		if _, err := os.Stat(a.cfg.Store); errors.Is(err, fs.ErrNotExist) {
+			return nil, noSearch(a.cfg.Store)
+		}
+		return nil, nil
+	}
+	if err := a.applySpaceFlags(); err != nil {
+		return nil, err
+	}
+	s, err := a.setup()
 	if err != nil {
 		return nil, err
 	}
-	if !resume {
-		if err := a.applySpaceFlags(); err != nil {
-			return nil, err
-		}
-		s, err := a.setup()
-		if err != nil {
-			return nil, err
-		}
-		if _, err := s.problem(); err != nil { // before anything is stored
-			return nil, err
-		}
-		return a.newSearch(ctx, s)
-	}
+	_, err = s.problem()
+	return s, err
+}
 
-	for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "space", "constraint", "iterations", "population", "evaluations", "prompt", "generated", "pl-pairs", "tl-pairs"} {
-		if cmd.Flags().Changed(name) {
-			return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
-		}
-	}
+func noSearch(store string) error {
+	return badInput(fmt.Errorf("%s has no search to resume; lathe search starts one", store))
+}
+
+// resumeSearch opens the last search and reads its journal.
+func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, error) {
 	last, err := st.LatestSearch(ctx)
 	if errors.Is(err, store.ErrNotFound) {
-		return nil, badInput(fmt.Errorf("%s has no search to resume; lathe search starts one", st.Path()))
+		return nil, noSearch(st.Path())
 	}
 	if err != nil {
 		return nil, err
@@ -123,6 +141,12 @@ func (a *app) startOrResume(ctx context.Context, cmd *cobra.Command, resume bool
 		return nil, fmt.Errorf("search %s: its settings: %w", last.ID, err)
 	}
 	a.cfg.Seed = run.setup.Seed
+	if run.setup.By == byModel {
+		// Predictions are cheaper to make again than to keep: such a search is made
+		// anew from what it measured, and its journal, which then holds several runs,
+		// is never read.
+		return run, nil
+	}
 	entries, err := st.Entries(ctx, last.ID)
 	if err != nil {
 		return nil, err
@@ -135,7 +159,6 @@ func (a *app) startOrResume(ctx context.Context, cmd *cobra.Command, resume bool
 	if run.journal, err = search.ReadJournal(&lines); err != nil {
 		return nil, fmt.Errorf("search %s: its journal: %w", last.ID, err)
 	}
-	a.say("resuming search %s: %d evaluations are there", run.id, len(run.journal.Evaluations))
 	return run, nil
 }
 
@@ -160,6 +183,7 @@ type frontBody struct {
 	Status      search.Status       `json:"status"`
 	Points      int                 `json:"points"` // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
+	Model       *modelError         `json:"model,omitempty"` // what predicted; nil if all was measured
 	Iterations  []search.Iteration  `json:"iterations"`
 	Front       []search.Evaluation `json:"front"`     // from the best quality to the worst
 	Evaluated   []search.FrontPoint `json:"evaluated"` // at most plotPoints of all
@@ -167,6 +191,14 @@ type frontBody struct {
 	NoPick      string              `json:"no_pick,omitempty"`
 	Variants    []search.Evaluation `json:"variants"`                   // the pick with 4, 8 and 16 heads
 	Skipped     []string            `json:"variants_skipped,omitempty"` // why some are not there
+}
+
+// modelError is the cross-validated mean error of the latency model that a
+// search went by.
+type modelError struct {
+	Candidates int     `json:"candidates"`
+	PL         float64 `json:"pl_mape"`
+	TL         float64 `json:"tl_mape"`
 }
 
 // plotPoints bounds how many evaluated candidates are kept for the plot.
@@ -206,8 +238,6 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.say("latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%",
-			m.Candidates, 100*m.CV(latmodel.PL).Model.MAPE, 100*m.CV(latmodel.TL).Model.MAPE)
 		if body, err = a.searchModel(ctx, run, p, m); err != nil {
 			return nil, err
 		}
@@ -219,7 +249,6 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 // head variants.
 func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, m *latmodel.Model) (*frontBody, error) {
 	model := newModelEvaluator(m, run.setup)
-	run.journal = nil // predictions are cheaper to make again than to keep
 	res, err := a.drive(ctx, run, p, model)
 	if err != nil {
 		return nil, err
@@ -228,6 +257,7 @@ func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem
 	if err != nil {
 		return nil, err
 	}
+	body.Model = &modelError{m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE}
 	return body, body.addPredicted(p, model)
 }
 

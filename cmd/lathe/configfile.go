@@ -89,7 +89,7 @@ func (l *loaded) walk(n *yaml.Node, prefix string) error {
 				return err
 			}
 		default:
-			return l.errorf(k, "unknown key %q: %s", key, meant(key, knownKeys(), "lathe config lists what is known"))
+			return l.errorf(k, "unknown key %q: %s", key, meant(key, knownKeys(), childrenOf(prefix)))
 		}
 		seen[key] = true
 	}
@@ -100,12 +100,23 @@ func (l *loaded) errorf(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("configuration: %s:%d: %s", l.file, max(1, n.Line), fmt.Sprintf(format, args...))
 }
 
-// meant suggests the nearest known word, or says where to find it.
-func meant(word string, known []string, otherwise string) string {
+// meant suggests the nearest known word, or all of those that there are.
+func meant(word string, known, all []string) string {
 	if n := arch.Nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %s?", n)
 	}
-	return otherwise
+	return "known are " + strings.Join(all, ", ")
+}
+
+// childrenOf are the keys right below a prefix.
+func childrenOf(prefix string) (names []string) {
+	for _, k := range knownKeys() {
+		if rest, ok := strings.CutPrefix(k, prefix); ok {
+			name, _, _ := strings.Cut(rest, ".")
+			names = append(names, name)
+		}
+	}
+	return slices.Compact(names)
 }
 
 // valueKind is what a key's value must be in a file.

@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
+	"path/filepath"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
@@ -31,9 +31,24 @@ func newEncoder(w io.Writer) *json.Encoder {
 	return e
 }
 
-// say tells a person something on stderr; a script that asked for quiet is
-// spared it.
-func (a *app) say(format string, args ...any) {
+// output is stdout, which remembers the first failed write: a table that did not
+// fit on the disk is no success.
+type output struct {
+	w   io.Writer
+	err error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.w.Write(b)
+	if o.err == nil {
+		o.err = err
+	}
+	return n, err
+}
+
+// note writes to stderr what is out of the ordinary, such as a download; who
+// asked for quiet is spared it.
+func (a *app) note(format string, args ...any) {
 	if !a.quiet {
 		fmt.Fprintf(a.stderr, format+"\n", args...)
 	}
@@ -93,12 +108,15 @@ func loadCandidates(args []string) ([]arch.Candidate, error) {
 	return out, nil
 }
 
-// create writes a file beside its place and renames it there once write has
-// succeeded.
+// create writes a file beside its place, in a folder that is made if it is not
+// there, and renames it once write has succeeded.
 func create(path string, write func(io.Writer) error) (err error) {
-	dir, base := ".", path
-	if i := strings.LastIndexByte(path, os.PathSeparator); i >= 0 {
-		dir, base = path[:i+1], path[i+1:]
+	dir, base := filepath.Split(path)
+	if dir == "" {
+		dir = "."
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
 	}
 	f, err := os.CreateTemp(dir, "."+base+".*")
 	if err != nil {

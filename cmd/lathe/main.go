@@ -24,26 +24,37 @@ const (
 	exitInput   = 2
 )
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr)) }
+func main() {
+	mayRestart = true
+	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// mayRestart lets a command replace the process (see restartWithHugePages): not
+// where run is called from a test.
+var mayRestart bool
 
 // run is the whole program but for the process: args in, exit code out.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := drainOnInterrupt(ctx, stderr)
 	defer stop()
-	a := &app{stdout: stdout, stderr: stderr}
+	out := &output{w: stdout}
+	a := &app{stdout: out, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
-	root.SetOut(stdout)
+	root.SetOut(out)
 	root.SetErr(stderr)
 	err := root.ExecuteContext(ctx)
 	if closeErr := a.close(); err == nil {
 		err = closeErr
 	}
+	if err == nil {
+		err = out.err
+	}
 	switch {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "lathe: interrupted; what was measured is kept")
+		fmt.Fprintln(stderr, "lathe: interrupted; what was measured before is in the store")
 		return exitFailure
 	}
 	fmt.Fprintln(stderr, "lathe:", err)
@@ -54,7 +65,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // drainOnInterrupt cancels the context at the first interrupt, so that the
-// measurement under way ends and is kept; the second ends the process.
+// measurement under way is the last one (see bench.measure); the second ends the
+// process.
 func drainOnInterrupt(ctx context.Context, stderr io.Writer) (context.Context, func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	signals := make(chan os.Signal, 2)
@@ -69,7 +81,7 @@ func drainOnInterrupt(ctx context.Context, stderr io.Writer) (context.Context, f
 				if n > 0 {
 					os.Exit(exitFailure)
 				}
-				fmt.Fprintln(stderr, "\nlathe: stopping after the measurement under way; once more to stop now")
+				fmt.Fprintln(stderr, "\nlathe: stopping; once more to stop at once")
 				cancel()
 			}
 		}

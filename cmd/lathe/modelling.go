@@ -104,7 +104,7 @@ func (a *app) model(ctx context.Context, s *setup) (*latmodel.Model, error) {
 	if _, err := a.runtime(ctx); err != nil {
 		return nil, err
 	}
-	st, err := a.project(ctx)
+	st, err := a.readProject(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
@@ -42,7 +43,17 @@ Start with "lathe demo".`,
   lathe search && lathe front`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs, // RunE refuses them, as bad input
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 0 {
+				return unknownCommand(cmd, args[0])
+			}
+			return cmd.Help()
+		},
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.HasParent() {
+				return nil
+			}
 			flags := map[string]*pflag.Flag{}
 			for _, b := range a.flags {
 				if cmd.Flags().Lookup(b.flag.Name) == b.flag { // not another command's
@@ -50,10 +61,17 @@ Start with "lathe demo".`,
 				}
 			}
 			cfg, err := loadConfig(a.configFile, flags)
+			if err != nil {
+				return err
+			}
 			a.cfg = cfg
-			return err
+			if mayRestart && cfg.Runtime.HugePages && cmd.Annotations[timesSessions] != "" {
+				restartWithHugePages()
+			}
+			return nil
 		},
 	}
+	root.SetHelpCommand(helpCommand())
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
 	pf := root.PersistentFlags()
 	pf.StringVar(&a.configFile, "config", "", "configuration `FILE` (default "+configFile+" in the working folder, if there)")
@@ -76,6 +94,40 @@ Start with "lathe demo".`,
 	}
 	return root
 }
+
+func unknownCommand(root *cobra.Command, name string) error {
+	var known []string
+	for _, c := range root.Commands() {
+		if c.IsAvailableCommand() {
+			known = append(known, c.Name())
+		}
+	}
+	return badInput(fmt.Errorf("unknown command %q: %s", name, meant(name, known, known)))
+}
+
+// helpCommand is cobra's, but that it fails for a command that is not there and
+// needs no configuration.
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "help [command]",
+		Short:             "Show a command's help",
+		Example:           "  lathe help search",
+		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			about, rest, err := cmd.Root().Find(args)
+			if err != nil || len(rest) > 0 {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			about.InitDefaultHelpFlag()
+			return about.Help()
+		},
+	}
+}
+
+// timesSessions annotates the commands that time sessions.
+const timesSessions = "times-sessions"
+
+func timing() map[string]string { return map[string]string{timesSessions: "yes"} }
 
 // boundFlag is a flag that sets a configuration key.
 type boundFlag struct {

@@ -63,6 +63,8 @@ func (s *setup) validate() error {
 		return fmt.Errorf("search.samples is %d and search.evaluations %d; neither may be negative", s.Samples, s.MaxEvaluations)
 	case s.RequestTokens < 1:
 		return fmt.Errorf("search.request_tokens is %d; a request generates 1 token or more", s.RequestTokens)
+	case s.Timing.PLPairs < 1 || s.Timing.TLPairs < 1:
+		return fmt.Errorf("timing.pl_pairs is %d and timing.tl_pairs %d; a candidate's latency takes 1 or more of both", s.Timing.PLPairs, s.Timing.TLPairs)
 	}
 	return s.plan().Validate()
 }

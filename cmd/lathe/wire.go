@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"time"
 
@@ -56,7 +57,7 @@ func (a *app) provisionOptions() (provision.Options, error) {
 				bar.ChangeMax64(e.Total)
 				bar.Set64(e.Done)
 			case e.Message != "":
-				a.say("%s", e.Message)
+				a.note("%s", e.Message)
 			}
 		},
 	}, nil
@@ -123,6 +124,22 @@ func (a *app) ensurePool(ctx context.Context, cands ...arch.Candidate) error {
 func (a *app) project(ctx context.Context) (*store.Store, error) {
 	if a.opened.store == nil {
 		s, err := store.Open(ctx, a.cfg.Store, store.Options{})
+		if err != nil {
+			return nil, err
+		}
+		a.opened.store = s
+	}
+	return a.opened.store, nil
+}
+
+// readProject opens the store to read what must be there: a command that only
+// looks makes no store.
+func (a *app) readProject(ctx context.Context) (*store.Store, error) {
+	if a.opened.store == nil {
+		s, err := store.Open(ctx, a.cfg.Store, store.Options{ReadOnly: true})
+		if errors.Is(err, fs.ErrNotExist) {
+			err = badInput(err)
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -224,17 +241,17 @@ func openModel(s *ort.Session, b arch.Build, promptLens []int, maxLen int) (*dec
 
 // runOnce loads a written model as anybody would, and returns the greedy token
 // after a prompt of one token 0.
-func (a *app) runOnce(ctx context.Context, path string, b arch.Build) (token int64, err error) {
+func (a *app) runOnce(ctx context.Context, path string, c arch.Candidate) (token int64, err error) {
 	env, err := a.runtime(ctx)
 	if err != nil {
 		return -1, err
 	}
-	s, err := env.NewSessionFromFile(path, sessionOptions(b))
+	s, err := env.NewSessionFromFile(path, sessionOptions(c.Build))
 	if err != nil {
 		return -1, providerInput(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	m, err := openModel(s, b, []int{1}, 2)
+	m, err := openModel(s, c.Build, []int{1}, min(2, c.Spec.Positions))
 	if err != nil {
 		return -1, err
 	}
@@ -244,11 +261,16 @@ func (a *app) runOnce(ctx context.Context, path string, b arch.Build) (token int
 	}
 	next := []int64{-1}
 	m.Greedy(next)
+	if c.Spec.Positions == 1 { // there is no second one to step to
+		return next[0], nil
+	}
 	return next[0], m.Step(next)
 }
 
 // fingerprint is this machine with a library of that version.
-func (a *app) fingerprint(version string) record.Host { return profiler.Fingerprint(version, arch.CPU) }
+func (a *app) fingerprint(version string) record.Host {
+	return profiler.Fingerprint(version, arch.CPU, hugePages())
+}
 
 // providerInput marks a provider that this library lacks as bad input.
 func providerInput(err error) error {
@@ -260,5 +282,5 @@ func providerInput(err error) error {
 
 // host is this machine, as records of a build name it.
 func (a *app) host(b arch.Build) record.Host {
-	return profiler.Fingerprint(a.env.Version(), b.Normalized().Provider.Name)
+	return profiler.Fingerprint(a.env.Version(), b.Normalized().Provider.Name, hugePages())
 }

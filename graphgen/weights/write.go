@@ -50,7 +50,7 @@ func Write(ctx context.Context, path string, g *ir.Graph, src Source, progress f
 	}
 	model, err := ir.Encode(g, w)
 	if err != nil {
-		return err
+		return fmt.Errorf("weights: %s: %w", dataPath, err)
 	}
 	if err := errors.Join(w.buf.Flush(), data.Sync(), data.Close()); err != nil {
 		return fmt.Errorf("weights: %s: %w", dataPath, err)
