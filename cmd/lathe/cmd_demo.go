@@ -22,8 +22,9 @@ const demoBudget = 3 * time.Minute
 func (a *app) cmdDemo() *cobra.Command {
 	var dir string
 	cmd := &cobra.Command{
-		Use:   "demo",
-		Short: "The whole way on this machine, in at most three minutes",
+		Use:         "demo",
+		Annotations: timing(),
+		Short:       "The whole way on this machine, in at most three minutes",
 		Long: `Take a 12-layer GPT-2 style text predictor of 204 million parameters and find a
 faster architecture with no fewer decoder parameters:
 

@@ -84,6 +84,17 @@ it, and the exit status is then 1.`,
 	}
 }
 
+// hugePagesState says whether timed sessions get huge pages.
+func hugePagesState(wanted bool) string {
+	switch {
+	case !wanted:
+		return "off by runtime.huge_pages: equal sessions differ by 5 %"
+	case !hugePagesAllowed():
+		return "not to be had from this system: equal sessions differ by 5 %"
+	}
+	return "sessions are timed in them"
+}
+
 // flagsPerRow keeps the table narrow.
 const flagsPerRow = 8
 
@@ -96,6 +107,7 @@ func (a *app) printHealth(h health) error {
 		{Key: "processor", Value: orText(h.Host.CPUModel, "unknown"), Note: fmt.Sprintf("%d cores for this process", h.Host.Cores)},
 		{Key: "frequency governor", Value: orText(h.Host.Governor, "unknown")},
 		{Key: "memory", Value: fmt.Sprintf("%.1f GiB", float64(h.Host.MemoryBytes)/(1<<30))},
+		{Key: "huge pages", Value: hugePagesState(a.cfg.Runtime.HugePages)},
 		{Key: "cache", Value: h.CacheDir},
 		{Key: "ONNX Runtime", Value: orText(h.Host.LibraryVersion, "not found"), Note: h.Source},
 		{Key: "library", Value: orText(h.Library, "none")},

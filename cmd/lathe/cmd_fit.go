@@ -12,8 +12,9 @@ import (
 
 func (a *app) cmdFit() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "fit",
-		Short: "Fit the latency model to measured candidates, and print its error",
+		Use:         "fit",
+		Annotations: timing(),
+		Short:       "Fit the latency model to measured candidates, and print its error",
 		Long: `Measure --samples random candidates of the space, those that the store does not
 have yet, and fit the latency model: relative PL and TL as a sum of physical
 terms (bytes read, FLOPs, operators launched, ...) with weights that are never

@@ -13,8 +13,9 @@ import (
 func (a *app) cmdMeasure() *cobra.Command {
 	var together bool
 	cmd := &cobra.Command{
-		Use:   "measure CANDIDATE...",
-		Short: "Time candidates beside the baseline, as ONNX graphs on this machine",
+		Use:         "measure CANDIDATE...",
+		Annotations: timing(),
+		Short:       "Time candidates beside the baseline, as ONNX graphs on this machine",
 		Long: `Emit each candidate as an ONNX graph, and time it with ONNX Runtime in random
 alternation with the baseline: PL, the time to the first token of a prompt, and
 TL, the time of each later token. With --requests it also times whole requests of

@@ -40,6 +40,7 @@ func hostDifferences(model, this record.Host) []string {
 		{"arch", model.Arch, this.Arch},
 		{"library_version", model.LibraryVersion, this.LibraryVersion},
 		{"provider", model.Provider, this.Provider},
+		{"huge_pages", model.HugePages, this.HugePages},
 	} {
 		if f.was != f.now {
 			diff = append(diff, fmt.Sprintf("%s was %#v and is %#v", f.name, f.was, f.now))

@@ -19,6 +19,7 @@ type Host struct {
 	Arch           string   `json:"arch"`
 	LibraryVersion string   `json:"library_version"` // of ONNX Runtime
 	Provider       string   `json:"provider"`        // execution provider
+	HugePages      bool     `json:"huge_pages"`      // sessions' memory is in huge pages: equal sessions are then equally fast
 }
 
 // Hash returns the hex SHA-256 of the fingerprint: records of one hash are

@@ -43,7 +43,7 @@ func TestFieldNames(t *testing.T) {
 		"weights_hash": `"cc"`,
 		"binding":      `"shared"`,
 		"host": `{"cpu_model":"cpu","flags":["avx2","fma"],"cores":2,"governor":"performance","memory_bytes":8589934592,` +
-			`"kernel":"6.1","os":"linux","arch":"amd64","library_version":"1.32.0","provider":"cpu"}`,
+			`"kernel":"6.1","os":"linux","arch":"amd64","library_version":"1.32.0","provider":"cpu","huge_pages":false}`,
 	} {
 		if string(top[field]) != want {
 			t.Errorf("%s: %s, want %s", field, top[field], want)
