@@ -1,0 +1,130 @@
+package ir
+
+import (
+	"strings"
+	"testing"
+
+	"google.golang.org/protobuf/proto"
+
+	"lathe/graphgen/onnxpb"
+)
+
+func TestEmittersRefuseWhatTheOperatorWould(t *testing.T) {
+	for name, tc := range map[string]struct {
+		build func(b *Builder, x, i *Value) *Value // x float [n, 6], i int64 [n]
+		want  string
+	}{
+		"types":       {func(b *Builder, x, i *Value) *Value { return b.Add(x, i) }, "float"},
+		"broadcast":   {func(b *Builder, x, _ *Value) *Value { return b.Add(x, b.Param("p", Float, Init{}, 5)) }, "do not broadcast"},
+		"inner":       {func(b *Builder, x, _ *Value) *Value { return b.MatMul(x, b.Param("p", Float, Init{}, 5, 2)) }, "inner dimensions"},
+		"rank":        {func(b *Builder, x, i *Value) *Value { return b.MatMul(x, b.Cast(i, Float)) }, "at least 2 dimensions"},
+		"split":       {func(b *Builder, x, _ *Value) *Value { return b.Split(x, 4)[0] }, "4 equal parts"},
+		"reshape":     {func(b *Builder, x, _ *Value) *Value { return b.Reshape(x, 1, 4, 2) }, "does not fit"},
+		"reshape sym": {func(b *Builder, x, _ *Value) *Value { return b.Reshape(x, 0, 12) }, "symbolic"},
+		"transpose":   {func(b *Builder, x, _ *Value) *Value { return b.Transpose(x, 0) }, "1 axes"},
+		"concat":      {func(b *Builder, x, i *Value) *Value { return b.Concat(0, S("m"), x, b.Cast(i, Float)) }, "along axis"},
+		"head_dim": {func(b *Builder, x, i *Value) *Value {
+			y, _, _ := b.GroupQueryAttention(GQA{QKV: b.Unsqueeze(x, 0), Heads: 1, KVHeads: 1, HeadDim: 2, SeqLensK: i, Total: i})
+			return y
+		}, "multiple of 8"},
+		"nbits": {func(b *Builder, x, i *Value) *Value { return b.MatMulNBits(x, x, x, nil, Quant{K: 7, N: 2}, 0) }, "K is 7"},
+		"param twice": {func(b *Builder, x, _ *Value) *Value {
+			b.Param("p", Float, Init{}, 2)
+			return b.Param("p", Float, Init{}, 3)
+		}, "parameter p"},
+		"name taken":   {func(b *Builder, x, _ *Value) *Value { return b.Input("x", Float) }, "is taken"},
+		"unused param": {func(b *Builder, x, _ *Value) *Value { b.Param("p", Float, Init{}, 2); return x }, "not used"},
+		"skip shapes": {func(b *Builder, x, _ *Value) *Value {
+			p := b.Param("p", Float, Init{}, 6)
+			y, _ := b.SkipLayerNorm(x, p, p, p, nil, 1)
+			return y
+		}, "differ"},
+		"transB inner": {func(b *Builder, x, _ *Value) *Value { return b.FusedMatMulTransB(x, b.Param("p", Float, Init{}, 2, 5)) }, "inner dimensions"},
+	} {
+		b := NewBuilder("g")
+		b.Scoped("part", func() {
+			x, i := b.Input("x", Float, S("n"), D(6)), b.Input("i", Int64, S("n"))
+			b.Output("y", tc.build(b, x, i))
+		})
+		if _, err := b.Build(); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q in it", name, err, tc.want)
+		}
+	}
+}
+
+func TestCheckFindsBrokenGraphs(t *testing.T) {
+	whole := func() *Graph {
+		b := NewBuilder("g")
+		x := b.Input("x", Float, S("n"), D(6))
+		b.Output("y", b.Add(b.Neg(x), b.Param("p", Float, Init{}, 6)))
+		g, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	for name, tc := range map[string]struct {
+		breakIt func(*Graph)
+		want    string
+	}{
+		"order":     {func(g *Graph) { g.Nodes[0], g.Nodes[1] = g.Nodes[1], g.Nodes[0] }, "before it is defined"},
+		"operator":  {func(g *Graph) { g.Nodes[0].Op = "Negate" }, "not known"},
+		"inputs":    {func(g *Graph) { g.Nodes[0].Inputs = append(g.Nodes[0].Inputs, g.Inputs[0]) }, "takes 1 to 1 inputs"},
+		"outputs":   {func(g *Graph) { g.Nodes[0].Outputs = nil }, "gives 1 to 1 outputs"},
+		"attribute": {func(g *Graph) { g.Nodes[0].Attrs = []Attr{{"axis", int64(1)}} }, "no attribute axis"},
+		"value":     {func(g *Graph) { g.Nodes[0].Attrs = []Attr{{"axis", 1}} }, "no attribute"},
+		"names":     {func(g *Graph) { g.Nodes[0].Outputs[0].Name = "x" }, "taken"},
+		"no output": {func(g *Graph) { g.Outputs = nil }, "no outputs"},
+		"symbolic":  {func(g *Graph) { g.Params[0].Shape = Shape{S("n")} }, "symbolic"},
+	} {
+		g := whole()
+		tc.breakIt(g)
+		if err := g.Check(); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q in it", name, err, tc.want)
+		}
+	}
+}
+
+type fixed Placement
+
+func (f fixed) Place(*Param) (Placement, error) { return Placement(f), nil }
+
+func TestEncodePlacesParameters(t *testing.T) {
+	b := NewBuilder("g")
+	x := b.Input("x", Float, S("n"), D(2))
+	n := b.InputWithDefault("keep", 3)
+	b.Output("y", b.SliceFrom(b.Add(x, b.Param("p", Float, Init{}, 2)), b.LastRows(n), 0, S("m")))
+	g, err := b.Build()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(p Placement) *onnxpb.GraphProto {
+		t.Helper()
+		raw, err := Encode(g, fixed(p))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var m onnxpb.ModelProto
+		if err := proto.Unmarshal(raw, &m); err != nil {
+			t.Fatal(err)
+		}
+		if m.IrVersion != IRVersion || len(m.OpsetImport) != 1 || m.OpsetImport[0].Version != OpsetONNX {
+			t.Errorf("ir %d, opsets %v", m.IrVersion, m.OpsetImport)
+		}
+		return m.Graph
+	}
+	if got := encode(Placement{AsInput: true}); len(got.Input) != 3 || got.Input[2].Name != "p" {
+		t.Errorf("as an input: %v", got.Input)
+	}
+	ext := encode(Placement{Location: "w", Offset: 4096}).Initializer[0]
+	if ext.DataLocation != onnxpb.TensorProto_EXTERNAL || ext.ExternalData[1].Value != "4096" || ext.ExternalData[2].Value != "8" {
+		t.Errorf("external: %v", ext)
+	}
+	in := encode(Placement{Inline: make([]byte, 8)})
+	if in.Initializer[0].Name != "p" || len(in.Initializer[0].RawData) != 8 || in.Initializer[1].Name != "keep" {
+		t.Errorf("inline: %v", in.Initializer)
+	}
+	if _, err := Encode(g, fixed{Inline: make([]byte, 7)}); err == nil {
+		t.Error("7 bytes for a parameter of 8 gave no error")
+	}
+}
