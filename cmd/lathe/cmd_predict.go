@@ -11,8 +11,9 @@ import (
 
 func (a *app) cmdPredict() *cobra.Command {
 	cmd := &cobra.Command{
-		Use:   "predict CANDIDATE...",
-		Short: "Predict PL and TL of candidates that were never timed",
+		Use:         "predict CANDIDATE...",
+		Annotations: timing(), // a model is of a host, and huge pages are part of what a host is
+		Short:       "Predict PL and TL of candidates that were never timed",
 		Long: `Ask the latency model that "lathe fit" or "lathe search" stored. Ratios are to the
 baseline; milliseconds are those ratios times the baseline's median when the
 model was measured. The interval is conformal, from cross-validated errors; a
