@@ -64,7 +64,7 @@ type demo struct {
 	ctx context.Context
 	dir string
 
-	began   time.Time // once the library and the pool are there
+	began   time.Time // once the library is there
 	setup   *setup
 	problem *search.Problem
 	sampler *sampler
@@ -116,6 +116,7 @@ func (d *demo) prepare() error {
 	if _, err := a.runtime(d.ctx); err != nil {
 		return err
 	}
+	d.began = time.Now()
 	d.print("library %s (%s): %s", a.library.Version, a.library.Source, a.library.Path)
 	a.cfg.Space = arch.SeedSpace().With(demoConstraint)
 	a.cfg.Search.Samples, a.cfg.Search.Method, a.cfg.Search.By = demoSamples, "enumerate", byModel
@@ -149,7 +150,6 @@ func (d *demo) prepare() error {
 	d.print("weights pool ready in %.1f s: random weights that every candidate maps, so that none is written anew", time.Since(poolStart).Seconds())
 	h := a.host(d.setup.Build)
 	d.print("this machine: %s, %d cores, %.0f GiB", orText(h.CPUModel, h.Arch), h.Cores, float64(h.MemoryBytes)/(1<<30))
-	d.began = time.Now()
 	return nil
 }
 
@@ -249,9 +249,9 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	points, _ := search.HeadVariants(d.problem, body.Pick.Point)
 	plan := d.setup.plan()
 	plan.RequestPairs, plan.Workload = tailRequests, record.DefaultWorkload(d.setup.Seed)
-	points = d.affordable(points, plan)
+	points, plan.RequestPairs = d.affordable(points, plan)
 	d.title("Timing %d requests of the pick with %s heads, for P95 latency_char", plan.RequestPairs, headList(points))
-	d.print("%s", plan.Workload.Description)
+	d.print("the first %d of %s", plan.RequestPairs, plan.Workload.Description)
 	b := d.sampler.bench
 	b.plan = plan
 	if err := b.reopen(d.ctx); err != nil {
