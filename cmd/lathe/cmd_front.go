@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -146,7 +147,7 @@ func (a *app) printFront(b *frontBody) error {
 		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, 100*m.PL, 100*m.TL)
 	}
 	if b.Pick == nil {
-		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", b.NoPick)
+		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", strings.TrimPrefix(b.NoPick, "search: no pick: "))
 		return err
 	}
 	pick := b.frontRow(b.Pick.Evaluation, "pick").Candidate

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"lathe/runtime/provision"
+)
+
+// The test binary is also the program: testscript puts it into the PATH as
+// lathe, for the scripts and for the tests that kill a process.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"lathe": main})
+}
+
+// tiny is a configuration under which a measurement takes some milliseconds.
+const tiny = `baseline: gpt2-l4-d32-f96-h2-v300-p256
+timing: {prompt_tokens: 4, generated_tokens: 4, pl_pairs: 10, tl_pairs: 24}
+search: {samples: 20, iterations: 3, population: 6}
+space:
+  vocab: 300
+  positions: 256
+  n_layer: {min: 1, max: 4}
+  d_model: {choices: [32, 64, 128]}
+  d_inner: {min: 64, max: 256, step: 64}
+  n_head: {choices: [1, 2, 4, 8, 16]}
+  constraints: []
+`
+
+// library finds or obtains the runtime, in the cache that all tests share.
+var library = sync.OnceValues(func() (l struct{ path, cacheDir string }, err error) {
+	if l.cacheDir = os.Getenv("LATHE_CACHE_DIR"); l.cacheDir == "" {
+		if l.cacheDir, err = provision.DefaultCacheDir(); err != nil {
+			return l, err
+		}
+	}
+	lib, err := provision.Obtain(context.Background(), provision.Options{
+		Path: os.Getenv("LATHE_RUNTIME_LIBRARY"), CacheDir: l.cacheDir,
+	})
+	l.path = lib.Path
+	return l, err
+})
+
+// environment is what a process of ours is run with: the shared cache, and no
+// setting of whoever runs the tests.
+func environment(t testing.TB) []string {
+	t.Helper()
+	l, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := []string{"LATHE_CACHE_DIR=" + l.cacheDir, "LATHE_RUNTIME_LIBRARY=" + l.path}
+	for _, kv := range os.Environ() {
+		if !strings.HasPrefix(kv, "LATHE_") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+func TestScripts(t *testing.T) {
+	l, err := library()
+	if err != nil {
+		t.Fatal(err)
+	}
+	testscript.Run(t, testscript.Params{
+		Dir: filepath.Join("testdata", "script"),
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("LATHE_CACHE_DIR", l.cacheDir)
+			e.Setenv("LATHE_RUNTIME_LIBRARY", l.path)
+			e.Setenv("LIBRARY", l.path)
+			exe, err := exec.LookPath("lathe")
+			if err != nil {
+				return err
+			}
+			e.Setenv("LATHE", exe)
+			e.Setenv("TINY", filepath.Join(e.WorkDir, ".tmp", "tiny.yaml"))
+			return os.WriteFile(e.Getenv("TINY"), []byte(tiny), 0o644)
+		},
+		Condition: func(cond string) (bool, error) {
+			switch cond {
+			case "elf":
+				return runtime.GOOS == "linux", nil
+			case "root":
+				return os.Geteuid() == 0, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", cond)
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"status":   scriptStatus,
+			"json":     scriptJSON,
+			"sql":      scriptSQL,
+			"damage":   scriptDamage,
+			"truncate": scriptTruncate,
+			"replace":  scriptReplace,
+		},
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+	})
+}
