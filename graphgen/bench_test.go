@@ -15,7 +15,7 @@ import (
 	"lathe/runtime/provision"
 )
 
-// Seed 001's baseline: 151 million decoder parameters, 819 MB in fp32.
+// The paper's baseline: 151 million decoder parameters, 819 MB in fp32.
 var baseline = arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}
 
 // pool opens the user's pool, made if it is not there: that is not timed.

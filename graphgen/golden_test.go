@@ -60,7 +60,7 @@ func TestPrintedGraphs(t *testing.T) {
 // TestCountsEqualGraph holds the closed forms of arch equal to what is lowered:
 // a count is the sum over the initializers of the fp32 graph, a tied matrix once.
 func TestCountsEqualGraph(t *testing.T) {
-	for _, s := range append(corpus(), seedTable()...) {
+	for _, s := range append(corpus(), paperTable()...) {
 		for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
 			g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: arch.Build{Dialect: d}}, graphgen.Cached)
 			if err != nil {
@@ -94,8 +94,8 @@ func TestCountsEqualGraph(t *testing.T) {
 	}
 }
 
-// seedTable is the baseline and the three candidates of seed 001's Table 1.
-func seedTable() []arch.Spec {
+// paperTable is the baseline and the three candidates of the paper's Table 1.
+func paperTable() []arch.Spec {
 	return []arch.Spec{
 		arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16),
 		arch.NewSpec(arch.GPT2, 7, 1984, 1664, 4),

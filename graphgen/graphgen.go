@@ -36,10 +36,22 @@ const (
 	Plain
 )
 
-// MinLibrary is the oldest ONNX Runtime that runs what is emitted: opset 21 and
-// packed QKV in GroupQueryAttention came with 1.18, a bias in MatMulNBits with
-// 1.20.
-const MinLibrary = "1.20.0"
+// The oldest ONNX Runtime that was found to run what is emitted, with the logits
+// of the newest to 1e-6: 1.17 knows no opset 21, and 1.18 no bias in MatMulNBits.
+const (
+	minLibraryFP32 = "1.18.1"
+	minLibraryInt4 = "1.19.2"
+)
+
+// MinLibrary is the oldest ONNX Runtime that runs a build's graphs. Every file
+// records it in its metadata.
+func MinLibrary(b arch.Build) string {
+	b = b.Normalized()
+	if b.Precision.Type == arch.Int4 || b.Head.Type == arch.Int4 {
+		return minLibraryInt4
+	}
+	return minLibraryFP32
+}
 
 // Names of inputs and outputs.
 const (
@@ -79,7 +91,7 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		dModel:  int64(c.Spec.DModel),
 	}
 	l.Meta(MetaSpec, c.Spec.Name())
-	l.Meta(MetaMinLibrary, MinLibrary)
+	l.Meta(MetaMinLibrary, MinLibrary(build))
 	switch c.Spec.Family {
 	case arch.GPT2:
 		l.gpt2()

@@ -63,7 +63,7 @@ const (
 	plotDPI    = 160
 )
 
-// FrontPlot draws how a search's Pareto front moved, as Figure 1 of seed 001:
+// FrontPlot draws how a search's Pareto front moved, as Figure 1 of the paper:
 // decoder parameters in millions against latency relative to the baseline, one
 // line for each iteration from light to dark, the final front heavier, what was
 // evaluated faint behind them. Up and to the left is better; the corner that is

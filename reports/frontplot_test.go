@@ -20,7 +20,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-// evolution is a search over the seed's sizes that gets better by iteration.
+// evolution is a search over the paper's sizes that gets better by iteration.
 func evolution(iterations int) FrontPlotData {
 	rng := rand.New(rand.NewPCG(3, 5))
 	latency := func(l, d, f int) float64 {
@@ -122,7 +122,7 @@ func TestFrontPlot(t *testing.T) {
 	}
 }
 
-// crowded has as many evaluated points as the seed's space.
+// crowded has as many evaluated points as the paper's space.
 func crowded() FrontPlotData {
 	data := evolution(5)
 	rng := rand.New(rand.NewPCG(1, 1))

@@ -10,14 +10,14 @@ import (
 	"lathe/profiler/stat"
 )
 
-// Table1Row is one model of a table like Table 1 of seed 001.
+// Table1Row is one model of a table like Table 1 of the paper.
 type Table1Row struct {
 	Model   string // what the row is called: baseline, C3-h16
 	Spec    arch.Spec
 	Summary record.Summary // what was measured; without Ratio for the baseline
 }
 
-// Table1 writes the seed's Table 1: each model's sizes, its prompt and per-token
+// Table1 writes the paper's Table 1: each model's sizes, its prompt and per-token
 // latency (median milliseconds) with the change against the baseline, its
 // parameters in whole millions, truncated as there, and the change in P95
 // latency_char with its interval.

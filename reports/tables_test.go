@@ -68,7 +68,7 @@ func dist(p50, p95 float64, iv *stat.Interval) *record.Dist {
 
 var host = record.Host{CPUModel: "AMD EPYC", Cores: 2, LibraryVersion: "1.32.0", Provider: "cpu"}
 
-// The seed's baseline, C1, C2 and C3 with its own latencies.
+// The paper's baseline, C1, C2 and C3 with its own latencies.
 func seedRows() []Table1Row {
 	row := func(name string, l, d, f, h int, pl, tl float64, p95 *record.QuantileRatio) Table1Row {
 		s := record.Summary{Candidate: name, Host: host, Binding: record.Shared, Level: 0.95,

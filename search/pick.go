@@ -17,7 +17,7 @@ type Choice struct {
 	Warnings []string `json:"warnings,omitempty"` // doubts that a report prints; text, since a stored front is read back
 }
 
-// Pick chooses from evaluations, usually a front, as seed 001 does (section
+// Pick chooses from evaluations, usually a front, as the paper does (section
 // 4.1): of those with at least the baseline's quality, the one with the lowest
 // latency, which is then the one with slightly more decoder parameters than the
 // baseline rather than many more. That d_inner/d_model is at least 2 is the
@@ -70,13 +70,13 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 	return c, nil
 }
 
-// variantHeads are the head counts that seed 001 compares each pick at (section
+// variantHeads are the head counts that the paper compares each pick at (section
 // 5): quality rose with them at very little latency, and decoder_params is blind
 // to them.
 var variantHeads = []int{4, 8, 16}
 
 // HeadVariants returns the point with 4, 8 and 16 heads (the -h4, -h8, -h16 of
-// seed 001's Table 2), whether the space's axis has them or not: those that
+// the paper's Table 2), whether the space's axis has them or not: those that
 // divide d_model and that the build can run. Skipped says, for each of the
 // others, why not.
 func HeadVariants(p *Problem, pt arch.Point) (variants []arch.Point, skipped []error) {

@@ -15,7 +15,7 @@ import (
 )
 
 func seedProblem(t testing.TB) *search.Problem {
-	space, err := arch.SeedSpace().Compile()
+	space, err := arch.PaperSpace().Compile()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func evaluation(p *search.Problem, latency float64, l, d, f, h int) search.Evalu
 	return search.Evaluation{Point: pt, Quality: p.Quality(pt), Latency: latency, Source: search.Measured}
 }
 
-// The seed's own models, with the ratios of its token latencies: C3 has the
+// The paper's own models, with the ratios of its token latencies: C3 has the
 // fewest parameters of those above the baseline, but C2 is faster and wins.
 func TestPickFromTheSeed(t *testing.T) {
 	p := seedProblem(t)

@@ -42,7 +42,7 @@ type Proxy interface {
 }
 
 // DecoderParams is the proxy of Lite-Transformer-Search (Javaheripi et al.
-// 2022), which seed 001 uses: the number of parameters in the decoder's layers,
+// 2022), which the paper uses: the number of parameters in the decoder's layers,
 // without embeddings and final norm. It does not see n_head.
 type DecoderParams struct{}
 

@@ -46,6 +46,15 @@ store. What does not fit on a slow machine is cut, and said.`,
 			}
 			a.cfg.Store = filepath.Join(dir, "lathe.db")
 			d := &demo{a: a, ctx: cmd.Context(), dir: dir}
+			if a.json { // the story is for people
+				stdout := a.stdout
+				a.stdout = a.stderr
+				if err := d.run(); err != nil {
+					return err
+				}
+				a.stdout = stdout
+				return a.printJSON(d.result)
+			}
 			return d.run()
 		},
 	}
@@ -69,6 +78,17 @@ type demo struct {
 	problem *search.Problem
 	sampler *sampler
 	speed   speed
+	result  demoResult
+}
+
+// demoResult is what a demo prints as JSON.
+type demoResult struct {
+	Baseline record.Summary   `json:"baseline"`
+	Results  []record.Summary `json:"results"` // the pick's head variants
+	Pick     string           `json:"pick"`
+	Front    *frontBody       `json:"front"`
+	Written  *emitted         `json:"written"`
+	Seconds  float64          `json:"seconds"`
 }
 
 func (d *demo) run() error {
@@ -118,7 +138,7 @@ func (d *demo) prepare() error {
 	}
 	d.began = time.Now()
 	d.print("library %s (%s): %s", a.library.Version, a.library.Source, a.library.Path)
-	a.cfg.Space = arch.SeedSpace().With(demoConstraint)
+	a.cfg.Space = arch.PaperSpace().With(demoConstraint)
 	a.cfg.Search.Samples, a.cfg.Search.Method, a.cfg.Search.By = demoSamples, "enumerate", byModel
 	base, err := arch.ParseCandidate(baselineName)
 	if err != nil {
@@ -153,7 +173,7 @@ func (d *demo) prepare() error {
 	return nil
 }
 
-// baselineName is seed 001's baseline.
+// baselineName is the paper's baseline.
 const baselineName = "gpt2-l12-d1024-f4096-h16"
 
 // measureSample times the random candidates that the model is fitted to.
@@ -266,11 +286,13 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	if err != nil {
 		return arch.Candidate{}, err
 	}
-	rows := []reports.Table1Row{{Model: "baseline", Spec: d.setup.Baseline.Spec, Summary: record.SummarizeBaseline(records, record.Options{})}}
+	d.result.Front, d.result.Baseline = body, record.SummarizeBaseline(records, record.Options{})
+	rows := []reports.Table1Row{{Model: "baseline", Spec: d.setup.Baseline.Spec, Summary: d.result.Baseline}}
 	best := -1
 	for i, r := range records {
 		s := record.Summarize(r, record.Options{})
 		rows = append(rows, reports.Table1Row{Model: fmt.Sprintf("pick-h%d", points[i].NHead), Spec: cands[i].Spec, Summary: s})
+		d.result.Results = append(d.result.Results, s)
 		// The paper found that heads help quality and cost little: the variant with
 		// most heads that is still faster than the baseline.
 		if s.Ratio.LatencyCharP95.Value < 1 {
@@ -280,6 +302,11 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	fmt.Fprintln(a.stdout)
 	if err := reports.Table1(a.stdout, reports.Text, rows); err != nil {
 		return arch.Candidate{}, err
+	}
+	for _, s := range append([]record.Summary{d.result.Baseline}, d.result.Results...) {
+		for _, w := range s.Warnings {
+			d.print("warning: %s: %s", s.Candidate, w)
+		}
 	}
 	if best < 0 {
 		d.print("none of them is faster than the baseline in P95 latency_char: measure again on a quieter machine")
@@ -308,6 +335,7 @@ func (d *demo) finish(pick arch.Candidate) error {
 	}
 	d.print("%s (%.1f MB) and its random weights (%.0f MB); loaded from disk and run: first token %d", e.Model, float64(e.ModelBytes)/1e6, float64(e.WeightBytes)/1e6, e.FirstToken)
 	took := time.Since(d.began)
+	d.result.Pick, d.result.Written, d.result.Seconds = pick.Name(), e, took.Seconds()
 	d.title("Done")
 	if took > demoBudget {
 		d.print("it took longer than the %.0f s it was planned for: the machine was slower than when it was measured", demoBudget.Seconds())

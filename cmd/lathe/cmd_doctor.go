@@ -30,8 +30,8 @@ func (a *app) cmdDoctor() *cobra.Command {
 		Short: "Show what this machine has: processor, ONNX Runtime library, execution providers",
 		Long: `Look for the ONNX Runtime library as every command does (the configuration, the
 cache, the system, an installed Python package), load it, and show what it can
-do. --json says why an execution provider is missing and what has it. Nothing is
-downloaded; what is missing is shown with the command that mends
+do. For each execution provider that this library lacks, --json says which library
+has it. Nothing is downloaded; what is missing is shown with the command that mends
 it, and the exit status is then 1.`,
 		Example: "  lathe doctor\n  lathe doctor --library /opt/ort/libonnxruntime.so.1.32.0 --json",
 		Args:    noArgs,
@@ -126,5 +126,5 @@ func (a *app) printHealth(h health) error {
 			rows = append(rows, reports.KeyValue{Key: "provider " + p, Value: why})
 		}
 	}
-	return reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{}, rows)
+	return reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "machine", Value: "found", Note: "more"}, rows)
 }

@@ -65,7 +65,7 @@ store.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&together, "together", false, "time all candidates in one session, sharing the baseline's samples")
-	fs.String("baseline", "", "`CANDIDATE` to compare with")
+	fs.String("baseline", "", "`NAME` or file of the candidate to compare with")
 	fs.Uint64("seed", 0, "seed of the order of alternation, of tokens and of the workload")
 	a.bind(fs, "baseline", "baseline")
 	a.bind(fs, "seed", "seed")

@@ -60,7 +60,7 @@ machine and of the candidate's build.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.String("baseline", "", "`CANDIDATE` that the model compares with")
+	fs.String("baseline", "", "`NAME` or file of the candidate that the model compares with")
 	a.bind(fs, "baseline", "baseline")
 	return cmd
 }

@@ -76,8 +76,8 @@ with the front that it would have had.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&resume, "resume", false, "go on with the last search of the store")
-	fs.String("method", "", "enumerate or evolve")
-	fs.String("by", "", "what says how fast a candidate is: model or measure")
+	fs.String("method", "", "`NAME` of the method: enumerate or evolve")
+	fs.String("by", "", "what says how fast a candidate is: `WHAT`, model or measure")
 	fs.Int("iterations", 0, "iterations of evolve")
 	fs.Int("population", 0, "candidates that evolve proposes an iteration")
 	fs.Int("evaluations", 0, "most candidates to evaluate; 0: no limit")

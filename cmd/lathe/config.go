@@ -160,23 +160,23 @@ func (s setting) parses(text string) bool {
 	return err == nil
 }
 
-// fillSpace completes the space with the seed's axes and constraints where the
+// fillSpace completes the space with the paper's axes and constraints where the
 // file leaves them out.
 func (l *loaded) fillSpace() {
-	seed := arch.SeedSpace()
+	paper := arch.PaperSpace()
 	for _, a := range []struct {
 		have *arch.Axis
-		seed arch.Axis
+		def  arch.Axis
 	}{
-		{&l.Space.NLayer, seed.NLayer}, {&l.Space.DModel, seed.DModel},
-		{&l.Space.DInner, seed.DInner}, {&l.Space.NHead, seed.NHead},
+		{&l.Space.NLayer, paper.NLayer}, {&l.Space.DModel, paper.DModel},
+		{&l.Space.DInner, paper.DInner}, {&l.Space.NHead, paper.NHead},
 	} {
 		if a.have.Min == 0 && a.have.Max == 0 && a.have.Step == 0 && len(a.have.Choices) == 0 {
-			*a.have = a.seed
+			*a.have = a.def
 		}
 	}
 	if _, given := l.lines["space.constraints"]; !given {
-		l.Space.Constraints = seed.Constraints
+		l.Space.Constraints = paper.Constraints
 	}
 }
 

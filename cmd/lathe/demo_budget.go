@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"strings"
 	"time"
 
 	"lathe/graphgen/arch"
@@ -114,9 +116,17 @@ func (d *demo) cut() {
 			return
 		}
 	}
-	if d.setup.Samples < demoSamples || t.PLPairs < demoPL || t.TLPairs < demoTL {
-		d.print("cut to fit %.0f s: %d candidates for %d, %d pairs of prompts for %d, %d pairs of tokens for %d",
-			demoBudget.Seconds(), d.setup.Samples, demoSamples, t.PLPairs, demoPL, t.TLPairs, demoTL)
+	var cuts []string
+	for _, c := range []struct {
+		what      string
+		have, all int
+	}{{"candidates", d.setup.Samples, demoSamples}, {"pairs of prompts", t.PLPairs, demoPL}, {"pairs of tokens", t.TLPairs, demoTL}} {
+		if c.have < c.all {
+			cuts = append(cuts, fmt.Sprintf("%d %s for %d", c.have, c.what, c.all))
+		}
+	}
+	if cuts != nil {
+		d.print("cut to fit %.0f s: %s", demoBudget.Seconds(), strings.Join(cuts, ", "))
 	}
 }
 

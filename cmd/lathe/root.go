@@ -135,8 +135,15 @@ type boundFlag struct {
 	flag *pflag.Flag
 }
 
-// bind makes a flag set a configuration key. Several commands may have a flag
-// for one key; that of the command that runs counts.
+// bind makes a flag set a configuration key, and shows the key's default in its
+// help. Several commands may have a flag for one key; that of the command that
+// runs counts.
 func (a *app) bind(fs *pflag.FlagSet, key, flag string) {
-	a.flags = append(a.flags, boundFlag{key, fs.Lookup(flag)})
+	f := fs.Lookup(flag)
+	for _, s := range settings {
+		if def := fmt.Sprint(s.def); s.key == key && def != "" && def != "0" && def != "false" {
+			f.Usage += " (default " + def + ")"
+		}
+	}
+	a.flags = append(a.flags, boundFlag{key, f})
 }

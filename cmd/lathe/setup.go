@@ -150,7 +150,7 @@ var errNoModel = errors.New("no latency model")
 
 // setupFlags adds the flags that decide what is searched.
 func (a *app) setupFlags(fs *pflag.FlagSet) {
-	fs.String("baseline", "", "`CANDIDATE` that the others are compared with")
+	fs.String("baseline", "", "`NAME` or file of the candidate to compare with; it runs as its name says, whatever --build is")
 	fs.String("build", "", "how candidates run: `PARTS` of a name, such as +int4b32+t2")
 	fs.Uint64("seed", 0, "seed of everything drawn at random")
 	fs.Int("samples", 0, "random candidates measured for the latency model")
@@ -159,7 +159,7 @@ func (a *app) setupFlags(fs *pflag.FlagSet) {
 	a.bind(fs, "seed", "seed")
 	a.bind(fs, "search.samples", "samples")
 	fs.StringVar(&a.spaceFile, "space", "", "YAML `FILE` of the space to search (default: the configuration's)")
-	fs.StringArrayVar(&a.constraints, "constraint", nil, "one more constraint on the space, such as \"n_layer <= 8\"; may be repeated")
+	fs.StringArrayVar(&a.constraints, "constraint", nil, "one more constraint on the space: an `EXPRESSION` such as \"n_layer <= 8\"; may be repeated")
 	a.planFlags(fs, false)
 }
 

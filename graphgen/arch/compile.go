@@ -11,7 +11,7 @@ import (
 )
 
 // MaxSpacePoints bounds a Space before its constraints, so that it can always be
-// enumerated: 57 times the seed's, and some seconds' work.
+// enumerated: 57 times the paper's, and some seconds' work.
 const MaxSpacePoints = 1 << 23
 
 // axisNames are the four axes in the order in which points are enumerated; an

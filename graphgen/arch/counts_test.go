@@ -6,9 +6,9 @@ import (
 	"pgregory.net/rapid"
 )
 
-// seedTable is Table 1 of seed 001 with the counts that the paper prints, in
+// paperTable is Table 1 of the paper with the counts that the paper prints, in
 // whole millions, truncated.
-var seedTable = []struct {
+var paperTable = []struct {
 	name                     string
 	totalM, decoderM         int64
 	total, decoder, embedded int64
@@ -20,7 +20,7 @@ var seedTable = []struct {
 }
 
 func TestCountsOfSeedTable(t *testing.T) {
-	for _, want := range seedTable {
+	for _, want := range paperTable {
 		c, err := ParseCandidate(want.name)
 		if err != nil {
 			t.Fatal(err)

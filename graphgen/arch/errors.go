@@ -60,7 +60,7 @@ func fieldOf(err error) (path, problem string) {
 // shorten cuts what is too long to be shown in a message, and escapes what would
 // break its line.
 func shorten(s string) string {
-	const most = 120 // runes; three times the longest name of the seed's space
+	const most = 120 // runes; three times the longest name of the paper's space
 	if r := []rune(s); len(r) > most {
 		s = string(r[:most]) + "..."
 	}

@@ -25,7 +25,7 @@ func ExampleParseCandidate() {
 }
 
 func ExampleSpace_Compile() {
-	space, err := arch.SeedSpace().Compile()
+	space, err := arch.PaperSpace().Compile()
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -35,7 +35,7 @@ func ExampleSpace_Compile() {
 		fmt.Println(space.Spec(p).Name())
 		break
 	}
-	_, err = arch.SeedSpace().With("d_inner/d_model >= 20").Compile()
+	_, err = arch.PaperSpace().With("d_inner/d_model >= 20").Compile()
 	fmt.Println(err)
 	// Output:
 	// 146900 20760

@@ -150,7 +150,7 @@ func FuzzParseCandidate(f *testing.F) {
 	for _, c := range badNames {
 		f.Add(c.name)
 	}
-	for _, c := range seedTable {
+	for _, c := range paperTable {
 		f.Add(c.name + "+int4b32+head-fp32+t2+portable+cuda@device_id=0")
 	}
 	f.Fuzz(func(t *testing.T, name string) {

@@ -25,12 +25,12 @@ func compile(t testing.TB, s Space) *Compiled {
 	return c
 }
 
-func TestSeedSpace(t *testing.T) {
-	c := compile(t, SeedSpace())
+func TestPaperSpace(t *testing.T) {
+	c := compile(t, PaperSpace())
 	if c.Size() != 146900 || c.Count() != 20760 || c.Invalid() != 0 {
 		t.Errorf("size %d, count %d, invalid %d", c.Size(), c.Count(), c.Invalid())
 	}
-	wide := SeedSpace()
+	wide := PaperSpace()
 	wide.Constraints = wide.Constraints[:2]
 	if n := compile(t, wide).Count(); n != 27788 {
 		t.Errorf("%d points of 120 to 180 million decoder parameters", n)
@@ -40,10 +40,10 @@ func TestSeedSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := compile(t, SeedSpace().With(constraints...)).Count(); n != 14310 {
+	if n := compile(t, PaperSpace().With(constraints...)).Count(); n != 14310 {
 		t.Errorf("%d points that the fused dialect runs", n)
 	}
-	for _, row := range seedTable {
+	for _, row := range paperTable {
 		s := mustParse(t, row.name).Spec
 		p := Point{len(s.Layers), s.DModel, s.Layers[0].DInner, s.Layers[0].NHead}
 		// C1 has d_inner below d_model.
@@ -56,9 +56,9 @@ func TestSeedSpace(t *testing.T) {
 	}
 }
 
-// TestPointsAgainstCounts goes the slow way over a part of the seed's space.
+// TestPointsAgainstCounts goes the slow way over a part of the paper's space.
 func TestPointsAgainstCounts(t *testing.T) {
-	space := SeedSpace()
+	space := PaperSpace()
 	space.DModel.Step, space.DInner.Step = 192, 320
 	c := compile(t, space)
 	var want []Point
@@ -87,7 +87,7 @@ func TestPointsAgainstCounts(t *testing.T) {
 
 // TestClosedForm: what constraints see equals the Spec's counts.
 func TestClosedForm(t *testing.T) {
-	space := SeedSpace()
+	space := PaperSpace()
 	rapid.Check(t, func(t *rapid.T) {
 		space.Untied = rapid.Bool().Draw(t, "untied")
 		space.Vocab = rapid.IntRange(1, 300000).Draw(t, "vocab")
@@ -182,7 +182,7 @@ func TestHeadsThatDoNotDivide(t *testing.T) {
 }
 
 func TestContradictoryConstraints(t *testing.T) {
-	_, err := SeedSpace().With("d_inner/d_model >= 20").Compile()
+	_, err := PaperSpace().With("d_inner/d_model >= 20").Compile()
 	var e *EmptyError
 	if !errors.As(err, &e) {
 		t.Fatal(err)
@@ -195,15 +195,15 @@ func TestContradictoryConstraints(t *testing.T) {
 			t.Errorf("%v\nlacks %q", err, want)
 		}
 	}
-	_, err = SeedSpace().With("n_layer > 12", "n_layer < 8").Compile()
+	_, err = PaperSpace().With("n_layer > 12", "n_layer < 8").Compile()
 	if !errors.As(err, &e) || !strings.HasSuffix(err.Error(), "change n_layer > 12 or n_layer < 8") {
 		t.Error(err)
 	}
-	_, err = SeedSpace().With("n_layer > 12", "n_layer < 8", "n_layer > 13").Compile()
+	_, err = PaperSpace().With("n_layer > 12", "n_layer < 8", "n_layer > 13").Compile()
 	if !errors.As(err, &e) || !strings.HasSuffix(err.Error(), "change n_layer < 8") {
 		t.Error(err)
 	}
-	_, err = SeedSpace().With("n_layer > 18", "n_layer < 6").Compile()
+	_, err = PaperSpace().With("n_layer > 18", "n_layer < 6").Compile()
 	if !errors.As(err, &e) || !strings.HasSuffix(err.Error(), "change at least two") {
 		t.Error(err)
 	}
@@ -286,7 +286,7 @@ func TestSampleIsUniform(t *testing.T) {
 }
 
 func TestCompiledIsSafeForConcurrentUse(t *testing.T) {
-	c := compile(t, SeedSpace().With("n_layer == 7", "d_model == 1280", "d_inner == 6016"))
+	c := compile(t, PaperSpace().With("n_layer == 7", "d_model == 1280", "d_inner == 6016"))
 	var wg sync.WaitGroup
 	for i := range 4 {
 		wg.Go(func() {
@@ -318,7 +318,7 @@ constraints:
 
 func TestParseSpace(t *testing.T) {
 	s, err := ParseSpace("s.yaml", []byte(spaceYAML))
-	if err != nil || !reflect.DeepEqual(s, SeedSpace()) {
+	if err != nil || !reflect.DeepEqual(s, PaperSpace()) {
 		t.Fatalf("%+v, %v", s, err)
 	}
 	// The same through every reader and writer that a Space has.
@@ -402,13 +402,13 @@ func FuzzParseSpace(f *testing.F) {
 	})
 }
 
-// BenchmarkEnumerateSeedSpace compiles the seed's space, constraints included,
+// BenchmarkEnumeratePaperSpace compiles the paper's space, constraints included,
 // and goes over all its points.
-func BenchmarkEnumerateSeedSpace(b *testing.B) {
+func BenchmarkEnumeratePaperSpace(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		n := 0
-		for range compile(b, SeedSpace()).Points() {
+		for range compile(b, PaperSpace()).Points() {
 			n++
 		}
 		if n != 20760 {
@@ -418,9 +418,9 @@ func BenchmarkEnumerateSeedSpace(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/146900, "ns/point")
 }
 
-// BenchmarkCountsOfSeedSpace makes a Spec of every point and counts it.
-func BenchmarkCountsOfSeedSpace(b *testing.B) {
-	c := compile(b, SeedSpace())
+// BenchmarkCountsOfPaperSpace makes a Spec of every point and counts it.
+func BenchmarkCountsOfPaperSpace(b *testing.B) {
+	c := compile(b, PaperSpace())
 	b.ReportAllocs()
 	for b.Loop() {
 		for p := range c.Points() {

@@ -17,7 +17,7 @@ type familyDefaults struct {
 }
 
 // families lists what this version lowers. The vocabulary is that of OpenAI's
-// GPT-2 tokenizer; 2048 positions are those of the baseline that seed 001
+// GPT-2 tokenizer; 2048 positions are those of the baseline that the paper
 // compares with (its parameter totals only come out right with them).
 var families = map[Family]familyDefaults{
 	GPT2: {vocab: 50257, positions: 2048},

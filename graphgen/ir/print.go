@@ -11,6 +11,9 @@ import (
 func (g *Graph) Print(w io.Writer) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "graph %s opset %d, %s %d, ir %d\n", g.Name, OpsetONNX, DomainMS, OpsetMS, IRVersion)
+	for _, m := range g.Meta {
+		fmt.Fprintf(&b, "meta   %s = %s\n", m.Key, m.Value)
+	}
 	for _, v := range g.Inputs {
 		fmt.Fprintf(&b, "input  %s %v%v\n", v.Name, v.Type, v.Shape)
 	}

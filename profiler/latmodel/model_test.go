@@ -180,8 +180,8 @@ func TestWeightsByInterval(t *testing.T) {
 		records = append(records, plain.draw(t, 8, arch.Build{}, 0.15, rng)...)
 		a, b := mustFit(t, records, latmodel.Options{}).Predictor(0), mustFit(t, records, latmodel.Options{ByInterval: true}).Predictor(0)
 		for range 20 {
-			pt, _ := seedSpace().Sample(rng)
-			want := plain.ratio(latmodel.TL, seedSpace().Candidate(pt, arch.Build{}), 70)
+			pt, _ := paperSpace().Sample(rng)
+			want := plain.ratio(latmodel.TL, paperSpace().Candidate(pt, arch.Build{}), 70)
 			_, x := a.At(pt)
 			_, y := b.At(pt)
 			plainErr, weighted = plainErr+math.Abs(x/want-1), weighted+math.Abs(y/want-1)

@@ -19,11 +19,11 @@ func TestPredictorAgreesWithPredict(t *testing.T) {
 		p := m.Predictor(0)
 		inside := 0
 		for range 100 {
-			pt, err := seedSpace().Sample(rng)
+			pt, err := paperSpace().Sample(rng)
 			if err != nil {
 				t.Fatal(err)
 			}
-			want, err := m.Predict(seedSpace().Candidate(pt, b))
+			want, err := m.Predict(paperSpace().Candidate(pt, b))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -55,10 +55,10 @@ func TestPredictorAllocatesNothing(t *testing.T) {
 
 var sink float64
 
-// BenchmarkEnumerateSeedSpace predicts every point of the seed's space that its
+// BenchmarkEnumeratePaperSpace predicts every point of the paper's space that its
 // constraints leave, the evaluation of the constraints included, and every one of
 // its 146,900 points without them.
-func BenchmarkEnumerateSeedSpace(b *testing.B) {
+func BenchmarkEnumeratePaperSpace(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	enumerate := func(b *testing.B, s arch.Space, build arch.Build) {
 		p := mustFit(b, plain.draw(b, 24, build, 0.02, rng), latmodel.Options{}).Predictor(0)
@@ -81,10 +81,10 @@ func BenchmarkEnumerateSeedSpace(b *testing.B) {
 		b.ReportMetric(float64(size), "points")
 		b.ReportMetric(float64(points), "predicted")
 	}
-	free := arch.SeedSpace()
+	free := arch.PaperSpace()
 	free.Constraints = nil
-	b.Run("constraints/fp32", func(b *testing.B) { enumerate(b, arch.SeedSpace(), arch.Build{}) })
-	b.Run("constraints/int4", func(b *testing.B) { enumerate(b, arch.SeedSpace(), int4) })
+	b.Run("constraints/fp32", func(b *testing.B) { enumerate(b, arch.PaperSpace(), arch.Build{}) })
+	b.Run("constraints/int4", func(b *testing.B) { enumerate(b, arch.PaperSpace(), int4) })
 	b.Run("all/fp32", func(b *testing.B) { enumerate(b, free, arch.Build{}) })
 	b.Run("all/int4", func(b *testing.B) { enumerate(b, free, int4) })
 }

@@ -12,13 +12,13 @@ import (
 	"lathe/profiler/record"
 )
 
-// seedSpace is the space that is searched, with what the default build asks for.
-var seedSpace = sync.OnceValue(func() *arch.Compiled {
+// paperSpace is the space that is searched, with what the default build asks for.
+var paperSpace = sync.OnceValue(func() *arch.Compiled {
 	more, err := arch.Build{}.SpaceConstraints()
 	if err != nil {
 		panic(err)
 	}
-	c, err := arch.SeedSpace().With(more...).Compile()
+	c, err := arch.PaperSpace().With(more...).Compile()
 	if err != nil {
 		panic(err)
 	}
@@ -92,11 +92,11 @@ func (m truth) draw(tb testing.TB, n int, b arch.Build, noise float64, rng *rand
 	tb.Helper()
 	var out []record.Record
 	for range n {
-		pt, err := seedSpace().Sample(rng)
+		pt, err := paperSpace().Sample(rng)
 		if err != nil {
 			tb.Fatal(err)
 		}
-		out = append(out, m.session(seedSpace().Candidate(pt, b), 12, noise, rng))
+		out = append(out, m.session(paperSpace().Candidate(pt, b), 12, noise, rng))
 	}
 	return out
 }
@@ -128,8 +128,8 @@ func TestTruthIsRecoveredUnderNoise(t *testing.T) {
 		}
 		var worst float64
 		for range 200 {
-			pt, _ := seedSpace().Sample(rng)
-			c := seedSpace().Candidate(pt, b)
+			pt, _ := paperSpace().Sample(rng)
+			c := paperSpace().Candidate(pt, b)
 			p, err := m.Predict(c)
 			if err != nil {
 				t.Fatal(err)

@@ -17,20 +17,19 @@ const driftSamples = 9
 
 // Drift returns by how much the sentinel, the baseline beside which the candidate
 // was timed, changed over the session: the median of its last third of samples
-// over that of its first third, less 1. It looks at prefill steps, decode steps
-// and the requests' time a token (of requests with one token, PL), and returns
-// the change that is furthest from 0; 0 where no series has nine samples.
+// over that of its first third, less 1. It looks at prefill steps, at decode steps
+// and at the requests' time a later token, each of which is one amount of work
+// throughout (a request's PL is not: prompts differ), and returns the change that
+// is furthest from 0; 0 where no series has nine samples.
 func Drift(r Record) float64 {
-	var steps, whole []float64
+	var later []float64
 	for _, q := range r.Requests {
 		if tl, ok := q.Partner.MeanTL(); ok {
-			steps = append(steps, tl)
-		} else {
-			whole = append(whole, float64(q.Partner.PL))
+			later = append(later, tl)
 		}
 	}
 	worst := 0.0
-	for _, series := range [][]float64{partnerNS(r.PL), partnerNS(r.TL), steps, whole} {
+	for _, series := range [][]float64{partnerNS(r.PL), partnerNS(r.TL), later} {
 		if n := len(series); n >= driftSamples {
 			change := stat.Median(series[n-n/3:])/stat.Median(series[:n/3]) - 1
 			if math.Abs(change) > math.Abs(worst) {

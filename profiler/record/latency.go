@@ -29,7 +29,7 @@ func (q Request) LatencyChar() (ns float64, ok bool) {
 }
 
 // LatencyToken returns (PL + (t-1) TL)/t, the time a token, in nanoseconds. It is
-// the form that seed 001 prints, with one n for the tokens and the characters. ok
+// the form that the paper prints, with one n for the tokens and the characters. ok
 // is false where no token was generated.
 func (q Request) LatencyToken() (ns float64, ok bool) {
 	if q.GeneratedTokens <= 0 {

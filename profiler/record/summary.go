@@ -29,7 +29,7 @@ type Summary struct {
 	PL           *Dist    `json:"pl_ms"`            // of steps, or of requests where there are no steps
 	TL           *Dist    `json:"tl_ms"`            // likewise; a request's TL is its mean
 	LatencyChar  *Dist    `json:"latency_char_ms"`  // over the requests that show something
-	LatencyToken *Dist    `json:"latency_token_ms"` // seed 001's form, over the requests that generate something
+	LatencyToken *Dist    `json:"latency_token_ms"` // the paper's form, over the requests that generate something
 	Silent       *Dist    `json:"silent_ms"`        // whole time of the requests that show nothing
 	Ratio        *Ratios  `json:"ratio,omitempty"`  // to the baseline; nil for the baseline itself
 	Drift        float64  `json:"drift"`            // of the baseline over the session, a fraction

@@ -54,7 +54,7 @@ func run(t testing.TB, p *search.Problem, o Options, s search.Settings) *search.
 
 // The front is that of every point, computed in one go.
 func TestExactFront(t *testing.T) {
-	p := problem(t, arch.SeedSpace())
+	p := problem(t, arch.PaperSpace())
 	var all []pareto.Point
 	var at []arch.Point
 	for pt := range p.Space.Points() {
@@ -81,7 +81,7 @@ func TestExactFront(t *testing.T) {
 }
 
 func TestBudgetAndRestart(t *testing.T) {
-	p := problem(t, arch.SeedSpace())
+	p := problem(t, arch.PaperSpace())
 	m, err := New(Options{Chunk: 100})
 	if err != nil {
 		t.Fatal(err)
@@ -109,10 +109,10 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// BenchmarkWholeSpace enumerates the seed's 146,900 points without constraints
-// through the driver, which must be far from the second that the design allows.
+// BenchmarkWholeSpace enumerates the paper's 146,900 points without constraints
+// through the driver, which must be far from the second that it may take.
 func BenchmarkWholeSpace(b *testing.B) {
-	space := arch.SeedSpace()
+	space := arch.PaperSpace()
 	space.Constraints = nil
 	p := problem(b, space)
 	b.ReportAllocs()

@@ -1,5 +1,5 @@
 // Package evolve is Lite-Transformer-Search (Javaheripi et al. 2022), the
-// evolutionary search that seed 001 uses: the first batch is drawn at random;
+// evolutionary search that the paper uses: the first batch is drawn at random;
 // after that the members of the Pareto front are the parents of mutations and
 // crossovers, with some random points mixed in against getting stuck. Whatever
 // breaks a constraint or was seen before is rejected and drawn again. After ten
@@ -47,7 +47,7 @@ type Options struct {
 }
 
 // tries is how often an operator is tried again when its child breaks a
-// constraint or was seen. The seed's constraint on decoder_params leaves one
+// constraint or was seen. The paper's constraint on decoder_params leaves one
 // point in seven, so that 64 tries find nothing new once in ten thousand times,
 // and a try is a few table lookups.
 const tries = 64

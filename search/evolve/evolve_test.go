@@ -15,7 +15,7 @@ import (
 )
 
 func seedProblem(t testing.TB) *search.Problem {
-	space, err := arch.SeedSpace().Compile()
+	space, err := arch.PaperSpace().Compile()
 	if err != nil {
 		t.Fatal(err)
 	}

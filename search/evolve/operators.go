@@ -45,7 +45,7 @@ func (m *Method) mutate(p arch.Point) arch.Point {
 // otherwise uniformly.
 //
 // Note: neighbours refine a front, since latency is smooth in the sizes; uniform
-// values explore. On a smooth latency over the seed's space, shares of 0 to 1 for
+// values explore. On a smooth latency over the paper's space, shares of 0 to 1 for
 // the neighbours differ little: 0.952 to 0.960 of the exact front's hypervolume
 // at 300 evaluations, over 60 seeds, uniform values alone being the lowest.
 func (m *Method) another(values []int, v int) int {

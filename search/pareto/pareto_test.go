@@ -196,7 +196,7 @@ func TestNormalisedProperties(t *testing.T) {
 
 func BenchmarkFront(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 2))
-	points := make([]Point, 146_900) // the seed's space before constraints
+	points := make([]Point, 146_900) // the paper's space before constraints
 	for i := range points {
 		x := rng.Float64()
 		points[i] = Point{i, x, x + 0.1*rng.Float64()}
