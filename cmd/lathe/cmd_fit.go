@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/spf13/cobra"
 
@@ -56,10 +55,9 @@ parameters only.`,
 	return cmd
 }
 
-func fitRow(name string, m *latmodel.Model, n int, acc latmodel.Accuracy) reports.FitRow {
+func fitRow(name string, n int, acc latmodel.Accuracy) reports.FitRow {
 	return reports.FitRow{
 		Target: name, N: n, MAPE: acc.MAPE, Max: acc.MaxError, Within10: acc.Within10, Spearman: acc.Spearman,
-		Coverage: math.NaN(), Level: m.IntervalLevel(),
 	}
 }
 
@@ -68,8 +66,8 @@ func (a *app) printFit(m *latmodel.Model) error {
 	var rows []reports.FitRow
 	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
 		cv := m.CV(t)
-		rows = append(rows, fitRow(string(t), m, cv.Candidates, cv.Model))
-		rows = append(rows, fitRow(string(t)+" by decoder_params alone", m, cv.Candidates, cv.Naive))
+		rows = append(rows, fitRow(string(t), cv.Candidates, cv.Model))
+		rows = append(rows, fitRow(string(t)+" by decoder_params alone", cv.Candidates, cv.Naive))
 	}
 	pl, tl := baselineMS(m)
 	fmt.Fprintf(a.stdout, "Latency model of build %q beside %s: %d candidates, PL of %d tokens (baseline %.1f ms), TL with %d in the cache (baseline %.2f ms)\n\n",
