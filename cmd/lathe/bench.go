@@ -151,7 +151,7 @@ func (b *bench) stored(ctx context.Context, c arch.Candidate) (record.Record, bo
 	for i := len(all) - 1; i >= 0; i-- {
 		if r := all[i]; len(r.PL) >= b.plan.PLPairs && len(r.TL) >= b.plan.TLPairs &&
 			r.PL[0].Len == b.plan.PromptTokens && r.TL[0].Len == b.plan.PromptTokens {
-			_ = r
+			return r, true, err
 		}
 	}
 	return record.Record{}, false, err

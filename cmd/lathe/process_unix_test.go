@@ -1,0 +1,353 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"lathe/profiler/store"
+)
+
+// These tests run real processes on a real store and stop them at moments that
+// the store itself tells, not the clock.
+
+// process is one run of the program.
+type process struct {
+	cmd    *exec.Cmd
+	stderr lockedBuffer
+	done   chan struct{}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+// project is a folder with a tiny configuration.
+func project(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, configFile), []byte(tiny), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func start(t *testing.T, dir string, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command("lathe", args...), done: make(chan struct{})}
+	p.cmd.Dir, p.cmd.Env, p.cmd.Stderr = dir, environment(t), &p.stderr
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		p.cmd.Wait()
+		close(p.done)
+	}()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		<-p.done
+	})
+	return p
+}
+
+func (p *process) ended() bool {
+	select {
+	case <-p.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// code waits for the end and returns the exit status, -1 after a signal.
+func (p *process) code() int {
+	<-p.done
+	return p.cmd.ProcessState.ExitCode()
+}
+
+// finish runs the program to its end, which must be a good one.
+func finish(t *testing.T, dir string, args ...string) {
+	t.Helper()
+	if p := start(t, dir, args...); p.code() != exitOK {
+		t.Fatalf("lathe %s: exit status %d\n%s", strings.Join(args, " "), p.code(), p.stderr.String())
+	}
+}
+
+// hold waits until a table of the store has n rows, and from then on lets nobody
+// commit to it, until release. It reports whether the process was then still at
+// work; inCommit also waits until it is in the middle of its next change.
+func hold(t *testing.T, p *process, path, table string, n int, inCommit bool) (release func(), atWork bool) {
+	t.Helper()
+	ctx := context.Background()
+	for !exists(path) && !p.ended() {
+		time.Sleep(time.Millisecond)
+	}
+	db, err := sql.Open("sqlite", "file:"+path+"?mode=ro&_pragma=busy_timeout(10000)")
+	if err != nil {
+		t.Fatal(err)
+	}
+	db.SetMaxOpenConns(1)
+	for !p.ended() {
+		// A transaction that has read keeps writers from committing. The row count
+		// and the hold are one step, so that the process cannot get away between.
+		tx, err := db.BeginTx(ctx, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var have int
+		if err := tx.QueryRow(`SELECT count(*) FROM ` + table).Scan(&have); err != nil {
+			t.Fatal(err)
+		}
+		if have < n {
+			tx.Rollback()
+			time.Sleep(time.Millisecond)
+			continue
+		}
+		release = func() {
+			tx.Rollback()
+			db.Close()
+		}
+		for inCommit && !exists(path+"-journal") && !p.ended() {
+			time.Sleep(time.Millisecond)
+		}
+		return release, !p.ended()
+	}
+	db.Close()
+	return func() {}, false
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
+// kill is kill -9 at a moment that hold finds.
+func kill(t *testing.T, p *process, path, table string, n int, inCommit bool) (midway bool) {
+	t.Helper()
+	release, midway := hold(t, p, path, table, n, inCommit)
+	p.cmd.Process.Kill()
+	<-p.done
+	release()
+	return midway
+}
+
+func openStore(t *testing.T, path string, o store.Options) *store.Store {
+	t.Helper()
+	s, err := store.Open(t.Context(), path, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+// lastFront returns the last front of a store without the ID of its search.
+func lastFront(t *testing.T, s *store.Store) string {
+	t.Helper()
+	last, err := s.LatestSearch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fronts, err := s.Fronts(t.Context(), last.ID)
+	if err != nil || len(fronts) == 0 {
+		t.Fatalf("%d fronts of search %s: %v", len(fronts), last.ID, err)
+	}
+	var body frontBody
+	if err := json.Unmarshal(fronts[len(fronts)-1].Body, &body); err != nil {
+		t.Fatal(err)
+	}
+	body.Search = ""
+	b, err := json.MarshalIndent(body, "", " ")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// measuredOnce checks that no candidate was measured twice, and returns how many
+// were.
+func measuredOnce(t *testing.T, s *store.Store) int {
+	t.Helper()
+	records, err := s.Records(t.Context(), store.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := map[string]int{}
+	for _, r := range records {
+		if times[r.Candidate.Hash()]++; times[r.Candidate.Hash()] == 2 {
+			t.Errorf("%s was measured twice", r.Candidate.Name())
+		}
+	}
+	return len(records)
+}
+
+// unbroken runs the same search on a fresh store that has the same measurements,
+// and checks that it ends with the same front and measures nothing.
+func unbroken(t *testing.T, broken *store.Store, args ...string) {
+	t.Helper()
+	var records bytes.Buffer
+	n, err := broken.ExportRecords(t.Context(), &records, store.Query{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := project(t)
+	fresh := openStore(t, filepath.Join(dir, "lathe.db"), store.Options{})
+	if _, err := fresh.Import(t.Context(), &records); err != nil {
+		t.Fatal(err)
+	}
+	finish(t, dir, args...)
+	if got := measuredOnce(t, fresh); got != n {
+		t.Errorf("the unbroken search measured %d candidates that the broken one had not", got-n)
+	}
+	if got, want := lastFront(t, broken), lastFront(t, fresh); got != want {
+		t.Errorf("the broken search ended with\n%s\nthe unbroken one with\n%s", got, want)
+	}
+}
+
+// A search is killed (SIGKILL) again and again, and resumed each time.
+func TestKilledSearchEndsAsTheUnbrokenOne(t *testing.T) {
+	for _, s := range []struct {
+		name  string
+		args  []string
+		table string // whose rows say how far the search is
+		kills []int  // at so many of them
+	}{
+		{"measure", []string{"--by", "measure", "--method", "evolve"}, "entries", []int{1, 2, 5, 6, 12, 20}},
+		{"enumerate", []string{"--by", "measure", "--evaluations", "24"}, "records", []int{1, 9, 23}},
+		{"model", []string{"--method", "evolve"}, "records", []int{1, 2, 8, 19}},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			dir := project(t)
+			path := filepath.Join(dir, "lathe.db")
+			args := append([]string{"search", "--seed", "5"}, s.args...)
+			midway := 0
+			next := args
+			for i, n := range s.kills {
+				if kill(t, start(t, dir, next...), path, s.table, n, i%2 == 1) {
+					midway++
+				}
+				next = []string{"search", "--resume"}
+			}
+			// The processes may be slow to be seen, but not all of them.
+			if midway < len(s.kills)/2 {
+				t.Errorf("%d of %d searches were killed before their end", midway, len(s.kills))
+			}
+			finish(t, dir, next...)
+			broken := openStore(t, path, store.Options{})
+			n := measuredOnce(t, broken)
+			if n < 20 {
+				t.Errorf("%d candidates were measured, which is hardly a search", n)
+			}
+			t.Logf("killed %d times before the end, %d candidates measured", midway, n)
+			unbroken(t, broken, args...)
+			finish(t, dir, "search", "--resume") // ended, it ends the same again
+			unbroken(t, broken, args...)
+		})
+	}
+}
+
+// The first Ctrl-C drains: the measurement under way is kept, and the search can
+// be resumed. The second ends the process at once.
+func TestInterrupted(t *testing.T) {
+	t.Parallel()
+	dir := project(t)
+	path := filepath.Join(dir, "lathe.db")
+	args := []string{"search", "--seed", "5", "--by", "measure", "--method", "evolve"}
+	interrupt := func(p *process, times int) {
+		for i := range times {
+			if err := p.cmd.Process.Signal(os.Interrupt); err != nil {
+				t.Fatal(err)
+			}
+			for i == 0 && !strings.Contains(p.stderr.String(), "once more to stop at once") && !p.ended() {
+				time.Sleep(time.Millisecond)
+			}
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		args   []string
+		rows   int
+		signal int
+	}{
+		{"once", args, 4, 1},
+		{"twice", []string{"search", "--resume"}, 10, 2},
+	} {
+		p := start(t, dir, c.args...)
+		release, atWork := hold(t, p, path, "entries", c.rows, true)
+		interrupt(p, c.signal)
+		if c.signal == 2 {
+			<-p.done // while the store is held: it waits for nothing
+		}
+		release()
+		if !atWork {
+			t.Fatalf("%s: the search had ended: %s", c.name, p.stderr.String())
+		}
+		if p.code() != exitFailure {
+			t.Errorf("%s: exit status %d, want %d\n%s", c.name, p.code(), exitFailure, p.stderr.String())
+		}
+		if told := strings.Contains(p.stderr.String(), "what was measured before is in the store"); told != (c.signal == 1) {
+			t.Errorf("%s: stderr %q", c.name, p.stderr.String())
+		}
+	}
+	finish(t, dir, "search", "--resume")
+	broken := openStore(t, path, store.Options{})
+	measuredOnce(t, broken)
+	unbroken(t, broken, args...)
+}
+
+// Two searches on one store: the second names the first, and changes nothing.
+func TestTwoSearches(t *testing.T) {
+	t.Parallel()
+	dir := project(t)
+	path := filepath.Join(dir, "lathe.db")
+	// Long enough to be there still, whatever else the machine does.
+	first := start(t, dir, "search", "--by", "measure", "--tl-pairs", "20000")
+	release, atWork := hold(t, first, path, "entries", 1, false)
+	release()
+	if !atWork {
+		t.Fatalf("the first search ended: %s", first.stderr.String())
+	}
+	for _, args := range [][]string{{"search"}, {"search", "--resume"}} {
+		second := start(t, dir, args...)
+		want := fmt.Sprintf("lathe: store: lathe.db: in use: process %d runs a search on it", first.cmd.Process.Pid)
+		if second.code() != exitFailure || !strings.Contains(second.stderr.String(), want) {
+			t.Errorf("lathe %v: exit status %d, %q, want %q", args, second.code(), second.stderr.String(), want)
+		}
+	}
+	finish(t, dir, "measure", "gpt2-l1-d32-f64-h2-v300-p256") // needs no lock
+	if first.ended() {
+		t.Fatalf("the first search ended: %s", first.stderr.String())
+	}
+	first.cmd.Process.Signal(syscall.SIGKILL)
+	<-first.done
+	searches, err := openStore(t, path, store.Options{}).Searches(t.Context())
+	if err != nil || len(searches) != 1 {
+		t.Errorf("%d searches were begun, %v", len(searches), err)
+	}
+}
