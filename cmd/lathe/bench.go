@@ -63,6 +63,15 @@ func (b *bench) close() error {
 	return b.baseline.close()
 }
 
+// candidateError is what went wrong with one candidate.
+type candidateError struct {
+	candidate arch.Candidate
+	err       error
+}
+
+func (e *candidateError) Error() string { return e.candidate.Name() + ": " + e.err.Error() }
+func (e *candidateError) Unwrap() error { return e.err }
+
 // measure times candidates together beside the baseline, and stores the records.
 // When ctx is done, a session of steps is still finished and kept, since it takes
 // seconds; one of requests, which may take minutes, is dropped.
@@ -79,7 +88,7 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 	for _, c := range cands {
 		s, err := b.a.open(ctx, c, b.plan)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Name(), err)
+			return nil, &candidateError{c, err}
 		}
 		opened = append(opened, s)
 		sessions = append(sessions, profiler.Sequence(s.model))

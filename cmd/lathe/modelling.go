@@ -11,6 +11,7 @@ import (
 	"lathe/profiler/latmodel"
 	"lathe/profiler/record"
 	"lathe/profiler/store"
+	"lathe/runtime/ort"
 	"lathe/search"
 )
 
@@ -60,6 +61,10 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 	bar := a.bar(int64(100*len(points)), "measuring candidates", false)
 	for i, pt := range points {
 		_, fresh, err := sm.get(ctx, p.Candidate(pt), func(share float64) { bar.Set(100*i + int(100*share)) })
+		if why := cannotRun(err); why != "" {
+			a.note("warning: %s", why)
+			continue
+		}
 		if err != nil {
 			return measured, err
 		}
@@ -69,6 +74,18 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 		bar.Set(100 * (i + 1))
 	}
 	return measured, nil
+}
+
+// cannotRun is why a candidate, once its baseline is open, has no time: the
+// library refused its graph or failed to run it, for want of memory above all.
+// That is a result, and not the end of a search; "" is any other error, or none.
+func cannotRun(err error) string {
+	var failed *candidateError
+	var lib *ort.Error
+	if errors.As(err, &failed) && errors.As(err, &lib) {
+		return err.Error()
+	}
+	return ""
 }
 
 // fit fits a model to all that the store has for the setup, and stores it.
@@ -186,6 +203,12 @@ func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, em
 			return err
 		}
 		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), nil)
+		if why := cannotRun(err); why != "" {
+			if err := emit(search.Evaluation{Point: pt, Source: search.Measured, Dropped: why}); err != nil {
+				return err
+			}
+			continue
+		}
 		if err != nil {
 			return err
 		}
