@@ -89,7 +89,7 @@ func (l *loaded) walk(n *yaml.Node, prefix string) error {
 				return err
 			}
 		default:
-			return l.errorf(k, "unknown key %q: %s", key, meant(key, knownKeys(), childrenOf(prefix)))
+			return l.errorf(k, "unknown key %q: %s", key, meantKey(prefix, k.Value))
 		}
 		seen[key] = true
 	}
@@ -100,12 +100,25 @@ func (l *loaded) errorf(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("configuration: %s:%d: %s", l.file, max(1, n.Line), fmt.Sprintf(format, args...))
 }
 
-// meant suggests the nearest known word, or all of those that there are.
-func meant(word string, known, all []string) string {
+// meant suggests the nearest known word, or all of them.
+func meant(word string, known []string) string {
 	if n := arch.Nearest(word, known); n != "" {
 		return fmt.Sprintf("did you mean %s?", n)
 	}
-	return "known are " + strings.Join(all, ", ")
+	return "known are " + strings.Join(known, ", ")
+}
+
+// meantKey suggests the nearest name below prefix, or the same one elsewhere.
+func meantKey(prefix, name string) string {
+	if n := arch.Nearest(name, childrenOf(prefix)); n != "" {
+		return fmt.Sprintf("did you mean %s%s?", prefix, n)
+	}
+	for _, k := range knownKeys() {
+		if strings.HasSuffix(k, "."+name) {
+			return fmt.Sprintf("did you mean %s?", k)
+		}
+	}
+	return "known are " + strings.Join(childrenOf(prefix), ", ")
 }
 
 // childrenOf are the keys right below a prefix.

@@ -102,7 +102,7 @@ func unknownCommand(root *cobra.Command, name string) error {
 			known = append(known, c.Name())
 		}
 	}
-	return badInput(fmt.Errorf("unknown command %q: %s", name, meant(name, known, known)))
+	return badInput(fmt.Errorf("unknown command %q: %s", name, meant(name, known)))
 }
 
 // helpCommand is cobra's, but that it fails for a command that is not there and
