@@ -67,11 +67,17 @@ func environment(t testing.TB) []string {
 	return env
 }
 
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
+
 func TestScripts(t *testing.T) {
 	l, err := library()
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Parallel()
 	testscript.Run(t, testscript.Params{
 		Dir: filepath.Join("testdata", "script"),
 		Setup: func(e *testscript.Env) error {

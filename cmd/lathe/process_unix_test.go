@@ -141,11 +141,6 @@ func hold(t *testing.T, p *process, path, table string, n int, inCommit bool) (r
 	return func() {}, false
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 // kill is kill -9 at a moment that hold finds.
 func kill(t *testing.T, p *process, path, table string, n int, inCommit bool) (midway bool) {
 	t.Helper()
