@@ -54,7 +54,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	case err == nil:
 		return exitOK
 	case errors.Is(err, context.Canceled):
-		fmt.Fprintln(stderr, "lathe: interrupted; what was measured before is in the store")
+		kept := ""
+		if a.opened.store != nil {
+			kept = "; what was measured before is in the store"
+		}
+		fmt.Fprintln(stderr, "lathe: interrupted"+kept)
 		return exitFailure
 	}
 	fmt.Fprintln(stderr, "lathe:", err)

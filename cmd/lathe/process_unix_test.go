@@ -316,6 +316,24 @@ func TestInterrupted(t *testing.T) {
 	unbroken(t, broken, args...)
 }
 
+// An interrupted emit leaves neither a model nor a part of one.
+func TestInterruptedEmit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := start(t, dir, "emit", "gpt2-l12-d1024-f4096-h16", "-o", "out", "--no-run")
+	for parts := 0; parts == 0 && !p.ended(); time.Sleep(time.Millisecond) {
+		entries, _ := os.ReadDir(filepath.Join(dir, "out"))
+		parts = len(entries)
+	}
+	p.cmd.Process.Signal(os.Interrupt) // seconds before its end
+	if p.code() != exitFailure || !strings.HasSuffix(p.stderr.String(), "lathe: interrupted\n") {
+		t.Fatalf("exit status %d\n%s", p.code(), p.stderr.String())
+	}
+	if left, err := os.ReadDir(filepath.Join(dir, "out")); err != nil || len(left) > 0 {
+		t.Errorf("it left %v, %v", left, err)
+	}
+}
+
 // Two searches on one store: the second names the first, and changes nothing.
 func TestTwoSearches(t *testing.T) {
 	t.Parallel()
