@@ -2,6 +2,7 @@ package profiler
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"lathe/profiler/record"
@@ -18,12 +19,7 @@ const (
 
 // warmUp runs every side until its times are stable.
 func (l *loop) warmUp(ctx context.Context, plan Plan) error {
-	prompt := plan.PromptTokens
-	if plan.blocks() == 0 {
-		for _, r := range plan.requests() {
-			prompt = max(prompt, r.PromptTokens)
-		}
-	}
+	prompt := slices.Max(plan.PromptLens()) // the longest, or its first run would be a timed one
 	steps := min(warmupSteps, len(l.ids)-prompt)
 	for i := range l.sides {
 		start := time.Now()

@@ -173,14 +173,21 @@ type loop struct {
 	sides       []Session
 	rng         *rand.Rand
 	order       []int   // the sides' order within a block
+	reverse     bool    // the next block's order is this one's reversed
 	ids         []int64 // tokens fed, by position
 	out         []Timed
 	done, total int
 	progress    func(float64)
 }
 
-// shuffle draws the order of the next block.
+// shuffle draws the order of the next block; every second block has the order of
+// the one before reversed, so that each side runs before each other in just half
+// of them: who runs first is not quite as fast.
 func (l *loop) shuffle() {
+	if l.reverse = !l.reverse; !l.reverse {
+		slices.Reverse(l.order)
+		return
+	}
 	for i := range l.order {
 		l.order[i] = i
 	}
@@ -207,11 +214,25 @@ func (l *loop) tick() {
 	}
 }
 
+// SideError is a run that failed.
+type SideError struct {
+	Side int // 0 is the baseline, i+1 the candidate i
+	Err  error
+}
+
+func (e *SideError) Error() string { return e.Err.Error() }
+func (e *SideError) Unwrap() error { return e.Err }
+
 // run is the timed region.
-func run(s Session) (ns int64, err error) {
+func (l *loop) run(side int) (ns int64, err error) {
+	s := l.sides[side]
 	start := time.Now()
 	err = s.Run()
-	return int64(time.Since(start)), err
+	ns = int64(time.Since(start))
+	if err != nil {
+		return ns, &SideError{side, err}
+	}
+	return ns, nil
 }
 
 // prefill and step prepare, then time.
@@ -221,7 +242,7 @@ func (l *loop) prefill(side, n int) (int64, error) {
 	if err := s.PreparePrefill(l.ids[:n]); err != nil {
 		return 0, err
 	}
-	return run(s)
+	return l.run(side)
 }
 
 func (l *loop) step(side, past int) (int64, error) {
@@ -229,5 +250,5 @@ func (l *loop) step(side, past int) (int64, error) {
 	if err := s.PrepareStep(l.ids[past]); err != nil {
 		return 0, err
 	}
-	return run(s)
+	return l.run(side)
 }

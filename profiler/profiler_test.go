@@ -143,8 +143,8 @@ func TestOrderIsRandomWithinBlocks(t *testing.T) {
 			first++
 		}
 	}
-	if first < 150 || first > 250 {
-		t.Errorf("the baseline came first in %d of 400 blocks", first)
+	if first != 200 {
+		t.Errorf("the baseline came first in %d of 400 blocks, want half", first)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestARunThatFailsEndsTheTiming(t *testing.T) {
 	_, base, cands := sides(1)
 	broken := errors.New("broken")
 	cands[0].(*fake).fail = broken
-	if _, err := Time(context.Background(), base, cands, testPlan, 9, rand.New(rand.NewPCG(5, 5)), nil); !errors.Is(err, broken) {
+	if _, err := Time(context.Background(), base, cands, testPlan, 9, rand.New(rand.NewPCG(5, 5)), nil); !errors.Is(err, broken) || !errors.As(err, new(*SideError)) {
 		t.Errorf("got %v", err)
 	}
 }

@@ -75,7 +75,7 @@ func shorten(s string) string {
 func Nearest(word string, known []string) string {
 	best, bestDist := "", max(1, len(word)/3)+1
 	for _, k := range known {
-		if d := editDistance(strings.ToLower(word), strings.ToLower(k)); d < bestDist {
+		if d := EditDistance(strings.ToLower(word), strings.ToLower(k)); d < bestDist {
 			best, bestDist = k, d
 		}
 	}
@@ -94,9 +94,9 @@ func didYouMean(word string, known []string) string {
 	return all
 }
 
-// editDistance is the Levenshtein distance in bytes, cut short for words that
+// EditDistance is the Levenshtein distance in bytes, cut short for words that
 // are too long to be a misspelling of anything here.
-func editDistance(a, b string) int {
+func EditDistance(a, b string) int {
 	const most = 64
 	if len(a) > most || len(b) > most {
 		return most

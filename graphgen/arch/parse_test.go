@@ -141,7 +141,7 @@ func TestNearest(t *testing.T) {
 	if got := Nearest("LATHE_SED", []string{"LATHE_STORE", "LATHE_SEED"}); got != "LATHE_SEED" {
 		t.Errorf("nearest of capitals: %q", got)
 	}
-	if d := editDistance("kitten", "sitting"); d != 3 {
+	if d := EditDistance("kitten", "sitting"); d != 3 {
 		t.Errorf("distance %d", d)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"strconv"
 	"strings"
+
+	"lathe/graphgen/arch"
 )
 
 // checkFields walks the valid JSON b beside the type that it is to be read into,
@@ -123,7 +125,7 @@ func nearest(key string, names []string) string {
 	}
 	key = strings.ToLower(key)
 	for _, name := range names {
-		d := distance(key, name)
+		d := arch.EditDistance(key, name)
 		if len(key) > 1 && (strings.HasPrefix(name, key) || strings.HasPrefix(key, name)) {
 			d = min(d, 1)
 		}
@@ -132,24 +134,4 @@ func nearest(key string, names []string) string {
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's, by the two-row dynamic programme.
-func distance(a, b string) int {
-	prev, cur := make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range prev {
-		prev[j] = j
-	}
-	for i := range len(a) {
-		cur[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			cur[j+1] = min(prev[j]+cost, prev[j+1]+1, cur[j]+1)
-		}
-		prev, cur = cur, prev
-	}
-	return prev[len(b)]
 }

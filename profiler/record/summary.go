@@ -57,7 +57,7 @@ type Dist struct {
 
 // Ratios compares the candidate with the baseline: under 1 is faster.
 type Ratios struct {
-	PL             *MedianRatio   `json:"pl"` // of paired steps and requests together
+	PL             *MedianRatio   `json:"pl"` // of steps, or of requests where there are no steps
 	TL             *MedianRatio   `json:"tl"`
 	LatencyCharP95 *QuantileRatio `json:"latency_char_p95"`
 }
@@ -89,9 +89,7 @@ func Summarize(r Record, o Options) Summary {
 	s.Candidate = r.Candidate.Name()
 	doubts := newDoubts(s.Warnings)
 
-	plOwn, plPartner := ownNS(r.PL), partnerNS(r.PL)
-	tlOwn, tlPartner := ownNS(r.TL), partnerNS(r.TL)
-	var charOwn, charPartner []float64
+	var plOwn, plPartner, tlOwn, tlPartner, charOwn, charPartner []float64
 	unequal := 0
 	for _, p := range r.Requests {
 		plOwn, plPartner = append(plOwn, float64(p.Own.PL)), append(plPartner, float64(p.Partner.PL))
@@ -108,6 +106,14 @@ func Summarize(r Record, o Options) Summary {
 		if okA != okB {
 			unequal++
 		}
+	}
+	// As with the times: steps are of one size, requests of many, and a ratio
+	// depends on the size.
+	if len(r.PL) > 0 {
+		plOwn, plPartner = ownNS(r.PL), partnerNS(r.PL)
+	}
+	if len(r.TL) > 0 {
+		tlOwn, tlPartner = ownNS(r.TL), partnerNS(r.TL)
 	}
 	s.Ratio = &Ratios{
 		PL: medianRatio("ratio.pl", plOwn, plPartner, o, doubts),
@@ -126,14 +132,27 @@ func Summarize(r Record, o Options) Summary {
 }
 
 // SummarizeBaseline computes what records say of the baseline that they share:
-// the partner's samples of all of them, pooled in order. It returns the zero
-// Summary of no records.
+// the partner's samples of all of them, pooled in order; records of candidates that
+// were timed together, in one session, have the same samples, which count once.
+// It returns the zero Summary of no records.
 func SummarizeBaseline(records []Record, o Options) Summary {
 	if len(records) == 0 {
 		return Summary{}
 	}
+	type session struct {
+		began int64
+		seed  uint64
+	}
+	seen := map[session]bool{}
+	var once []Record
+	for _, r := range records {
+		if k := (session{r.Time.UnixNano(), r.Seed}); !seen[k] {
+			seen[k] = true
+			once = append(once, r)
+		}
+	}
 	partner := func(p RequestPair) Request { return p.Partner }
-	s := summarizeSide(records, o.forSeed(records[0].Seed), partner, partnerNS)
+	s := summarizeSide(once, o.forSeed(records[0].Seed), partner, partnerNS)
 	s.Candidate = records[0].Baseline.Name()
 	return s
 }
@@ -189,20 +208,22 @@ func summarizeSide(records []Record, o Options, request func(RequestPair) Reques
 		tl = requestTL
 	}
 	var short []string
-	dist := func(name string, ns []float64) *Dist {
+	// A claim is P95 of requests; of steps of one size it is there for those who
+	// take enough of them, and its interval is missing without further words.
+	dist := func(name string, ns []float64, claim bool) *Dist {
 		if len(ns) == 0 {
 			return nil
 		}
 		const ms = 1e6 // ns
 		est := stat.QuantileCI(ns, 0.95, o.Level)
-		if !est.CI.Finite() {
+		if claim && !est.CI.Finite() {
 			short = append(short, fmt.Sprintf("%s (%d)", name, est.N))
 		}
 		return &Dist{est.N, stat.Quantile(ns, 0.5) / ms, est.Value / ms, finite(stat.Interval{Low: est.CI.Low / ms, High: est.CI.High / ms})}
 	}
-	s.PL, s.TL = dist("pl", pl), dist("tl", tl)
-	s.LatencyChar, s.LatencyToken = dist("latency_char", char), dist("latency_token", token)
-	s.Silent = dist("silent", silent)
+	s.PL, s.TL = dist("pl", pl, false), dist("tl", tl, false)
+	s.LatencyChar, s.LatencyToken = dist("latency_char", char, true), dist("latency_token", token, true)
+	s.Silent = dist("silent", silent, true)
 	if len(short) > 0 {
 		doubts.addf("too few samples for a %g %% interval of P95, which takes %d: %s",
 			100*o.Level, stat.MinSamples(0.95, o.Level), strings.Join(short, ", "))

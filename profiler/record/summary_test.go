@@ -5,6 +5,7 @@ import (
 	"math"
 	"strings"
 	"testing"
+	"time"
 
 	"lathe/profiler/stat"
 
@@ -89,7 +90,13 @@ func TestSummarizeRequests(t *testing.T) {
 	if got := s.Ratio.LatencyCharP95; got.N != 99 || got.Value < 0.5 || got.Value > 0.82 || !got.CI.Contains(got.Value) {
 		t.Errorf("ratio.latency_char_p95 %+v", got)
 	}
-	base := SummarizeBaseline([]Record{r, r}, Options{})
+	// Records of one session have the baseline's samples in common: they count once.
+	if base := SummarizeBaseline([]Record{r, r}, Options{}); base.Samples.Requests != 100 {
+		t.Errorf("baseline of one session: %+v", base)
+	}
+	later := r
+	later.Time = r.Time.Add(time.Second)
+	base := SummarizeBaseline([]Record{r, later}, Options{})
 	if base.Ratio != nil || base.Candidate != r.Baseline.Name() || base.Samples.Requests != 200 {
 		t.Errorf("baseline %+v", base)
 	}
@@ -106,9 +113,9 @@ func TestSummarizeFewSamples(t *testing.T) {
 	s := Summarize(r, Options{})
 	want := []string{
 		"noisy",
-		"too few samples for a 95 % interval of P95, which takes 72: pl (1), tl (1), latency_char (1), latency_token (2), silent (1)",
-		"ratio.pl: 3 samples give no 95 % interval of the 0.5 quantile with two ends, which takes 6",
-		"ratio.tl: 2 samples give no 95 % interval of the 0.5 quantile with two ends, which takes 6",
+		"too few samples for a 95 % interval of P95, which takes 72: latency_char (1), latency_token (2), silent (1)",
+		"ratio.pl: 1 samples give no 95 % interval of the 0.5 quantile with two ends, which takes 6",
+		"ratio.tl: 1 samples give no 95 % interval of the 0.5 quantile with two ends, which takes 6",
 		"ratio.latency_char_p95: 1 samples give no 95 % interval of the 0.95 quantile with two ends, which takes 72",
 	}
 	if diff := cmp.Diff(want, s.Warnings); diff != "" {
@@ -164,6 +171,7 @@ func TestSummarizeDoubts(t *testing.T) {
 		t.Errorf("%+v", s)
 	}
 	other := r
+	other.Time = r.Time.Add(time.Second)
 	other.Binding = Copied
 	other.Host.Kernel = "x"
 	if s := SummarizeBaseline([]Record{r, other}, Options{}); !strings.Contains(strings.Join(s.Warnings, "\n"), "different hosts") || !strings.Contains(strings.Join(s.Warnings, "\n"), "buffers are pooled") {

@@ -209,13 +209,9 @@ func (s *Session) Close() error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var before map[string]bool
-	if s.opts.ProfilePrefix != "" {
-		before = map[string]bool{}
-	}
 	err := s.s.Destroy()
 	s.s = nil
-	if before != nil {
+	if s.opts.ProfilePrefix != "" {
 		s.profile = newestProfile(s.opts.ProfilePrefix)
 	}
 	if err != nil {
