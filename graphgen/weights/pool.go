@@ -23,7 +23,8 @@ import (
 // bytes, or the processor's cache would flatter the timings. All three hold.
 //
 // Every block of a file is a function of its index, so a file can grow without
-// being made again, and be checked.
+// being made again. A manifest beside it has the sums of its blocks; a file that
+// somebody touched is compared with it.
 //
 // Note: one file with a zone for each kind was rejected: the zones would have to
 // be sized before the largest candidate is known.
@@ -65,8 +66,8 @@ func OpenPool(ctx context.Context, dir string, need Need, progress func(done, to
 		return nil, fmt.Errorf("weights: the pool's folder: %w (cache_dir sets another)", err)
 	}
 	p := &Pool{dir: dir}
-	if ok, err := p.holds(need); ok || err != nil {
-		return p, err
+	if p.untouched(need) {
+		return p, nil
 	}
 	lock := flock.New(filepath.Join(dir, "pool.lock"))
 	if _, err := lock.TryLockContext(ctx, lockRetry); err != nil {
@@ -90,21 +91,24 @@ func (p *Pool) Hash() string {
 
 func (p *Pool) path(k poolKind) string { return filepath.Join(p.dir, k.file()) }
 
-// holds checks every file's size and samples its contents.
-func (p *Pool) holds(need Need) (bool, error) {
+// untouched reports whether every file is as its manifest says and large enough:
+// the usual case, which takes no lock.
+func (p *Pool) untouched(need Need) bool {
 	for k := range need {
 		if need[k] == 0 {
 			continue
 		}
-		size, err := p.check(poolKind(k))
-		if err != nil {
-			return false, err
+		path := p.path(poolKind(k))
+		st, err := os.Stat(path)
+		if err != nil || st.Size() < need[k] {
+			return false
 		}
-		if size < need[k] {
-			return false, nil
+		m, err := readManifest(path)
+		if err != nil || m.Size != st.Size() || m.ModTime != st.ModTime().UnixNano() {
+			return false
 		}
 	}
-	return true, nil
+	return true
 }
 
 // Placer places a graph's parameters in the pool, each kind from its file's

@@ -1,11 +1,13 @@
 package weights
 
 import (
-	"bytes"
 	"context"
 	"encoding/binary"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
+	"io"
 	"io/fs"
 	"math"
 	"math/rand/v2"
@@ -71,43 +73,103 @@ func (k poolKind) fill(b []byte, i int64) {
 	}
 }
 
-// check returns how many bytes of the kind's file are whole blocks, 0 if there
-// is no file, having compared the beginnings of some blocks, the first and the
-// last among them, with what they must be.
+// manifest says what a pool file held when it was last written: it stands beside
+// the file, and is written after it.
+type manifest struct {
+	Size    int64    `json:"size"`
+	ModTime int64    `json:"mod_time_ns"`
+	Sums    []uint32 `json:"crc32c"` // of each block
+}
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// check returns how many bytes of the kind's file may be used, 0 if there is none.
+// A file that was not touched since its manifest was written is taken as it is;
+// another one is read whole and compared, block by block. What is beyond the
+// manifest's size is an interrupted growth, and counts as not there.
 func (p *Pool) check(k poolKind) (int64, error) {
-	f, err := os.Open(p.path(k))
+	path := p.path(k)
+	st, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
 	}
 	if err != nil {
 		return 0, fmt.Errorf("weights: %w", err)
 	}
-	defer f.Close()
-	st, err := f.Stat()
+	m, err := readManifest(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil // a first growth that was interrupted
+	}
+	if err != nil {
+		return 0, err
+	}
+	if st.Size() == m.Size && st.ModTime().UnixNano() == m.ModTime {
+		return m.Size, nil
+	}
+	good, err := verify(path, m)
+	if err != nil {
+		return 0, err
+	}
+	if good == m.Size && st.Size() == m.Size { // whole, only touched
+		m.ModTime = st.ModTime().UnixNano()
+		return good, writeManifest(path, m)
+	}
+	return good, nil
+}
+
+func manifestPath(path string) string { return path + ".json" }
+
+func readManifest(path string) (*manifest, error) {
+	b, err := os.ReadFile(manifestPath(path))
+	if err != nil {
+		return nil, fmt.Errorf("weights: %w", err)
+	}
+	m := new(manifest)
+	if err := json.Unmarshal(b, m); err != nil || m.Size != int64(len(m.Sums))*poolBlock {
+		return nil, fmt.Errorf("weights: %s: %w: delete it and %s, and they are made again", manifestPath(path), ErrCorruptPool, path)
+	}
+	return m, nil
+}
+
+func writeManifest(path string, m *manifest) error {
+	b, err := json.Marshal(m)
+	if err != nil {
+		return err
+	}
+	tmp := manifestPath(path) + ".tmp" // the pool's lock is held
+	if err := os.WriteFile(tmp, b, 0o644); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	if err := os.Rename(tmp, manifestPath(path)); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	return nil
+}
+
+// verify returns how many bytes from the start are what the manifest says: all of
+// them, or the whole blocks of a file that was cut short.
+func verify(path string, m *manifest) (int64, error) {
+	f, err := os.Open(path)
 	if err != nil {
 		return 0, fmt.Errorf("weights: %w", err)
 	}
-	blocks := st.Size() / poolBlock
-	const samples = 32
-	var got, want [Align]byte
-	for s := range int64(samples) {
-		i := s * (blocks - 1) / (samples - 1)
-		if blocks == 0 || s > 0 && i == (s-1)*(blocks-1)/(samples-1) {
-			continue
+	defer f.Close()
+	buf := make([]byte, poolBlock)
+	for i, want := range m.Sums {
+		if _, err := io.ReadFull(f, buf); errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+			return int64(i) * poolBlock, nil
+		} else if err != nil {
+			return 0, fmt.Errorf("weights: %s: %w", path, err)
 		}
-		k.fill(want[:], i)
-		if _, err := f.ReadAt(got[:], i*poolBlock); err != nil {
-			return 0, fmt.Errorf("weights: %s: %w", f.Name(), err)
-		}
-		if !bytes.Equal(got[:], want[:]) {
-			return 0, fmt.Errorf("weights: %s: %w at byte %d: delete it, and it is made again", f.Name(), ErrCorruptPool, i*poolBlock)
+		if crc32.Checksum(buf, castagnoli) != want {
+			return 0, fmt.Errorf("weights: %s: %w in the MiB from byte %d: delete it, and it is made again", path, ErrCorruptPool, int64(i)*poolBlock)
 		}
 	}
-	return blocks * poolBlock, nil
+	return m.Size, nil
 }
 
-// grow extends each file to hold need. A file that an interrupted growth left
-// with a part of a block goes on from its last whole block.
+// grow extends each file to hold need, from the last block that may be used. The
+// pool's lock is held.
 func (p *Pool) grow(ctx context.Context, need Need, progress func(done, total int64)) error {
 	var have Need
 	var done, total int64
@@ -138,33 +200,46 @@ func (p *Pool) grow(ctx context.Context, need Need, progress func(done, total in
 	return nil
 }
 
-// extend appends blocks from..to. Blocks are computed side by side but written
-// in order, so a file never has a hole, whenever it is interrupted.
+// extend appends blocks from..to, and then writes the manifest. Blocks are
+// computed side by side but written in order, so a file never has a hole.
 func (p *Pool) extend(ctx context.Context, k poolKind, from, to int64, wrote func(int64)) (err error) {
-	f, err := os.OpenFile(p.path(k), os.O_RDWR|os.O_CREATE, 0o644)
+	path := p.path(k)
+	m := new(manifest)
+	if from > 0 {
+		if m, err = readManifest(path); err != nil {
+			return err
+		}
+		m.Sums = m.Sums[:from]
+	}
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return fmt.Errorf("weights: %w (cache_dir sets another folder)", err)
 	}
-	at := from
 	defer func() {
 		if err != nil {
-			err = fmt.Errorf("weights: %s: growing to %d MiB: %w", p.path(k), to*poolBlock>>20, err)
-			f.Truncate(at * poolBlock) // whole blocks are kept
+			err = fmt.Errorf("weights: %s: growing to %d MiB: %w", path, to*poolBlock>>20, err)
 		}
-		err = errors.Join(err, f.Close())
+		// What was written before an error is kept.
+		err = errors.Join(err, m.seal(f, path))
 	}()
-	batch := min(int64(4*runtime.GOMAXPROCS(0)), poolRound)
-	bufs := make([]byte, batch*poolBlock)
-	for at < to {
+	if err := f.Truncate(from * poolBlock); err != nil {
+		return err
+	}
+	workers := int64(runtime.GOMAXPROCS(0))
+	batch := min(4*workers, poolRound)
+	bufs, sums := make([]byte, batch*poolBlock), make([]uint32, batch)
+	for at := from; at < to; {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		n := min(batch, to-at)
 		var wg sync.WaitGroup
-		for w := range int64(runtime.GOMAXPROCS(0)) {
+		for w := range workers {
 			wg.Go(func() {
-				for j := w; j < n; j += int64(runtime.GOMAXPROCS(0)) {
-					k.fill(bufs[j*poolBlock:(j+1)*poolBlock], at+j)
+				for j := w; j < n; j += workers {
+					block := bufs[j*poolBlock : (j+1)*poolBlock]
+					k.fill(block, at+j)
+					sums[j] = crc32.Checksum(block, castagnoli)
 				}
 			})
 		}
@@ -172,8 +247,24 @@ func (p *Pool) extend(ctx context.Context, k poolKind, from, to int64, wrote fun
 		if _, err := f.WriteAt(bufs[:n*poolBlock], at*poolBlock); err != nil {
 			return err
 		}
+		m.Sums = append(m.Sums, sums[:n]...)
 		at += n
 		wrote(n * poolBlock)
 	}
 	return nil
+}
+
+// seal cuts the file to the blocks that are known, has it written to the disk,
+// and says so in the manifest.
+func (m *manifest) seal(f *os.File, path string) error {
+	m.Size = int64(len(m.Sums)) * poolBlock
+	if err := errors.Join(f.Truncate(m.Size), f.Sync()); err != nil {
+		return errors.Join(fmt.Errorf("weights: %w", err), f.Close())
+	}
+	st, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("weights: %w", err)
+	}
+	m.ModTime = st.ModTime().UnixNano()
+	return writeManifest(path, m)
 }

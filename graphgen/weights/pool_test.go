@@ -144,7 +144,7 @@ func TestPoolDamage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f.WriteAt(make([]byte, 100), poolBlock*(int64(len(whole))/poolBlock-1))
+	f.WriteAt(make([]byte, 100), poolBlock+5000)
 	f.Close()
 	_, err = OpenPool(ctx, dir, need, nil)
 	if !errors.Is(err, ErrCorruptPool) || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "delete it") {
@@ -165,5 +165,57 @@ func TestPoolCancelledKeepsWholeBlocks(t *testing.T) {
 	}
 	if _, err := OpenPool(context.Background(), dir, Need{nibbles: poolBlock}, nil); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// A process that dies while a file grows leaves blocks that no manifest knows.
+func TestPoolForgetsWhatAKillLeft(t *testing.T) {
+	ctx := context.Background()
+	dir := t.TempDir()
+	need := Need{scales: poolBlock}
+	p, err := OpenPool(ctx, dir, need, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := p.path(scales)
+	whole, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.Write(make([]byte, 3*poolBlock+9)) // zeros would flatter the timings
+	f.Close()
+	if _, err := OpenPool(ctx, dir, Need{scales: int64(len(whole)) + 1}, nil); err != nil {
+		t.Fatal(err)
+	}
+	grown, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := make([]byte, poolBlock)
+	poolKind(scales).fill(want, int64(len(whole)/poolBlock))
+	if !bytes.Equal(grown[:len(whole)], whole) || !bytes.Equal(grown[len(whole):len(whole)+poolBlock], want) {
+		t.Error("what a kill left was taken for the pool's")
+	}
+
+	// A file without its manifest is made again.
+	if err := os.Remove(manifestPath(path)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenPool(ctx, dir, need, nil); err != nil {
+		t.Fatal(err)
+	}
+	if again, _ := os.ReadFile(path); !bytes.Equal(again, whole) {
+		t.Error("a pool without a manifest was not made anew")
+	}
+
+	if err := os.WriteFile(manifestPath(path), []byte("{"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := OpenPool(ctx, dir, need, nil); !errors.Is(err, ErrCorruptPool) {
+		t.Errorf("a corrupt manifest gave %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -66,6 +67,11 @@ func Write(ctx context.Context, path string, g *ir.Graph, src Source, progress f
 	}
 	if err := errors.Join(mf.Sync(), mf.Close()); err != nil {
 		return fmt.Errorf("weights: %s: %w", path, err)
+	}
+	// A model that is replaced goes first: a kill between the renames must not leave
+	// an old graph with new weights.
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("weights: %w", err)
 	}
 	if w.total > 0 {
 		if err := os.Rename(data.Name(), dataPath); err != nil {
