@@ -108,12 +108,8 @@ func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, forc
 		return nil, badInput(fmt.Errorf("emit: unknown weights %q; known: random, pool", kind))
 	}
 	if runIt { // what cannot be run is said before anything is written
-		env, err := a.runtime(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if err := env.ProviderError(c.Build.Normalized().Provider.Name); err != nil {
-			return nil, fmt.Errorf("%w (--no-run only writes)", providerInput(err))
+		if err := a.checkProvider(ctx, c.Build); err != nil {
+			return nil, fmt.Errorf("%w (--no-run only writes)", err)
 		}
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -119,8 +119,10 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.problem()
-	return s, err
+	if _, err = s.problem(); err != nil {
+		return nil, err
+	}
+	return s, a.checkProvider(cmd.Context(), s.Build)
 }
 
 func noSearch(store string) error {

@@ -97,6 +97,9 @@ func (s *setup) problem() (*search.Problem, error) {
 		return nil, badInput(err)
 	}
 	p := &search.Problem{Space: space, Build: s.Build, Baseline: s.Baseline}
+	if n, has := s.plan().MaxLen(), min(space.Space().Positions, s.Baseline.Spec.Positions); n > has {
+		return nil, badInput(fmt.Errorf("timing.prompt_tokens and timing.generated_tokens make %d tokens, the space and the baseline have %d positions", n, has))
+	}
 	return p, badInput(p.Validate())
 }
 

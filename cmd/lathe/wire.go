@@ -272,6 +272,15 @@ func (a *app) fingerprint(version string) record.Host {
 	return profiler.Fingerprint(version, arch.CPU, hugePages())
 }
 
+// checkProvider reports whether the library lacks a build's execution provider.
+func (a *app) checkProvider(ctx context.Context, b arch.Build) error {
+	env, err := a.runtime(ctx)
+	if err != nil {
+		return err
+	}
+	return providerInput(env.ProviderError(b.Normalized().Provider.Name))
+}
+
 // providerInput marks a provider that this library lacks as bad input.
 func providerInput(err error) error {
 	if errors.Is(err, ort.ErrProviderUnavailable) {
