@@ -50,8 +50,8 @@ type Plan struct {
 	PLPairs         int // pairs of prefills at least; 0 with TLPairs > 0: what the steps need
 	TLPairs         int // pairs of decode steps at least
 
-	// RequestPairs of Workload are timed after the steps, the workload's requests
-	// in order, from the start again where it has fewer.
+	// RequestPairs of Workload are timed after the steps: its first requests, in
+	// order. It must have as many; one that came twice would count twice.
 	RequestPairs int
 	Workload     record.Workload
 }
@@ -67,8 +67,8 @@ func (p Plan) Validate() error {
 		return fmt.Errorf("profiler: %d prompt tokens; 1 or more are needed", p.PromptTokens)
 	case p.TLPairs > 0 && p.GeneratedTokens < 1:
 		return fmt.Errorf("profiler: %d generated tokens; 1 or more are needed", p.GeneratedTokens)
-	case p.RequestPairs > 0 && len(p.Workload.Requests) == 0:
-		return errors.New("profiler: the workload has no requests")
+	case p.RequestPairs > len(p.Workload.Requests):
+		return fmt.Errorf("profiler: %d request pairs; the workload %s has %d requests", p.RequestPairs, p.Workload.Name, len(p.Workload.Requests))
 	}
 	return nil
 }
@@ -110,14 +110,7 @@ func (p Plan) PromptLens() []int {
 
 // requests are those that the plan times, in order.
 func (p Plan) requests() []record.WorkloadRequest {
-	if p.RequestPairs == 0 {
-		return nil
-	}
-	out := make([]record.WorkloadRequest, p.RequestPairs)
-	for i := range out {
-		out[i] = p.Workload.Requests[i%len(p.Workload.Requests)]
-	}
-	return out
+	return p.Workload.First(p.RequestPairs).Requests
 }
 
 // Timed is the raw samples of one candidate beside the baseline.

@@ -68,7 +68,7 @@ func sides(n int) (*script, Session, []Session) {
 }
 
 var testPlan = Plan{
-	PromptTokens: 5, GeneratedTokens: 4, PLPairs: 3, TLPairs: 10, RequestPairs: 7,
+	PromptTokens: 5, GeneratedTokens: 4, PLPairs: 3, TLPairs: 10, RequestPairs: 3,
 	Workload: record.Workload{Requests: []record.WorkloadRequest{
 		{PromptTokens: 3, GeneratedTokens: 1, Chars: 4}, {PromptTokens: 8, GeneratedTokens: 3, Chars: 9}, {PromptTokens: 2, GeneratedTokens: 2, Chars: 0},
 	}},
@@ -82,8 +82,8 @@ func TestTimeFollowsThePlan(t *testing.T) {
 		t.Fatal(err)
 	}
 	for c, g := range got {
-		if len(g.PL) != 3 || len(g.TL) != 10 || len(g.Requests) != 7 {
-			t.Fatalf("candidate %d has %d PL, %d TL and %d request pairs, want 3, 10 and 7", c, len(g.PL), len(g.TL), len(g.Requests))
+		if len(g.PL) != 3 || len(g.TL) != 10 || len(g.Requests) != 3 {
+			t.Fatalf("candidate %d has %d PL, %d TL and %d request pairs, want 3, 10 and 3", c, len(g.PL), len(g.TL), len(g.Requests))
 		}
 		for i, p := range g.TL {
 			if want := 5 + i%4; p.Len != want {
@@ -91,7 +91,7 @@ func TestTimeFollowsThePlan(t *testing.T) {
 			}
 		}
 		for i, p := range g.Requests {
-			r := testPlan.Workload.Requests[i%3]
+			r := testPlan.Workload.Requests[i]
 			for _, q := range []record.Request{p.Own, p.Partner} {
 				if q.PromptTokens != r.PromptTokens || q.GeneratedTokens != r.GeneratedTokens || q.Chars != r.Chars || len(q.TL) != r.GeneratedTokens-1 || q.PL <= 0 {
 					t.Errorf("request %d is %+v, want %+v", i, q, r)
@@ -196,7 +196,7 @@ func TestPlansThatCannotBeFollowed(t *testing.T) {
 		{Plan{PLPairs: -1}, "negative"},
 		{Plan{PLPairs: 1}, "0 prompt tokens"},
 		{Plan{TLPairs: 1, PromptTokens: 1}, "0 generated tokens"},
-		{Plan{RequestPairs: 1}, "no requests"},
+		{Plan{RequestPairs: 1}, "has 0 requests"},
 	} {
 		if err := tc.plan.Validate(); err == nil || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%+v: got %v, want %q in it", tc.plan, err, tc.want)

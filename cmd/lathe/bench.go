@@ -75,10 +75,9 @@ func (e *candidateError) Unwrap() error { return e.err }
 // measure times candidates together beside the baseline, and stores the records.
 // When ctx is done, a session of steps is still finished and kept, since it takes
 // seconds; one of requests, which may take minutes, is dropped.
-func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) ([]record.Record, error) {
+func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) (records []record.Record, err error) {
 	sessions := make([]profiler.Session, 0, len(cands))
 	opened := make([]*candidateSession, 0, len(cands))
-	var err error
 	defer func() {
 		for _, s := range opened {
 			err = errors.Join(err, s.close())
@@ -101,10 +100,14 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 		timing = context.WithoutCancel(ctx)
 	}
 	samples, err := profiler.Time(timing, profiler.Sequence(b.baseline.model), sessions, b.plan, vocab, rand.New(rand.NewPCG(seed, 0)), progress)
+	var side *profiler.SideError
+	if errors.As(err, &side) && side.Side > 0 {
+		err = &candidateError{cands[side.Side-1], err}
+	}
 	if err != nil {
 		return nil, err
 	}
-	records := make([]record.Record, len(cands))
+	records = make([]record.Record, len(cands))
 	for i, s := range opened {
 		records[i] = record.Record{
 			Time: began.UTC().Truncate(time.Microsecond), Seed: seed,
@@ -158,12 +161,39 @@ func (b *bench) stored(ctx context.Context, c arch.Candidate) (record.Record, bo
 		Host: b.a.host(c.Build).Hash(), Kind: record.Steps,
 	})
 	for i := len(all) - 1; i >= 0; i-- {
-		if r := all[i]; len(r.PL) >= b.plan.PLPairs && len(r.TL) >= b.plan.TLPairs &&
-			r.PL[0].Len == b.plan.PromptTokens && r.TL[0].Len == b.plan.PromptTokens {
+		if r := all[i]; b.serves(r) {
 			return r, true, err
 		}
 	}
 	return record.Record{}, false, err
+}
+
+// serves reports whether a record has the plan's steps: as many pairs at least, of
+// the same lengths.
+func (b *bench) serves(r record.Record) bool {
+	if len(r.PL) < b.plan.PLPairs || len(r.TL) < b.plan.TLPairs {
+		return false
+	}
+	for _, p := range r.PL {
+		if p.Len != b.plan.PromptTokens {
+			return false
+		}
+	}
+	for i, p := range r.TL {
+		if p.Len != b.plan.PromptTokens+i%b.plan.GeneratedTokens {
+			return false
+		}
+	}
+	return true
+}
+
+// noteBuilds says it where a comparison is of two builds, and not of two
+// architectures alone.
+func (a *app) noteBuilds(baseline arch.Candidate, b arch.Build) {
+	if !baseline.Build.Equal(b) {
+		a.note("note: the baseline runs as %s and the candidates as %s: ratios are of both, architecture and build",
+			orText(baseline.Build.Name(), "+fused fp32"), orText(b.Name(), "+fused fp32"))
+	}
 }
 
 // measureSeed is the seed of a session: that of the configuration and what is

@@ -45,6 +45,15 @@ store. What does not fit on a slow machine is cut, and said.`,
 				return err
 			}
 			a.cfg.Store = filepath.Join(dir, "lathe.db")
+			st, err := a.project(cmd.Context())
+			if err != nil {
+				return err
+			}
+			unlock, err := st.LockSearch()
+			if err != nil {
+				return err
+			}
+			defer unlock()
 			d := &demo{a: a, ctx: cmd.Context(), dir: dir}
 			if a.json { // the story is for people
 				stdout := a.stdout
@@ -59,7 +68,7 @@ store. What does not fit on a slow machine is cut, and said.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&dir, "dir", "lathe-demo", "`FOLDER` for the store, the front's plot and the written pick")
+	fs.StringVar(&dir, "dir", "lathe-demo", "`FOLDER` for the store, the front's plot, and pick/, which is written anew")
 	fs.String("build", "", "how candidates run: `PARTS` of a name, such as +int4b32")
 	fs.Uint64("seed", 0, "seed of everything drawn at random")
 	a.bind(fs, "build", "build")
@@ -329,7 +338,7 @@ func headList(points []arch.Point) (s string) {
 func (d *demo) finish(pick arch.Candidate) error {
 	a := d.a
 	d.title("Writing %s", pick.Name())
-	e, err := a.emit(d.ctx, pick, d.dir, "random", true, true)
+	e, err := a.emit(d.ctx, pick, filepath.Join(d.dir, "pick"), "random", true, true)
 	if err != nil {
 		return err
 	}
@@ -343,8 +352,8 @@ func (d *demo) finish(pick arch.Candidate) error {
 	fmt.Fprintf(a.stdout, `
 Next, with the measurements of this demo:
   lathe measure %[1]s --baseline %[2]s --store %[3]s --requests 256
-  lathe fit --baseline %[2]s --store %[3]s%[4]s
-  lathe search --baseline %[2]s --store %[3]s%[4]s --constraint "n_layer >= 8"
+  lathe fit --baseline %[2]s --store %[3]s%[4]s --samples 0
+  lathe search --baseline %[2]s --store %[3]s%[4]s --samples 0 --constraint "n_layer >= 8"
   lathe front --store %[3]s
 `, pick.Name(), d.setup.Baseline.Name(), a.cfg.Store, buildFlag(d.setup.Build))
 	return nil

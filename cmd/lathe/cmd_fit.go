@@ -21,7 +21,7 @@ negative. The error printed is cross-validated: each candidate is predicted by a
 model that has not seen it. Beside it stands that of a model that knows decoder
 parameters only.`,
 		Example: `  lathe fit
-  lathe fit --build +int4b32 --samples 32
+  lathe fit --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --samples 32
   lathe fit --samples 0        # only what is stored`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -36,6 +36,19 @@ parameters only.`,
 			if err != nil {
 				return err
 			}
+			if n := min(s.Samples, p.Space.Count()); n > 0 && n < latmodel.MinCandidates {
+				return badInput(fmt.Errorf("fit: %d samples; a model takes %d candidates or more (--samples 0 fits what is stored)", n, latmodel.MinCandidates))
+			}
+			st, err := a.project(cmd.Context())
+			if err != nil {
+				return err
+			}
+			unlock, err := st.LockSearch() // what is timed here must be alone on the machine
+			if err != nil {
+				return err
+			}
+			defer unlock()
+			a.noteBuilds(s.Baseline, s.Build)
 			sm := &sampler{a: a, setup: s}
 			defer sm.close()
 			if _, err := a.sample(cmd.Context(), s, p, sm); err != nil {

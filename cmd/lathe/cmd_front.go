@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lathe/graphgen/arch"
 	"lathe/profiler/stat"
 	"lathe/reports"
 	"lathe/search"
@@ -26,7 +25,8 @@ parameters; n_head, which that proxy does not see, is shown at 4, 8 and 16, sinc
 more heads help quality at little cost.
 
 The front is also drawn, as FILE.svg and FILE.png: decoder parameters against
-latency, the baseline marked, one line for each iteration of the search.`,
+latency, the baseline marked, one line for each iteration of the search. With
+--json it is drawn only where --plot asks for it.`,
 		Example: `  lathe front
   lathe front --plot figures/front
   lathe front --json --plot ""`,
@@ -36,20 +36,18 @@ latency, the baseline marked, one line for each iteration of the search.`,
 			if err != nil {
 				return err
 			}
-			if plot != "" {
-				if err := a.plotFront(plot, body); err != nil {
-					return err
-				}
-			}
 			if a.json {
-				return a.printJSON(body)
+				err = a.printJSON(body)
+			} else {
+				err = a.printFront(body)
 			}
-			if err := a.printFront(body); err != nil {
+			if err != nil || plot == "" || a.json && !cmd.Flags().Changed("plot") {
 				return err
 			}
-			if plot != "" {
-				fmt.Fprintf(a.stdout, "Drawn in %s.svg and %s.png.\n", plot, plot)
+			if err := a.plotFront(plot, body); err != nil {
+				return err
 			}
+			a.note("drawn in %s.svg and %s.png", plot, plot)
 			return nil
 		},
 	}
@@ -92,10 +90,8 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 
 // frontRow is one evaluation as a table shows it.
 func (b *frontBody) frontRow(e search.Evaluation, mark string) reports.FrontRow {
-	spec := arch.NewSpec(arch.GPT2, e.Point.NLayer, e.Point.DModel, e.Point.DInner, e.Point.NHead)
-	spec.Vocab, spec.Positions, spec.Untied = orInt(b.Setup.Space.Vocab, spec.Vocab), orInt(b.Setup.Space.Positions, spec.Positions), b.Setup.Space.Untied
 	return reports.FrontRow{
-		Candidate: arch.Candidate{Spec: spec, Build: b.Setup.Build}, Latency: e.Latency,
+		Candidate: b.Setup.candidate(e.Point), Latency: e.Latency,
 		Interval: stat.Interval{Low: e.LatencyCI.Low, High: e.LatencyCI.High},
 		PL:       e.PL, TL: e.TL, Source: string(e.Source), Mark: mark,
 	}
@@ -120,10 +116,13 @@ func (a *app) printFrontTable(b *frontBody, n int) error {
 	quality := float64(base.Spec.DecoderParams())
 	rows, placed := []reports.FrontRow{}, false
 	for _, e := range thin(b.Front, b.Pick, n) {
+		mark := ""
+		if b.Setup.isBaseline(e.Point) {
+			mark, placed = "baseline", true
+		}
 		if !placed && e.Quality < quality {
 			rows, placed = append(rows, baseRow), true
 		}
-		mark := ""
 		if b.Pick != nil && e.Point == b.Pick.Point {
 			mark = "pick"
 		}
@@ -141,6 +140,9 @@ func (a *app) printFrontTable(b *frontBody, n int) error {
 func (a *app) printFront(b *frontBody) error {
 	if err := a.printFrontTable(b, frontRows); err != nil {
 		return err
+	}
+	if b.Dropped > 0 {
+		fmt.Fprintf(a.stdout, "%d candidates could not be run: lathe front --json has the reasons\n", b.Dropped)
 	}
 	fmt.Fprintf(a.stdout, "Ended: %s\n", orText(b.Status.Detail, string(b.Status.Reason)))
 	if m := b.Model; m != nil {

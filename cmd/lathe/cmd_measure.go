@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -39,6 +40,9 @@ store.`,
 				return err
 			}
 			ctx := cmd.Context()
+			for _, c := range cands {
+				a.noteBuilds(base[0], c.Build)
+			}
 			b, err := a.newBench(ctx, base[0], a.plan(true))
 			if err != nil {
 				return err
@@ -55,12 +59,15 @@ store.`,
 			for _, g := range groups {
 				bar := a.bar(100, g[0].Name(), false)
 				rs, err := b.measure(ctx, g, func(share float64) { bar.Set(int(100 * share)) })
-				if err != nil {
+				if err != nil && (ctx.Err() == nil || len(records) == 0) {
 					return err
 				}
 				records = append(records, rs...)
+				if ctx.Err() != nil { // what is finished is shown
+					break
+				}
 			}
-			return a.printMeasured(records)
+			return errors.Join(a.printMeasured(records), ctx.Err())
 		},
 	}
 	fs := cmd.Flags()

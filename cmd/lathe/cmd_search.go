@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel"
 	"lathe/profiler/store"
 	"lathe/search"
@@ -36,7 +37,7 @@ Measurements are kept in the store and never repeated. A search that was stopped
 or killed goes on with --resume, with the settings it was started with, and ends
 with the front that it would have had.`,
 		Example: `  lathe search
-  lathe search --build +int4b32 --constraint "n_layer >= 8"
+  lathe search --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --constraint "n_layer >= 8"
   lathe search --method evolve --by measure --evaluations 60
   lathe search --resume`,
 		Args: noArgs,
@@ -64,6 +65,7 @@ with the front that it would have had.`,
 			if err != nil {
 				return err
 			}
+			a.noteBuilds(run.setup.Baseline, run.setup.Build)
 			body, err := a.search(ctx, run)
 			if err != nil {
 				return err
@@ -79,7 +81,7 @@ with the front that it would have had.`,
 	fs.String("method", "", "`NAME` of the method: enumerate or evolve")
 	fs.String("by", "", "what says how fast a candidate is: `WHAT`, model or measure")
 	fs.Int("iterations", 0, "iterations of evolve")
-	fs.Int("population", 0, "candidates that evolve proposes an iteration")
+	fs.Int("population", 0, "candidates of evolve's first batch; 0: its default")
 	fs.Int("evaluations", 0, "most candidates to evaluate; 0: no limit")
 	a.bind(fs, "search.method", "method")
 	a.bind(fs, "search.by", "by")
@@ -186,6 +188,8 @@ type frontBody struct {
 	Points      int                 `json:"points"` // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
 	Model       *modelError         `json:"model,omitempty"` // what predicted; nil if all was measured
+	Dropped     int                 `json:"dropped"`         // of these, candidates that could not be run
+	Reasons     []string            `json:"dropped_reasons,omitempty"`
 	Iterations  []search.Iteration  `json:"iterations"`
 	Front       []search.Evaluation `json:"front"`     // from the best quality to the worst
 	Evaluated   []search.FrontPoint `json:"evaluated"` // at most plotPoints of all
@@ -228,8 +232,10 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 		if err != nil {
 			return nil, err
 		}
-		body, err = frontOf(run, p, res)
-		if err != nil {
+		if body, err = frontOf(run, p, res); err != nil {
+			return nil, err
+		}
+		if err := body.addVariants(ctx, p, &measureEvaluator{sm, p}, nil); err != nil {
 			return nil, err
 		}
 	} else {
@@ -323,6 +329,12 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 		body.Iterations = body.Iterations[n-1:]
 		body.Iterations[0].Number = 1
 	}
+	for _, e := range res.Evaluations {
+		if e.Dropped != "" {
+			body.Dropped++
+			body.Reasons = append(body.Reasons, e.Dropped)
+		}
+	}
 	step := max(1, (len(res.Evaluations)+plotPoints-1)/plotPoints)
 	for i := 0; i < len(res.Evaluations); i += step {
 		if e := res.Evaluations[i]; e.Dropped == "" {
@@ -351,13 +363,28 @@ func (b *frontBody) addPredicted(p *search.Problem, model *modelEvaluator) (err 
 	if b.Pick.LatencyCI, err = model.interval(p.Candidate(b.Pick.Point)); err != nil {
 		return err
 	}
+	return b.addVariants(context.Background(), p, model, model.interval)
+}
+
+// addVariants evaluates the pick with 4, 8 and 16 heads. interval, if not nil, gives
+// the intervals that the evaluator leaves out.
+func (b *frontBody) addVariants(ctx context.Context, p *search.Problem, ev search.Evaluator, interval func(arch.Candidate) (search.Interval, error)) error {
+	if b.Pick == nil {
+		return nil
+	}
 	points, skipped := search.HeadVariants(p, b.Pick.Point)
 	for _, why := range skipped {
 		b.Skipped = append(b.Skipped, why.Error())
 	}
-	return model.Evaluate(context.Background(), points, func(e search.Evaluation) (err error) {
+	return ev.Evaluate(ctx, points, func(e search.Evaluation) (err error) {
+		if e.Dropped != "" {
+			b.Skipped = append(b.Skipped, e.Dropped)
+			return nil
+		}
 		e.Quality = p.Quality(e.Point)
-		e.LatencyCI, err = model.interval(p.Candidate(e.Point))
+		if interval != nil {
+			e.LatencyCI, err = interval(p.Candidate(e.Point))
+		}
 		b.Variants = append(b.Variants, e)
 		return err
 	})

@@ -82,7 +82,7 @@ var settings = []setting{
 	{"search.iterations", 10, "iterations of evolve"},
 	{"search.evaluations", 0, "most candidates that a search evaluates; 0: no limit"},
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
-	{"search.population", 0, "candidates that evolve proposes an iteration; 0: its default"},
+	{"search.population", 0, "candidates of evolve's first batch; 0: its default"},
 }
 
 // loaded is the configuration in force and where each value came from.

@@ -160,6 +160,12 @@ func (e *modelEvaluator) Name() string {
 func (e *modelEvaluator) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
 	basePL, baseTL := baselineMS(e.model)
 	for _, pt := range points {
+		if e.setup.isBaseline(pt) {
+			if err := emit(itself(pt)); err != nil {
+				return err
+			}
+			continue
+		}
 		pl, tl := e.predictor.At(pt)
 		if err := emit(search.Evaluation{
 			Point: pt, PL: pl, TL: tl, Latency: e.setup.latency(pl, tl, basePL, baseTL), Source: search.Predicted,
@@ -202,6 +208,12 @@ func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, em
 		if err := ctx.Err(); err != nil {
 			return err
 		}
+		if e.sampler.setup.isBaseline(pt) {
+			if err := emit(itself(pt)); err != nil {
+				return err
+			}
+			continue
+		}
 		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), nil)
 		if why := cannotRun(err); why != "" {
 			if err := emit(search.Evaluation{Point: pt, Source: search.Measured, Dropped: why}); err != nil {
@@ -217,6 +229,18 @@ func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, em
 		}
 	}
 	return nil
+}
+
+// isBaseline reports whether a point, as candidates run, is the baseline: its
+// ratio to itself is 1, which nobody has to measure or predict.
+func (s *setup) isBaseline(pt arch.Point) bool {
+	return pt.NLayer == len(s.Baseline.Spec.Layers) && pt.DModel == s.Baseline.Spec.DModel &&
+		s.candidate(pt).Equal(s.Baseline)
+}
+
+// itself is the evaluation of the baseline's own point.
+func itself(pt arch.Point) search.Evaluation {
+	return search.Evaluation{Point: pt, Latency: 1, PL: 1, TL: 1, LatencyCI: search.Interval{Low: 1, High: 1}, Source: search.Measured}
 }
 
 // evaluation is what a record says of a point.

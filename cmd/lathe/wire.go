@@ -53,7 +53,7 @@ func (a *app) provisionOptions() (provision.Options, error) {
 		Path: a.cfg.Runtime.Library, CacheDir: dir, Offline: a.cfg.Runtime.Offline,
 		Progress: func(e provision.Event) {
 			switch {
-			case e.Stage == provision.Download && e.Total > 0:
+			case e.Stage == provision.Download && e.Total > 0 && (e.Done > 0 || a.interactive()):
 				bar.ChangeMax64(e.Total)
 				bar.Set64(e.Done)
 			case e.Message != "":
@@ -124,6 +124,9 @@ func (a *app) ensurePool(ctx context.Context, cands ...arch.Candidate) error {
 func (a *app) project(ctx context.Context) (*store.Store, error) {
 	if a.opened.store == nil {
 		s, err := store.Open(ctx, a.cfg.Store, store.Options{})
+		if errors.Is(err, fs.ErrNotExist) { // its folder
+			return nil, badInput(err)
+		}
 		if err != nil {
 			return nil, err
 		}
