@@ -124,6 +124,7 @@ func TestDocumentedCommands(t *testing.T) {
 
 // README's own search is run as it stands there, with fewer samples.
 func TestReadme(t *testing.T) {
+	skipSlowUnderRace(t)
 	t.Parallel()
 	readme := filepath.Join("..", "..", "README.md")
 	text, err := os.ReadFile(readme)

@@ -67,12 +67,22 @@ func environment(t testing.TB) []string {
 	return env
 }
 
+// skipSlowUnderRace leaves out what drives the program from end to end, which
+// under the race detector takes a minute and is concurrent in nothing that the
+// tests of single processes are not.
+func skipSlowUnderRace(t *testing.T) {
+	if raceDetector {
+		t.Skip("runs without the race detector")
+	}
+}
+
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return err == nil
 }
 
 func TestScripts(t *testing.T) {
+	skipSlowUnderRace(t)
 	l, err := library()
 	if err != nil {
 		t.Fatal(err)
