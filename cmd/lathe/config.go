@@ -74,7 +74,7 @@ var settings = []setting{
 	{"timing.prompt_tokens", 64, "tokens of the prompt whose latency (PL) is timed"},
 	{"timing.generated_tokens", 16, "tokens decoded after it, one by one (TL)"},
 	{"timing.pl_pairs", 12, "pairs of prompt timings, candidate and baseline"},
-	{"timing.tl_pairs", 96, "pairs of token timings"},
+	{"timing.tl_pairs", 128, "pairs of token timings"},
 	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval needs 72"},
 	{"search.method", "enumerate", "enumerate or evolve"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
