@@ -277,6 +277,7 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	a := d.a
 	points, _ := search.HeadVariants(d.problem, body.Pick.Point)
 	plan := d.setup.plan()
+	plan.PLPairs, plan.TLPairs = demoPL, demoTL // enough for intervals of PL and TL
 	plan.RequestPairs, plan.Workload = tailRequests, record.DefaultWorkload(d.setup.Seed)
 	points, plan.RequestPairs = d.affordable(points, plan)
 	d.title("Timing %d requests of the pick with %s heads, for P95 latency_char", plan.RequestPairs, headList(points))
@@ -312,9 +313,13 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	if err := reports.Table1(a.stdout, reports.Text, rows); err != nil {
 		return arch.Candidate{}, err
 	}
+	said := map[string]bool{} // the sides share a session and its doubts
 	for _, s := range append([]record.Summary{d.result.Baseline}, d.result.Results...) {
 		for _, w := range s.Warnings {
-			d.print("warning: %s: %s", s.Candidate, w)
+			if !said[w] {
+				d.print("warning: %s", w)
+			}
+			said[w] = true
 		}
 	}
 	if best < 0 {

@@ -135,6 +135,7 @@ func (d *demo) cut() {
 func (d *demo) total() time.Duration {
 	plan := d.setup.plan()
 	requests := plan
+	requests.PLPairs, requests.TLPairs = demoPL, demoTL
 	requests.RequestPairs, requests.Workload = tailRequests, record.DefaultWorkload(d.setup.Seed)
 	return time.Duration(d.setup.Samples+2)*d.speed.session(1, plan) + d.speed.session(3, requests) + 2*d.speed.create
 }
