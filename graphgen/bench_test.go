@@ -12,7 +12,7 @@ import (
 	"lathe/graphgen/ir"
 	"lathe/graphgen/weights"
 	"lathe/runtime/ort"
-	"lathe/runtime/provision"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // The paper's baseline: 151 million decoder parameters, 819 MB in fp32.
@@ -21,7 +21,7 @@ var baseline = arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}
 // pool opens the user's pool, made if it is not there: that is not timed.
 func pool(b *testing.B) *weights.Pool {
 	b.Helper()
-	dir, err := provision.DefaultCacheDir()
+	dir, err := provisiontest.CacheDir()
 	if err != nil {
 		b.Fatal(err)
 	}

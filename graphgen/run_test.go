@@ -15,18 +15,15 @@ import (
 	"lathe/graphgen/weights"
 	"lathe/runtime/decode"
 	"lathe/runtime/ort"
-	"lathe/runtime/provision"
+	"lathe/runtime/provision/provisiontest"
 )
 
 var env *ort.Env
 
 func TestMain(m *testing.M) {
-	dir, err := provision.DefaultCacheDir()
+	lib, err := provisiontest.Library()
 	if err == nil {
-		var lib provision.Library
-		if lib, err = provision.Obtain(context.Background(), provision.Options{CacheDir: dir}); err == nil {
-			env, err = ort.Open(lib.Path)
-		}
+		env, err = ort.Open(lib.Path)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)

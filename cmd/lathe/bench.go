@@ -7,6 +7,7 @@ import (
 	"hash/fnv"
 	"io"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -141,31 +142,27 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 	return records, err
 }
 
-// stored returns the newest record of a candidate that serves the plan's steps:
-// same graph, build, baseline and host, the same lengths, at least as many pairs.
-func (b *bench) stored(ctx context.Context, c arch.Candidate) (record.Record, bool, error) {
+// stored returns a candidate's records that serve the plan's steps, the newest
+// last: same graph, build, baseline and host, the same lengths, at least as many
+// pairs.
+func (b *bench) stored(ctx context.Context, c arch.Candidate) ([]record.Record, error) {
 	g, err := graphgen.Lower(c, graphgen.Cached)
 	if err != nil {
-		return record.Record{}, false, err
+		return nil, err
 	}
 	hash, err := graphgen.Hash(g)
 	if err != nil {
-		return record.Record{}, false, err
+		return nil, err
 	}
 	st, err := b.a.project(ctx)
 	if err != nil {
-		return record.Record{}, false, err
+		return nil, err
 	}
 	all, err := st.Records(ctx, store.Query{
 		Candidate: c.Hash(), Baseline: b.candidate.Hash(), Graph: hash,
 		Host: b.a.host(c.Build).Hash(), Kind: record.Steps,
 	})
-	for i := len(all) - 1; i >= 0; i-- {
-		if r := all[i]; b.serves(r) {
-			return r, true, err
-		}
-	}
-	return record.Record{}, false, err
+	return slices.DeleteFunc(all, func(r record.Record) bool { return !b.serves(r) }), err
 }
 
 // serves reports whether a record has the plan's steps: as many pairs at least, of

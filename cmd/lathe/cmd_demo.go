@@ -149,6 +149,7 @@ func (d *demo) prepare() error {
 	d.print("library %s (%s): %s", a.library.Version, a.library.Source, a.library.Path)
 	a.cfg.Space = arch.PaperSpace().With(demoConstraint)
 	a.cfg.Search.Samples, a.cfg.Search.Method, a.cfg.Search.By = demoSamples, "enumerate", byModel
+	a.cfg.Search.Visits = 1 // there is no time for two
 	base, err := arch.ParseCandidate(baselineName)
 	if err != nil {
 		return err
@@ -231,7 +232,7 @@ func (d *demo) searchAndConfirm() (*frontBody, error) {
 			break
 		}
 		c := d.problem.Candidate(body.Pick.Point)
-		r, _, err := d.sampler.get(d.ctx, c, nil)
+		r, _, err := d.sampler.get(d.ctx, c, 1, nil)
 		if err != nil {
 			return nil, err
 		}

@@ -49,7 +49,7 @@ parameters only.`,
 			}
 			defer unlock()
 			a.noteBuilds(s.Baseline, s.Build)
-			sm := &sampler{a: a, setup: s}
+			sm := &sampler{a: a, setup: s, plan: s.samplePlan()}
 			defer sm.close()
 			if _, err := a.sample(cmd.Context(), s, p, sm); err != nil {
 				return err

@@ -104,7 +104,7 @@ type searchRun struct {
 // wrong with the input shows here, before a store is made.
 func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 	if resume {
-		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "space", "constraint", "iterations", "population", "evaluations", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "iterations", "population", "evaluations", "prompt", "generated", "pl-pairs", "tl-pairs"} {
 			if cmd.Flags().Changed(name) {
 				return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
 			}
@@ -224,7 +224,10 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 	if _, err := a.runtime(ctx); err != nil {
 		return nil, err
 	}
-	sm := &sampler{a: a, setup: s}
+	sm := &sampler{a: a, setup: s, plan: s.samplePlan()}
+	if s.By == byMeasure {
+		sm.plan = s.plan()
+	}
 	defer sm.close()
 	var body *frontBody
 	if s.By == byMeasure {

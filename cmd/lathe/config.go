@@ -48,6 +48,7 @@ type searchConfig struct {
 	Method        string `mapstructure:"method"`
 	By            string `mapstructure:"by"`
 	Samples       int    `mapstructure:"samples"`
+	Visits        int    `mapstructure:"visits"`
 	Iterations    int    `mapstructure:"iterations"`
 	Population    int    `mapstructure:"population"`
 	Evaluations   int    `mapstructure:"evaluations"`
@@ -79,6 +80,7 @@ var settings = []setting{
 	{"search.method", "enumerate", "enumerate or evolve"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
 	{"search.samples", 24, "random candidates measured for the latency model"},
+	{"search.visits", 2, "sessions, minutes apart, that the pairs of each sample are spread over"},
 	{"search.iterations", 10, "iterations of evolve"},
 	{"search.evaluations", 0, "most candidates that a search evaluates; 0: no limit"},
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},

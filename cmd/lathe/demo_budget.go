@@ -90,6 +90,7 @@ func (d *demo) measureSpeed() error {
 	d.print("graph emitted in %.1f ms, session created in %.2f s (the first in %.2f s); prompt of %d tokens %.0f ms, each later token %.1f ms",
 		ms(base.emitTime), base.createTime.Seconds(), first.createTime.Seconds(), len(ids), ms(d.speed.pl), ms(d.speed.tl))
 	d.cut()
+	d.sampler.plan = d.setup.samplePlan()
 	return nil
 }
 

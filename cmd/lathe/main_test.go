@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,7 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"lathe/runtime/provision"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // The test binary is also the program: testscript puts it into the PATH as
@@ -25,7 +24,7 @@ func TestMain(m *testing.M) {
 // tiny is a configuration under which a measurement takes some milliseconds.
 const tiny = `baseline: gpt2-l4-d32-f96-h2-v300-p256
 timing: {prompt_tokens: 4, generated_tokens: 4, pl_pairs: 10, tl_pairs: 24}
-search: {samples: 20, iterations: 3, population: 6}
+search: {samples: 20, visits: 1, iterations: 3, population: 6}
 space:
   vocab: 300
   positions: 256
@@ -38,14 +37,10 @@ space:
 
 // library finds or obtains the runtime, in the cache that all tests share.
 var library = sync.OnceValues(func() (l struct{ path, cacheDir string }, err error) {
-	if l.cacheDir = os.Getenv("LATHE_CACHE_DIR"); l.cacheDir == "" {
-		if l.cacheDir, err = provision.DefaultCacheDir(); err != nil {
-			return l, err
-		}
+	if l.cacheDir, err = provisiontest.CacheDir(); err != nil {
+		return l, err
 	}
-	lib, err := provision.Obtain(context.Background(), provision.Options{
-		Path: os.Getenv("LATHE_RUNTIME_LIBRARY"), CacheDir: l.cacheDir,
-	})
+	lib, err := provisiontest.Library()
 	l.path = lib.Path
 	return l, err
 })

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler"
 	"lathe/profiler/latmodel"
 	"lathe/profiler/record"
 	"lathe/profiler/store"
@@ -20,6 +21,7 @@ import (
 type sampler struct {
 	a     *app
 	setup *setup
+	plan  profiler.Plan
 	bench *bench
 }
 
@@ -30,17 +32,21 @@ func (s *sampler) close() error {
 	return s.bench.close()
 }
 
-// get returns a candidate's stored record, or measures it.
-func (s *sampler) get(ctx context.Context, c arch.Candidate, progress func(float64)) (r record.Record, fresh bool, err error) {
+// get returns a candidate's newest record that serves the plan if there are as many
+// as visits, or measures it once more.
+func (s *sampler) get(ctx context.Context, c arch.Candidate, visits int, progress func(float64)) (r record.Record, fresh bool, err error) {
 	if s.bench == nil {
 		if _, err := s.a.runtime(ctx); err != nil { // the host's fingerprint has its version
 			return r, false, err
 		}
-		s.bench = &bench{a: s.a, plan: s.setup.plan(), candidate: s.setup.Baseline}
+		s.bench = &bench{a: s.a, plan: s.plan, candidate: s.setup.Baseline}
 	}
-	r, ok, err := s.bench.stored(ctx, c)
-	if ok || err != nil {
+	stored, err := s.bench.stored(ctx, c)
+	if err != nil {
 		return r, false, err
+	}
+	if n := len(stored); n >= visits {
+		return stored[n-1], false, nil
 	}
 	if err := s.bench.openBaseline(ctx); err != nil {
 		return r, false, err
@@ -52,15 +58,17 @@ func (s *sampler) get(ctx context.Context, c arch.Candidate, progress func(float
 	return rs[0], true, nil
 }
 
-// sample sees to it that the setup's sample of the space is measured.
+// sample sees to it that the setup's sample of the space is measured, all of it
+// once before any of it again.
 func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampler) (measured int, err error) {
 	points, err := s.samplePoints(p.Space)
 	if err != nil {
 		return 0, badInput(err)
 	}
-	bar := a.bar(int64(100*len(points)), "measuring candidates", false)
-	for i, pt := range points {
-		_, fresh, err := sm.get(ctx, p.Candidate(pt), func(share float64) { bar.Set(100*i + int(100*share)) })
+	bar := a.bar(int64(100*len(points)*s.Visits), "measuring candidates", false)
+	for done := range len(points) * s.Visits {
+		visit, pt := done/len(points)+1, points[done%len(points)]
+		_, fresh, err := sm.get(ctx, p.Candidate(pt), visit, func(share float64) { bar.Set(100*done + int(100*share)) })
 		if why := cannotRun(err); why != "" {
 			a.note("warning: %s", why)
 			continue
@@ -71,7 +79,7 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 		if fresh {
 			measured++
 		}
-		bar.Set(100 * (i + 1))
+		bar.Set(100 * (done + 1))
 	}
 	return measured, nil
 }
@@ -214,7 +222,7 @@ func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, em
 			}
 			continue
 		}
-		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), nil)
+		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), 1, nil)
 		if why := cannotRun(err); why != "" {
 			if err := emit(search.Evaluation{Point: pt, Source: search.Measured, Dropped: why}); err != nil {
 				return err

@@ -26,6 +26,7 @@ type setup struct {
 	Method         string         `json:"method"` // enumerate, evolve
 	By             string         `json:"by"`     // model, measure
 	Samples        int            `json:"samples"`
+	Visits         int            `json:"visits"` // sessions of each sample
 	Iterations     int            `json:"iterations"`
 	Population     int            `json:"population"`
 	MaxEvaluations int            `json:"max_evaluations"` // 0: no limit
@@ -46,7 +47,7 @@ func (a *app) setup() (*setup, error) {
 	c := a.cfg.Search
 	s := &setup{
 		Baseline: base[0], Build: build.Normalized(), Space: a.cfg.Space, Seed: a.cfg.Seed,
-		Method: c.Method, By: c.By, Samples: c.Samples, Iterations: c.Iterations, Population: c.Population,
+		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population,
 		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
 	}
 	return s, badInput(s.validate())
@@ -61,6 +62,8 @@ func (s *setup) validate() error {
 		return fmt.Errorf("search.by is %q; known: %s, %s", s.By, byModel, byMeasure)
 	case s.Samples < 0 || s.MaxEvaluations < 0:
 		return fmt.Errorf("search.samples is %d and search.evaluations %d; neither may be negative", s.Samples, s.MaxEvaluations)
+	case s.Visits < 1:
+		return fmt.Errorf("search.visits is %d; a sample is timed in 1 session or more", s.Visits)
 	case s.RequestTokens < 1:
 		return fmt.Errorf("search.request_tokens is %d; a request generates 1 token or more", s.RequestTokens)
 	case s.Timing.PLPairs < 1 || s.Timing.TLPairs < 1:
@@ -109,6 +112,15 @@ func (s *setup) plan() profiler.Plan {
 		PromptTokens: s.Timing.PromptTokens, GeneratedTokens: s.Timing.GeneratedTokens,
 		PLPairs: s.Timing.PLPairs, TLPairs: s.Timing.TLPairs,
 	}
+}
+
+// samplePlan is the timing of a sample in one of its sessions. A machine's state,
+// its neighbours and its clock, lasts for minutes and bears on prompts' ratios;
+// sessions that are minutes apart see more than one of them.
+func (s *setup) samplePlan() profiler.Plan {
+	p := s.plan()
+	p.PLPairs, p.TLPairs = (p.PLPairs+s.Visits-1)/s.Visits, (p.TLPairs+s.Visits-1)/s.Visits
+	return p
 }
 
 // candidate is a point of the space, as it runs.
@@ -172,7 +184,9 @@ func (a *app) setupFlags(fs *pflag.FlagSet) {
 	a.bind(fs, "baseline", "baseline")
 	a.bind(fs, "build", "build")
 	a.bind(fs, "seed", "seed")
+	fs.Int("visits", 0, "sessions, minutes apart, that the pairs of each are spread over")
 	a.bind(fs, "search.samples", "samples")
+	a.bind(fs, "search.visits", "visits")
 	fs.StringVar(&a.spaceFile, "space", "", "YAML `FILE` of the space to search (default: the configuration's)")
 	fs.StringArrayVar(&a.constraints, "constraint", nil, "one more constraint on the space: an `EXPRESSION` such as \"n_layer <= 8\"; may be repeated")
 	a.planFlags(fs, false)

@@ -1,14 +1,13 @@
 package ort_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
 
 	"lathe/runtime/ort"
-	"lathe/runtime/provision"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // env is the library that every test runs on; without one there are no tests.
@@ -24,14 +23,7 @@ func TestMain(m *testing.M) {
 }
 
 func open() (*ort.Env, error) {
-	cache := os.Getenv("LATHE_CACHE_DIR")
-	if cache == "" {
-		var err error
-		if cache, err = provision.DefaultCacheDir(); err != nil {
-			return nil, err
-		}
-	}
-	lib, err := provision.Obtain(context.Background(), provision.Options{Path: os.Getenv("LATHE_RUNTIME_LIBRARY"), CacheDir: cache})
+	lib, err := provisiontest.Library()
 	if err != nil {
 		return nil, err
 	}

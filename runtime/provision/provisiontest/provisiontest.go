@@ -1,0 +1,28 @@
+// Package provisiontest gives tests the ONNX Runtime library, found or obtained
+// as the program does it, with the program's own variables: LATHE_RUNTIME_LIBRARY
+// names a library, LATHE_CACHE_DIR another cache.
+package provisiontest
+
+import (
+	"context"
+	"os"
+
+	"lathe/runtime/provision"
+)
+
+// CacheDir is the cache folder that tests share with the program.
+func CacheDir() (string, error) {
+	if dir := os.Getenv("LATHE_CACHE_DIR"); dir != "" {
+		return dir, nil
+	}
+	return provision.DefaultCacheDir()
+}
+
+// Library finds or obtains the library.
+func Library() (provision.Library, error) {
+	dir, err := CacheDir()
+	if err != nil {
+		return provision.Library{}, err
+	}
+	return provision.Obtain(context.Background(), provision.Options{Path: os.Getenv("LATHE_RUNTIME_LIBRARY"), CacheDir: dir})
+}
