@@ -3,10 +3,8 @@ package graphgen_test
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"testing"
 
 	"lathe/graphgen"
@@ -21,15 +19,10 @@ import (
 var env *ort.Env
 
 func TestMain(m *testing.M) {
-	lib, err := provisiontest.Library()
-	if err == nil {
-		env, err = ort.Open(lib.Path)
-	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
+	provisiontest.Main(m, func(path string) (err error) {
+		env, err = ort.Open(path)
+		return err
+	})
 }
 
 // inline places every parameter in the model itself.

@@ -10,7 +10,8 @@
 //
 // A step pair is one prefill, or one decode step, of every side, the sides in
 // random order. A request pair is one whole request of every side, prompt and
-// all its tokens, again in random order. Inputs are filled and bound outside the
+// all its tokens, in an order drawn likewise; every second block has the order of
+// the one before reversed. Inputs are filled and bound outside the
 // timed region, which is the library's Run and two readings of the monotonic
 // clock; nothing is allocated in it, and the garbage collector is off while a
 // session is timed. Several candidates may share one baseline: each block then

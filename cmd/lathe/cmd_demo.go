@@ -105,11 +105,11 @@ func (d *demo) run() error {
 		return err
 	}
 	defer d.sampler.close()
-	steps := []func() error{d.measureSpeed, d.measureSample}
-	for _, step := range steps {
-		if err := step(); err != nil {
-			return err
-		}
+	if err := d.measureSpeed(); err != nil {
+		return err
+	}
+	if err := d.measureSample(); err != nil {
+		return err
 	}
 	body, err := d.searchAndConfirm()
 	if err != nil {

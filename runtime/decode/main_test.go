@@ -1,8 +1,6 @@
 package decode_test
 
 import (
-	"fmt"
-	"os"
 	"testing"
 
 	"lathe/runtime/ort"
@@ -13,20 +11,10 @@ import (
 var env *ort.Env
 
 func TestMain(m *testing.M) {
-	var err error
-	if env, err = open(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-func open() (*ort.Env, error) {
-	lib, err := provisiontest.Library()
-	if err != nil {
-		return nil, err
-	}
-	return ort.Open(lib.Path)
+	provisiontest.Main(m, func(path string) (err error) {
+		env, err = ort.Open(path)
+		return err
+	})
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

@@ -1,7 +1,6 @@
 package ort_test
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -14,20 +13,10 @@ import (
 var env *ort.Env
 
 func TestMain(m *testing.M) {
-	var err error
-	if env, err = open(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	os.Exit(m.Run())
-}
-
-func open() (*ort.Env, error) {
-	lib, err := provisiontest.Library()
-	if err != nil {
-		return nil, err
-	}
-	return ort.Open(lib.Path)
+	provisiontest.Main(m, func(path string) (err error) {
+		env, err = ort.Open(path)
+		return err
+	})
 }
 
 // shared is a folder of the shared test data; a hosted run must have it.

@@ -5,7 +5,9 @@ package provisiontest
 
 import (
 	"context"
+	"fmt"
 	"os"
+	"testing"
 
 	"lathe/runtime/provision"
 )
@@ -25,4 +27,18 @@ func Library() (provision.Library, error) {
 		return provision.Library{}, err
 	}
 	return provision.Obtain(context.Background(), provision.Options{Path: os.Getenv("LATHE_RUNTIME_LIBRARY"), CacheDir: dir})
+}
+
+// Main runs a package's tests on the library, which use opens. Without it there are
+// no tests, and that is a failure.
+func Main(m *testing.M, use func(libraryPath string) error) {
+	lib, err := Library()
+	if err == nil {
+		err = use(lib.Path)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Exit(m.Run())
 }
