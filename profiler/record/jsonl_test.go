@@ -31,10 +31,14 @@ func TestFieldNames(t *testing.T) {
 		t.Fatal(err)
 	}
 	for field, want := range map[string]string{
-		"pl":           `[{"len":64,"ns":90,"partner_ns":100,"partner_first":true}]`,
-		"seed":         `18446744073709551615`,
-		"time":         `"2026-03-01T12:00:00.000000005Z"`,
-		"workload":     `{"name":"w","description":"two","requests":[{"prompt_tokens":5,"generated_tokens":2,"chars":9},{"prompt_tokens":7,"generated_tokens":1,"chars":0}]}`,
+		"pl":       `[{"len":64,"ns":90,"partner_ns":100,"partner_first":true}]`,
+		"seed":     `18446744073709551615`,
+		"time":     `"2026-03-01T12:00:00.000000005Z"`,
+		"workload": `{"name":"w","description":"two","requests":[{"prompt_tokens":5,"generated_tokens":2,"chars":9,"think_ms":0},{"prompt_tokens":7,"generated_tokens":1,"chars":0,"think_ms":1500}]}`,
+		"conditions": `{"cpus":[1],"child_process":true,"usage":{"wall_ns":8,"own_cpu_ns":7,"others_cpu_ns":6,"steal_ns":5,` +
+			`"involuntary_switches":4,"major_faults":3,"min_mhz":2000,"max_mhz":2100}}`,
+		"stop": `{"question":{"metric":"tl","margin":0.05,"precision":0.01},"verdict":"faster","reason":"decided",` +
+			`"level":0.95,"nominal_level":0.99,"looks":3,"elapsed_ns":12345}`,
 		"emit_ns":      `1`,
 		"create_ns":    `2`,
 		"warmup_ns":    `3`,

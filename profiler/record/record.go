@@ -78,9 +78,14 @@ type Record struct {
 	Host     Host     `json:"host"`
 	Binding  string   `json:"binding"` // Shared or Copied
 
+	Conditions Conditions `json:"conditions"`
+
 	PL       []StepPair    `json:"pl"`
 	TL       []StepPair    `json:"tl"`
 	Requests []RequestPair `json:"requests"`
+
+	Stop    *Stop    `json:"stop,omitempty"`    // how sampling ended, where it was to answer a question
+	Failure *Failure `json:"failure,omitempty"` // why there are no samples
 
 	// What the candidate took before timing began; 0 where not measured.
 	EmitNS   int64 `json:"emit_ns"`
@@ -97,9 +102,10 @@ type Kind uint8
 const (
 	Steps    Kind = 1 << iota // PL and TL of fixed sizes
 	Requests                  // whole requests of a workload
+	Failed                    // none: the session failed
 )
 
-// String returns "steps", "requests", "steps+requests" or "none".
+// String returns "steps", "requests", "steps+requests", "failed" or "none".
 func (k Kind) String() string {
 	switch k {
 	case Steps:
@@ -108,6 +114,8 @@ func (k Kind) String() string {
 		return "requests"
 	case Steps | Requests:
 		return "steps+requests"
+	case Failed:
+		return "failed"
 	}
 	return "none"
 }
@@ -121,6 +129,9 @@ func (r Record) Kind() Kind {
 	}
 	if len(r.Requests) > 0 {
 		k |= Requests
+	}
+	if r.Failure != nil {
+		k |= Failed
 	}
 	return k
 }

@@ -27,7 +27,7 @@ func sample(t testing.TB) Record {
 		ID: "r1", Time: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Seed: 1<<64 - 1,
 		Candidate: candidate(t, "gpt2-l2-d64-f256-h4+int4b32"), Baseline: candidate(t, "gpt2-l3-d64-f256-h4"),
 		GraphHash: "aa", BuildHash: "bb", WeightsHash: "cc",
-		Workload: Workload{Name: "w", Description: "two", Requests: []WorkloadRequest{{5, 2, 9}, {7, 1, 0}}},
+		Workload: Workload{Name: "w", Description: "two", Requests: []WorkloadRequest{{5, 2, 9, 0}, {7, 1, 0, 1500}}},
 		Host: Host{CPUModel: "cpu", Flags: []string{"avx2", "fma"}, Cores: 2, Governor: "performance",
 			MemoryBytes: 8 << 30, Kernel: "6.1", OS: "linux", Arch: "amd64", LibraryVersion: "1.32.0", Provider: "cpu"},
 		Binding: Shared,
@@ -37,7 +37,54 @@ func sample(t testing.TB) Record {
 			{Own: Request{5, 2, 9, 50, []int64{5}}, Partner: Request{5, 3, 12, 60, []int64{6, 7}}, PartnerFirst: true},
 			{Own: Request{7, 1, 0, 70, []int64{}}, Partner: Request{7, 0, 0, 80, []int64{}}},
 		},
-		EmitNS: 1, CreateNS: 2, WarmupNS: 3, Warnings: []string{"noisy"},
+		Conditions: Conditions{CPUs: []int{1}, Child: true, Usage: Usage{8, 7, 6, 5, 4, 3, 2000, 2100}},
+		Stop:       &Stop{Question{MetricTL, 0.05, 0.01}, Faster, StopDecided, 0.95, 0.99, 3, 12345},
+		EmitNS:     1, CreateNS: 2, WarmupNS: 3, Warnings: []string{"noisy"},
+	}
+}
+
+// failed returns r as a session that has no samples.
+func failed(r Record) Record {
+	r.PL, r.TL, r.Requests, r.Stop = nil, nil, nil, nil
+	r.Failure = &Failure{FailedProcess, "killed"}
+	return r
+}
+
+func TestFailedRecord(t *testing.T) {
+	r := failed(sample(t))
+	if err := r.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	if r.Kind() != Failed || r.Kind().String() != "failed" {
+		t.Errorf("its kind is %v", r.Kind())
+	}
+	b, err := Marshal(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	back, err := Unmarshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(r.Failure, back.Failure); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUsageWarnings(t *testing.T) {
+	quiet := Usage{WallNS: 1000, OwnNS: 990, OthersNS: 20, StealNS: 10, MinMHz: 2000, MaxMHz: 2100}
+	if w := quiet.Warnings(); w != nil {
+		t.Errorf("a quiet session warns: %q", w)
+	}
+	if w := (Usage{OthersNS: 1 << 40}).Warnings(); w != nil {
+		t.Errorf("a session that was not watched warns: %q", w)
+	}
+	loud := Usage{WallNS: 1000, OthersNS: 500, StealNS: 60, MajorFaults: 3, MinMHz: 2000, MaxMHz: 3000}
+	w := strings.Join(loud.Warnings(), "\n")
+	for _, want := range []string{"50 % of a core", "6 % of a core to other machines", "3 pages", "2000 and 3000 MHz"} {
+		if !strings.Contains(w, want) {
+			t.Errorf("no %q in %q", want, w)
+		}
 	}
 }
 
@@ -60,6 +107,18 @@ func TestValidate(t *testing.T) {
 		"tl[0].partner_ns is -2":        func(r *Record) { r.TL[0].PartnerNS = -2 },
 		"requests[0].own.pl_ns is 0":    func(r *Record) { r.Requests[0].Own.PL = 0 },
 		"partner.tl_ns[1] is 0":         func(r *Record) { r.Requests[0].Partner.TL[1] = 0 },
+		"requests[1].think_ms is -1":    func(r *Record) { r.Workload.Requests[1].ThinkMS = -1 },
+		"failure beside 4 pairs":        func(r *Record) { r.Failure = &Failure{FailedRun, "no"} },
+		"failure.stage is \"late\"":     func(r *Record) { *r = failed(*r); r.Failure.Stage = "late" },
+		"failure.message is empty":      func(r *Record) { *r = failed(*r); r.Failure.Message = "" },
+		"conditions.cpus[0] is -1":      func(r *Record) { r.Conditions.CPUs[0] = -1 },
+		"usage.steal_ns is -1":          func(r *Record) { r.Conditions.Usage.StealNS = -1 },
+		"question.metric is \"p95\"":    func(r *Record) { r.Stop.Question.Metric = "p95" },
+		"question.margin is 1":          func(r *Record) { r.Stop.Question.Margin = 1 },
+		"question.precision is -1":      func(r *Record) { r.Stop.Question.Precision = -1 },
+		"verdict is \"maybe\"":          func(r *Record) { r.Stop.Verdict = "maybe" },
+		"reason is \"\"":                func(r *Record) { r.Stop.Reason = "" },
+		"nominal_level 0.9":             func(r *Record) { r.Stop.NominalLevel = 0.9 },
 		"1 times for 3 generated":       func(r *Record) { r.Requests[0].Own.GeneratedTokens = 3 },
 		"own.chars is -1":               func(r *Record) { r.Requests[0].Own.Chars = -1 },
 		"chars is 3 with no generated":  func(r *Record) { r.Requests[1].Partner.Chars = 3 },
@@ -151,7 +210,7 @@ func TestDefaultWorkload(t *testing.T) {
 	}
 	// The requests of seed 1 are what records in stores were timed on: a change here
 	// needs a new name.
-	if got, want := w.Hash(), "9f25f3c87a36337d"; !strings.HasPrefix(got, want) {
+	if got, want := w.Hash(), "7885ffdf32fbd443"; !strings.HasPrefix(got, want) {
 		t.Errorf("default-1 has become %s", got)
 	}
 	var prompts, chars, tokens, median int

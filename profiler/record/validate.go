@@ -43,8 +43,23 @@ func (r Record) check() error {
 			return fmt.Errorf("%s is %d: want 0 (not measured) or more", d.name, d.ns)
 		}
 	}
-	if len(r.PL)+len(r.TL)+len(r.Requests) == 0 {
-		return errors.New("pl, tl and requests are all empty: a record holds at least one pair")
+	if err := r.Conditions.check(); err != nil {
+		return err
+	}
+	pairs := len(r.PL) + len(r.TL) + len(r.Requests)
+	if r.Failure != nil {
+		if pairs > 0 {
+			return fmt.Errorf("failure beside %d pairs: a session that failed has none", pairs)
+		}
+		return r.Failure.check()
+	}
+	if pairs == 0 {
+		return errors.New("pl, tl and requests are all empty: a record holds at least one pair, or a failure")
+	}
+	if r.Stop != nil {
+		if err := r.Stop.check(); err != nil {
+			return fmt.Errorf("stop: %w", err)
+		}
 	}
 	for i, p := range r.PL {
 		if err := p.check(1); err != nil {

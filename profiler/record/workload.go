@@ -10,12 +10,13 @@ import (
 )
 
 // WorkloadRequest is one request to time: how many tokens go in, how many come
-// out, and how many characters (code points) those show. Chars 0 is a request
-// that shows nothing.
+// out, how many characters (code points) those show, and for how long the machine
+// had no request before this one. Chars 0 is a request that shows nothing.
 type WorkloadRequest struct {
 	PromptTokens    int `json:"prompt_tokens"`
 	GeneratedTokens int `json:"generated_tokens"`
 	Chars           int `json:"chars"`
+	ThinkMS         int `json:"think_ms"` // milliseconds since the answer to the last request
 }
 
 // Workload is a list of requests that stands for a distribution of them.
@@ -102,9 +103,9 @@ func (w Workload) Hash() string {
 	if len(w.Requests) == 0 {
 		return ""
 	}
-	b := []byte("lathe workload 1\n")
+	b := []byte("lathe workload 2\n")
 	for _, r := range w.Requests {
-		b = fmt.Appendf(b, "%d %d %d\n", r.PromptTokens, r.GeneratedTokens, r.Chars)
+		b = fmt.Appendf(b, "%d %d %d %d\n", r.PromptTokens, r.GeneratedTokens, r.Chars, r.ThinkMS)
 	}
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
@@ -133,6 +134,8 @@ func (w Workload) check() error {
 			return fmt.Errorf("workload.requests[%d].generated_tokens is %d: want 0 or more", i, r.GeneratedTokens)
 		case r.Chars < 0:
 			return fmt.Errorf("workload.requests[%d].chars is %d: want 0 or more", i, r.Chars)
+		case r.ThinkMS < 0:
+			return fmt.Errorf("workload.requests[%d].think_ms is %d: want 0 or more", i, r.ThinkMS)
 		case r.Chars > 0 && r.GeneratedTokens == 0:
 			return fmt.Errorf("workload.requests[%d].chars is %d with no generated token: want 0", i, r.Chars)
 		}
