@@ -37,7 +37,7 @@ func sample(t testing.TB) Record {
 			{Own: Request{5, 2, 9, 50, []int64{5}}, Partner: Request{5, 3, 12, 60, []int64{6, 7}}, PartnerFirst: true},
 			{Own: Request{7, 1, 0, 70, []int64{}}, Partner: Request{7, 0, 0, 80, []int64{}}},
 		},
-		Conditions: Conditions{CPUs: []int{1}, Child: true, Usage: Usage{8, 7, 6, 5, 4, 3, 2000, 2100}},
+		Conditions: Conditions{CPUs: []int{1}, Child: true, Usage: Usage{8000, 7900, 60, 50, 4, 0, 2000, 2100}},
 		Stop:       &Stop{Question{MetricTL, 0.05, 0.01}, Faster, StopDecided, 0.95, 0.99, 3, 12345},
 		EmitNS:     1, CreateNS: 2, WarmupNS: 3, Warnings: []string{"noisy"},
 	}

@@ -24,19 +24,23 @@ type Options struct {
 
 // Summary is what a record says, as `lathe measure --json` prints it.
 type Summary struct {
-	Candidate    string   `json:"candidate"` // its name
-	Samples      Samples  `json:"samples"`
-	PL           *Dist    `json:"pl_ms"`            // of steps, or of requests where there are no steps
-	TL           *Dist    `json:"tl_ms"`            // likewise; a request's TL is its mean
-	LatencyChar  *Dist    `json:"latency_char_ms"`  // over the requests that show something
-	LatencyToken *Dist    `json:"latency_token_ms"` // the paper's form, over the requests that generate something
-	Silent       *Dist    `json:"silent_ms"`        // whole time of the requests that show nothing
-	Ratio        *Ratios  `json:"ratio,omitempty"`  // to the baseline; nil for the baseline itself
-	Drift        float64  `json:"drift"`            // of the baseline over the session, a fraction
-	Level        float64  `json:"level"`            // confidence level of every interval
-	Binding      string   `json:"binding"`
-	Host         Host     `json:"host"`
-	Warnings     []string `json:"warnings"`
+	Candidate    string     `json:"candidate"` // its name
+	Samples      Samples    `json:"samples"`
+	PL           *Dist      `json:"pl_ms"`            // of steps, or of requests where there are no steps
+	TL           *Dist      `json:"tl_ms"`            // likewise; a request's TL is its mean
+	LatencyChar  *Dist      `json:"latency_char_ms"`  // over the requests that show something
+	LatencyToken *Dist      `json:"latency_token_ms"` // the paper's form, over the requests that generate something
+	Request      *Dist      `json:"request_ms"`       // whole time of the requests that show something
+	Silent       *Dist      `json:"silent_ms"`        // and of those that show nothing
+	Ratio        *Ratios    `json:"ratio,omitempty"`  // to the baseline; nil for the baseline itself
+	Stop         *Stop      `json:"stop,omitempty"`   // the question that was sampled for, and its answer
+	Failure      *Failure   `json:"failure,omitempty"`
+	Drift        float64    `json:"drift"` // of the baseline over the session, a fraction
+	Level        float64    `json:"level"` // confidence level of every interval
+	Binding      string     `json:"binding"`
+	Conditions   Conditions `json:"conditions"`
+	Host         Host       `json:"host"`
+	Warnings     []string   `json:"warnings"`
 }
 
 // Samples counts what a summary rests on.
@@ -51,7 +55,9 @@ type Samples struct {
 type Dist struct {
 	N     int            `json:"n"`
 	P50   float64        `json:"p50"`
+	P90   float64        `json:"p90"`
 	P95   float64        `json:"p95"`
+	P99   float64        `json:"p99"`
 	P95CI *stat.Interval `json:"p95_ci"` // exact; nil where there are too few samples
 }
 
@@ -81,12 +87,16 @@ type QuantileRatio struct {
 // The interval of a paired median is the exact one of order statistics. Where
 // neighbouring ratios are alike (lag-1 autocorrelation beyond 1.96/sqrt(n)) that
 // interval is too narrow: it is then widened to hold the block bootstrap's too,
-// with a warning.
+// with a warning. Where sampling was sequential, the interval of what was asked
+// about is that of the stop's nominal level, and so holds Level for all that was
+// looked before.
+//
+// A record of a failure has no figures: the summary carries the failure.
 func Summarize(r Record, o Options) Summary {
 	o = o.forSeed(r.Seed)
 	own := func(p RequestPair) Request { return p.Own }
 	s := summarizeSide([]Record{r}, o, own, ownNS)
-	s.Candidate = r.Candidate.Name()
+	s.Candidate, s.Stop, s.Failure = r.Candidate.Name(), r.Stop, r.Failure
 	doubts := newDoubts(s.Warnings)
 
 	var plOwn, plPartner, tlOwn, tlPartner, charOwn, charPartner []float64
@@ -116,14 +126,15 @@ func Summarize(r Record, o Options) Summary {
 		tlOwn, tlPartner = ownNS(r.TL), partnerNS(r.TL)
 	}
 	s.Ratio = &Ratios{
-		PL: medianRatio("ratio.pl", plOwn, plPartner, o, doubts),
-		TL: medianRatio("ratio.tl", tlOwn, tlPartner, o, doubts),
+		PL: medianRatio("ratio.pl", plOwn, plPartner, o.at(r.Stop, MetricPL), doubts),
+		TL: medianRatio("ratio.tl", tlOwn, tlPartner, o.at(r.Stop, MetricTL), doubts),
 	}
 	if unequal > 0 {
 		doubts.addf("%d of %d requests show something on one side only: the ratio of latency_char leaves them out", unequal, len(r.Requests))
 	}
 	if len(charOwn) > 0 {
-		est := stat.BootstrapQuantileRatio(charOwn, charPartner, 0.95, o.bootstrap(), o.Rand)
+		tail := o.at(r.Stop, MetricP95)
+		est := stat.BootstrapQuantileRatio(charOwn, charPartner, 0.95, tail.bootstrap(), o.Rand)
 		s.Ratio.LatencyCharP95 = &QuantileRatio{est.Value, finite(est.CI), est.N}
 		doubts.addAll("ratio.latency_char_p95", est.Warnings)
 	}
@@ -158,9 +169,9 @@ func SummarizeBaseline(records []Record, o Options) Summary {
 }
 
 func summarizeSide(records []Record, o Options, request func(RequestPair) Request, steps func([]StepPair) []float64) Summary {
-	s := Summary{Level: o.Level, Binding: records[0].Binding, Host: records[0].Host}
+	s := Summary{Level: o.Level, Binding: records[0].Binding, Conditions: records[0].Conditions, Host: records[0].Host}
 	doubts := newDoubts(nil)
-	var pl, tl, requestPL, requestTL, char, token, silent []float64
+	var pl, tl, requestPL, requestTL, char, token, whole, silent []float64
 	for _, r := range records {
 		pl, tl = append(pl, steps(r.PL)...), append(tl, steps(r.TL)...)
 		for _, p := range r.Requests {
@@ -173,7 +184,7 @@ func summarizeSide(records []Record, o Options, request func(RequestPair) Reques
 				token = append(token, ns)
 			}
 			if ns, ok := q.LatencyChar(); ok {
-				char = append(char, ns)
+				char, whole = append(char, ns), append(whole, q.TotalNS())
 			} else {
 				silent = append(silent, q.TotalNS())
 			}
@@ -181,7 +192,7 @@ func summarizeSide(records []Record, o Options, request func(RequestPair) Reques
 		s.Samples.PL += len(r.PL)
 		s.Samples.TL += len(r.TL)
 		s.Samples.Requests += len(r.Requests)
-		for _, w := range r.Warnings {
+		for _, w := range append(slices.Clone(r.Warnings), r.Conditions.Usage.Warnings()...) {
 			doubts.addf("%s", w)
 		}
 		d := Drift(r)
@@ -219,11 +230,12 @@ func summarizeSide(records []Record, o Options, request func(RequestPair) Reques
 		if claim && !est.CI.Finite() {
 			short = append(short, fmt.Sprintf("%s (%d)", name, est.N))
 		}
-		return &Dist{est.N, stat.Quantile(ns, 0.5) / ms, est.Value / ms, finite(stat.Interval{Low: est.CI.Low / ms, High: est.CI.High / ms})}
+		q := func(p float64) float64 { return stat.Quantile(ns, p) / ms }
+		return &Dist{est.N, q(0.5), q(0.9), est.Value / ms, q(0.99), finite(stat.Interval{Low: est.CI.Low / ms, High: est.CI.High / ms})}
 	}
 	s.PL, s.TL = dist("pl", pl, false), dist("tl", tl, false)
 	s.LatencyChar, s.LatencyToken = dist("latency_char", char, true), dist("latency_token", token, true)
-	s.Silent = dist("silent", silent, true)
+	s.Request, s.Silent = dist("request", whole, true), dist("silent", silent, true)
 	if len(short) > 0 {
 		doubts.addf("too few samples for a %g %% interval of P95, which takes %d: %s",
 			100*o.Level, stat.MinSamples(0.95, o.Level), strings.Join(short, ", "))
@@ -252,6 +264,16 @@ func (o Options) forSeed(seed uint64) Options {
 	}
 	if o.Rand == nil {
 		o.Rand = rand.New(rand.NewPCG(seed, 0x5a))
+	}
+	return o
+}
+
+// at is o with the level that the interval of a metric needs for it to hold o's:
+// a higher one where sampling went on until that interval looked right.
+func (o Options) at(stop *Stop, metric string) Options {
+	if stop != nil && stop.Question.Metric == metric {
+		tail := (1 - o.Level) / (1 - stop.Level) * (1 - stop.NominalLevel)
+		o.Level = 1 - tail
 	}
 	return o
 }

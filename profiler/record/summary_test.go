@@ -113,9 +113,9 @@ func TestSummarizeFewSamples(t *testing.T) {
 	s := Summarize(r, Options{})
 	want := []string{
 		"noisy",
-		"too few samples for a 95 % interval of P95, which takes 72: latency_char (1), latency_token (2), silent (1)",
+		"too few samples for a 95 % interval of P95, which takes 72: latency_char (1), latency_token (2), request (1), silent (1)",
 		"ratio.pl: 1 samples give no 95 % interval of the 0.5 quantile with two ends, which takes 6",
-		"ratio.tl: 1 samples give no 95 % interval of the 0.5 quantile with two ends, which takes 6",
+		"ratio.tl: 1 samples give no 99 % interval of the 0.5 quantile with two ends, which takes 8", // it was sampled for TL,
 		"ratio.latency_char_p95: 1 samples give no 95 % interval of the 0.95 quantile with two ends, which takes 72",
 	}
 	if diff := cmp.Diff(want, s.Warnings); diff != "" {
@@ -134,13 +134,45 @@ func TestSummarizeFewSamples(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, part := range []string{
-		`"samples":{"pl":1,"tl":0,"requests":0,"silent":0},"pl_ms":{"n":1,"p50":0.00009,"p95":0.00009,"p95_ci":null},"tl_ms":null,"latency_char_ms":null`,
+		`"samples":{"pl":1,"tl":0,"requests":0,"silent":0},"pl_ms":{"n":1,"p50":0.00009,"p90":0.00009,"p95":0.00009,"p99":0.00009,"p95_ci":null},"tl_ms":null,"latency_char_ms":null`,
 		`"ratio":{"pl":{"median":0.9,"ci":null,"n":1},"tl":null,"latency_char_p95":null}`,
-		`"binding":"shared","host":{"cpu_model":"cpu"`,
+		`"binding":"shared","conditions":{"cpus":[1],"child_process":true`, `"host":{"cpu_model":"cpu"`,
+		`"stop":{"question":{"metric":"tl","margin":0.05,"precision":0.01},"verdict":"faster"`,
 	} {
 		if !strings.Contains(string(b), part) {
 			t.Errorf("%s\nis not in\n%s", part, b)
 		}
+	}
+}
+
+// The interval of what was sampled for is wider, by what the looks before cost;
+// the others are as ever.
+func TestSummarizeStopped(t *testing.T) {
+	r := sample(t)
+	r.PL, r.TL, r.Stop = nil, nil, nil
+	r.Requests = requests(100)
+	fixed := Summarize(r, Options{})
+	r.Stop = &Stop{Question{MetricPL, 0.05, 0}, Faster, StopDecided, 0.95, 0.999, 2, 1}
+	stopped := Summarize(r, Options{})
+	wide, narrow := stopped.Ratio.PL.CI, fixed.Ratio.PL.CI
+	if wide.Low >= narrow.Low || wide.High <= narrow.High {
+		t.Errorf("stopped %v, fixed %v", wide, narrow)
+	}
+	if diff := cmp.Diff(stopped.Ratio.TL, fixed.Ratio.TL); diff != "" {
+		t.Error(diff)
+	}
+	if stopped.Stop != r.Stop || stopped.Level != 0.95 {
+		t.Errorf("%+v at %g", stopped.Stop, stopped.Level)
+	}
+	if q := stopped.Request; q.N != 100 || !(q.P50 <= q.P90 && q.P90 <= q.P95 && q.P95 <= q.P99) {
+		t.Errorf("request %+v", q)
+	}
+}
+
+func TestSummarizeFailure(t *testing.T) {
+	s := Summarize(failed(sample(t)), Options{})
+	if s.Failure == nil || s.Failure.Stage != FailedProcess || s.PL != nil || s.Ratio.PL != nil {
+		t.Errorf("%+v", s)
 	}
 }
 
