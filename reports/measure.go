@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"strconv"
+	"strings"
 
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
@@ -11,7 +12,7 @@ import (
 
 // MeasureTable writes what was measured as two tables: absolute times, the
 // baseline first, and the candidates' ratios to it, under 1 being faster. Below
-// stand the conditions and every warning.
+// stand the answers to what was asked, the conditions and every warning.
 func MeasureTable(w io.Writer, style Style, baseline record.Summary, results []record.Summary) error {
 	if len(results) == 0 {
 		return errNoRows
@@ -24,7 +25,12 @@ func MeasureTable(w io.Writer, style Style, baseline record.Summary, results []r
 		return err
 	}
 	t := ratioTable(results)
-	t.remarks = conditions(all)
+	for _, s := range results {
+		if s.Stop != nil {
+			t.remarks = append(t.remarks, verdict(s))
+		}
+	}
+	t.remarks = append(t.remarks, conditions(all)...)
 	for _, s := range all {
 		for _, warning := range s.Warnings {
 			t.remarks = append(t.remarks, "warning: "+s.Candidate+": "+warning)
@@ -33,40 +39,41 @@ func MeasureTable(w io.Writer, style Style, baseline record.Summary, results []r
 	return t.write(w, style)
 }
 
+// timesTable has a row for each thing that was timed of each side, with the
+// exact interval of its P95 where there are samples enough.
 func timesTable(all []record.Summary) *table {
 	t := &table{columns: []column{
-		{name: "milliseconds", left: true}, {name: "PL p50"}, {name: "p95"}, {name: "TL p50"}, {name: "p95"},
-		{name: "latency_char p50"}, {name: "p95"}, {name: "pairs PL/TL/requests"},
+		{name: "milliseconds", left: true}, {name: "of", left: true}, {name: "samples"},
+		{name: "p50"}, {name: "p90"}, {name: "p95"}, {name: "p99"}, {name: "interval of p95"},
 	}}
-	field := func(of func(record.Summary) *record.Dist) (p50, p95 []string) {
+	for _, of := range []struct {
+		name string
+		dist func(record.Summary) *record.Dist
+	}{
+		{"PL", func(s record.Summary) *record.Dist { return s.PL }},
+		{"TL", func(s record.Summary) *record.Dist { return s.TL }},
+		{"latency_char", func(s record.Summary) *record.Dist { return s.LatencyChar }},
+		{"request", func(s record.Summary) *record.Dist { return s.Request }},
+		{"request that shows nothing", func(s record.Summary) *record.Dist { return s.Silent }},
+	} {
 		var values []float64
 		for _, s := range all {
-			if d := of(s); d != nil {
-				values = append(values, d.P50, d.P95)
+			if d := of.dist(s); d != nil {
+				values = append(values, d.P50, d.P99)
 			}
 		}
 		f := decimalsFor(values...)
 		for _, s := range all {
-			d := of(s)
+			d := of.dist(s)
 			if d == nil {
-				p50, p95 = append(p50, none), append(p95, none)
 				continue
 			}
-			p50 = append(p50, f.text(d.P50))
-			tail := f.text(d.P95)
+			interval := none
 			if ci, ok := known(d.P95CI); ok {
-				tail += fmt.Sprintf(" [%s, %s]", f.text(ci.Low), f.text(ci.High))
+				interval = fmt.Sprintf("%s to %s", f.text(ci.Low), f.text(ci.High))
 			}
-			p95 = append(p95, tail)
+			t.add(of.name, s.Candidate, strconv.Itoa(d.N), f.text(d.P50), f.text(d.P90), f.text(d.P95), f.text(d.P99), interval)
 		}
-		return p50, p95
-	}
-	pl50, pl95 := field(func(s record.Summary) *record.Dist { return s.PL })
-	tl50, tl95 := field(func(s record.Summary) *record.Dist { return s.TL })
-	lc50, lc95 := field(func(s record.Summary) *record.Dist { return s.LatencyChar })
-	for i, s := range all {
-		n := s.Samples
-		t.add(s.Candidate, pl50[i], pl95[i], tl50[i], tl95[i], lc50[i], lc95[i], fmt.Sprintf("%d/%d/%d", n.PL, n.TL, n.Requests))
 	}
 	return t
 }
@@ -102,6 +109,39 @@ func ratioTable(results []record.Summary) *table {
 	return t
 }
 
+// verdict says what sampling found, what that cost, and why it ended.
+func verdict(s record.Summary) string {
+	q := s.Stop.Question
+	metric := map[string]string{record.MetricPL: "PL", record.MetricTL: "TL", record.MetricP95: "P95 latency_char"}[q.Metric]
+	by := ""
+	if q.Margin > 0 {
+		by = fmt.Sprintf(" by more than %s", percentLevel(q.Margin))
+	}
+	var found string
+	switch s.Stop.Verdict {
+	case record.Faster, record.Slower:
+		found = fmt.Sprintf("%s than the baseline%s in %s", s.Stop.Verdict, by, metric)
+	case record.Equal:
+		found = fmt.Sprintf("neither faster nor slower than the baseline%s in %s", by, metric)
+	default:
+		found = fmt.Sprintf("it is not clear whether it is faster or slower than the baseline%s in %s", by, metric)
+	}
+	why := map[string]string{
+		record.StopDecided: "that was clear", record.StopPrecise: "to within " + percentLevel(q.Precision),
+		record.StopTime: "when the time was up", record.StopSamples: "when there were no more samples to take",
+		record.StopInterrupted: "when it was interrupted",
+	}[s.Stop.Reason]
+	n := s.Samples.TL
+	switch q.Metric {
+	case record.MetricPL:
+		n = s.Samples.PL
+	case record.MetricP95:
+		n = s.Samples.Requests
+	}
+	return fmt.Sprintf("%s: %s; %s, after %s, %s and %.1f s",
+		s.Candidate, found, why, count(n, "pair"), count(s.Stop.Looks, "look"), float64(s.Stop.ElapsedNS)/1e9)
+}
+
 // conditions says what the figures were taken under: once if all agree, else by
 // candidate.
 func conditions(all []record.Summary) []string {
@@ -113,6 +153,12 @@ func conditions(all []record.Summary) []string {
 		}
 		if h.LibraryVersion != "" {
 			out += "; ONNX Runtime " + h.LibraryVersion + ", " + h.Provider
+		}
+		if c := s.Conditions; len(c.CPUs) > 0 {
+			out += fmt.Sprintf("; on core %s", strings.Trim(fmt.Sprint(c.CPUs), "[]"))
+		}
+		if s.Conditions.Child {
+			out += "; in a process of its own"
 		}
 		level := s.Level
 		if level == 0 {

@@ -63,7 +63,7 @@ func both(t *testing.T, name string, write func(*bytes.Buffer, Style) error) {
 func ci(low, high float64) *stat.Interval { return &stat.Interval{Low: low, High: high} }
 
 func dist(p50, p95 float64, iv *stat.Interval) *record.Dist {
-	return &record.Dist{N: 100, P50: p50, P95: p95, P95CI: iv}
+	return &record.Dist{N: 100, P50: p50, P90: (p50 + p95) / 2, P95: p95, P99: 1.1 * p95, P95CI: iv}
 }
 
 var host = record.Host{CPUModel: "AMD EPYC", Cores: 2, LibraryVersion: "1.32.0", Provider: "cpu"}
@@ -113,9 +113,16 @@ func TestMeasureTable(t *testing.T) {
 		results = append(results, s)
 	}
 	results[0].Warnings = []string{"the baseline drifted by 14 %"}
+	for i, stop := range []record.Stop{
+		{Question: record.Question{Metric: record.MetricTL, Margin: 0.05}, Verdict: record.Faster, Reason: record.StopDecided, Looks: 2, ElapsedNS: 8.25e9},
+		{Question: record.Question{Metric: record.MetricPL}, Verdict: record.Undecided, Reason: record.StopTime, Looks: 9, ElapsedNS: 20e9},
+		{Question: record.Question{Metric: record.MetricP95, Margin: 0.02, Precision: 0.01}, Verdict: record.Equal, Reason: record.StopPrecise, Looks: 1, ElapsedNS: 60e9},
+	} {
+		results[i].Stop = &stop
+	}
 	results[1].LatencyChar, results[1].Ratio.PL.CI, results[1].Ratio.PL.N = nil, nil, 4
 	both(t, "measure.golden", func(w *bytes.Buffer, s Style) error { return MeasureTable(w, s, base, results) })
-	results[2].Binding = record.Copied
+	results[2].Binding, results[2].Conditions = record.Copied, record.Conditions{CPUs: []int{1}, Child: true}
 	both(t, "measure-mixed.golden", func(w *bytes.Buffer, s Style) error { return MeasureTable(w, s, base, results[2:]) })
 }
 
