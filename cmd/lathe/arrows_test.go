@@ -18,7 +18,7 @@ var arrows = map[string][]string{
 	"runtime/decode":                  {"runtime/ort"},
 	"profiler/record":                 {"graphgen/arch", "profiler/stat"},
 	"profiler/store":                  {"profiler/record", "graphgen/arch"},
-	"profiler":                        {"profiler/record", "profiler/stat", "runtime/decode"},
+	"profiler":                        {"profiler/machine", "profiler/record", "profiler/stat", "runtime/decode"},
 	"profiler/latmodel":               {"graphgen/arch", "profiler/record", "profiler/stat"},
 	"search":                          {"graphgen/arch", "search/pareto"},
 	"search/enumerate":                {"search", "search/pareto", "graphgen/arch"},
@@ -30,6 +30,7 @@ var arrows = map[string][]string{
 	"runtime/ort":                     nil,
 	"runtime/provision":               nil,
 	"runtime/provision/provisiontest": {"runtime/provision"},
+	"profiler/machine":                nil,
 	"profiler/stat":                   nil,
 	"search/pareto":                   nil,
 	"cmd/lathe":                       nil, // checked apart
