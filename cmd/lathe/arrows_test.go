@@ -17,6 +17,7 @@ var arrows = map[string][]string{
 	"graphgen":                        {"graphgen/arch", "graphgen/ir"},
 	"runtime/decode":                  {"runtime/ort"},
 	"profiler/record":                 {"graphgen/arch", "profiler/stat"},
+	"profiler/workload":               {"profiler/record", "profiler/stat"},
 	"profiler/store":                  {"profiler/record", "graphgen/arch"},
 	"profiler":                        {"profiler/machine", "profiler/record", "profiler/stat", "runtime/decode"},
 	"profiler/latmodel":               {"graphgen/arch", "profiler/record", "profiler/stat"},

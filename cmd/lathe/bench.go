@@ -17,6 +17,7 @@ import (
 	"lathe/profiler"
 	"lathe/profiler/record"
 	"lathe/profiler/store"
+	"lathe/profiler/workload"
 )
 
 // bench times candidates beside one baseline, whose session stays open.
@@ -224,7 +225,7 @@ func (a *app) plan(requests bool) profiler.Plan {
 	t := a.cfg.Timing
 	p := profiler.Plan{PromptTokens: t.PromptTokens, GeneratedTokens: t.GeneratedTokens, PLPairs: t.PLPairs, TLPairs: t.TLPairs}
 	if requests {
-		p.RequestPairs, p.Workload = t.RequestPairs, record.DefaultWorkload(a.cfg.Seed)
+		p.RequestPairs, p.Workload = t.RequestPairs, workload.Default(a.cfg.Seed)
 	}
 	return p
 }

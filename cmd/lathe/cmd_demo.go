@@ -12,6 +12,7 @@ import (
 	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel"
 	"lathe/profiler/record"
+	"lathe/profiler/workload"
 	"lathe/reports"
 	"lathe/search"
 )
@@ -279,7 +280,7 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	points, _ := search.HeadVariants(d.problem, body.Pick.Point)
 	plan := d.setup.plan()
 	plan.PLPairs, plan.TLPairs = demoPL, demoTL // enough for intervals of PL and TL
-	plan.RequestPairs, plan.Workload = tailRequests, record.DefaultWorkload(d.setup.Seed)
+	plan.RequestPairs, plan.Workload = tailRequests, workload.Default(d.setup.Seed)
 	points, plan.RequestPairs = d.affordable(points, plan)
 	d.title("Timing %d requests of the pick with %s heads, for P95 latency_char", plan.RequestPairs, headList(points))
 	d.print("the first %d of %s", plan.RequestPairs, plan.Workload.Description)

@@ -7,8 +7,8 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler"
-	"lathe/profiler/record"
 	"lathe/profiler/stat"
+	"lathe/profiler/workload"
 )
 
 // What the demo times where the machine is fast enough, and the least it makes
@@ -137,7 +137,7 @@ func (d *demo) total() time.Duration {
 	plan := d.setup.plan()
 	requests := plan
 	requests.PLPairs, requests.TLPairs = demoPL, demoTL
-	requests.RequestPairs, requests.Workload = tailRequests, record.DefaultWorkload(d.setup.Seed)
+	requests.RequestPairs, requests.Workload = tailRequests, workload.Default(d.setup.Seed)
 	return time.Duration(d.setup.Samples+2)*d.speed.session(1, plan) + d.speed.session(3, requests) + 2*d.speed.create
 }
 

@@ -15,7 +15,7 @@ type LatencyChar struct {
 	Estimate
 }
 
-// DefaultRequest is the shape of a typical request of record.DefaultWorkload: 64
+// DefaultRequest is the shape of a typical request of workload.Default: 64
 // tokens, the mean 4 generated (3.9), of 4.2 characters each.
 var DefaultRequest = record.WorkloadRequest{PromptTokens: 64, GeneratedTokens: 4, Chars: 17}
 

@@ -197,50 +197,6 @@ func TestHashes(t *testing.T) {
 	}
 }
 
-func TestDefaultWorkload(t *testing.T) {
-	w := DefaultWorkload(1)
-	if err := w.Validate(); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(w, DefaultWorkload(1)); diff != "" {
-		t.Fatal("one seed, two workloads", diff)
-	}
-	if w.Hash() == DefaultWorkload(2).Hash() {
-		t.Error("two seeds, one workload")
-	}
-	// The requests of seed 1 are what records in stores were timed on: a change here
-	// needs a new name.
-	if got, want := w.Hash(), "7885ffdf32fbd443"; !strings.HasPrefix(got, want) {
-		t.Errorf("default-1 has become %s", got)
-	}
-	var prompts, chars, tokens, median int
-	for seed := range uint64(20) {
-		for _, r := range DefaultWorkload(seed).Requests {
-			if r.PromptTokens < 16 || r.PromptTokens > 128 || r.GeneratedTokens < 1 || r.GeneratedTokens > 12 || r.Chars < r.GeneratedTokens {
-				t.Fatalf("request %+v is out of range", r)
-			}
-			if r.PromptTokens <= 64 {
-				median++
-			}
-			prompts++
-			tokens += r.GeneratedTokens
-			chars += r.Chars
-		}
-	}
-	if f := float64(median) / float64(prompts); f < 0.48 || f > 0.53 {
-		t.Errorf("%.3f of the prompts have at most 64 tokens, want half", f)
-	}
-	if f := float64(chars) / float64(tokens); f < 4.1 || f > 4.3 {
-		t.Errorf("%.2f characters a token, want 4.2", f)
-	}
-	if n := len(w.First(10).Requests); n != 10 {
-		t.Errorf("First(10) has %d", n)
-	}
-	if n := len(w.First(1000).Requests); n != DefaultRequests {
-		t.Errorf("First(1000) has %d", n)
-	}
-}
-
 func TestDrift(t *testing.T) {
 	series := func(last int64) Record {
 		r := sample(t)

@@ -13,13 +13,28 @@ import (
 	"pgregory.net/rapid"
 )
 
+// drawn makes a workload of n requests of many sizes, each of which shows
+// something.
+func drawn(n int) Workload {
+	rng := newRand()
+	w := Workload{Name: "drawn"}
+	for range n {
+		tokens := 1 + int(4*rng.ExpFloat64())
+		w.Requests = append(w.Requests, WorkloadRequest{
+			PromptTokens: 16 + rng.IntN(112), GeneratedTokens: tokens, Chars: tokens + rng.IntN(7*tokens),
+		})
+	}
+	return w
+}
+
 // requests makes n request pairs: the candidate takes 0.8 of the baseline's PL and
 // 0.5 of its TL, each with a little noise of its own.
 func requests(n int) []RequestPair {
 	rng := newRand()
+	workload := drawn(256)
 	out := make([]RequestPair, n)
 	for i := range out {
-		q := DefaultWorkload(9).Requests[i%DefaultRequests]
+		q := workload.Requests[i%len(workload.Requests)]
 		side := func(pl, tl float64) Request {
 			r := Request{PromptTokens: q.PromptTokens, GeneratedTokens: q.GeneratedTokens, Chars: q.Chars, TL: []int64{}}
 			noise := func() float64 { return math.Exp(0.01 * rng.NormFloat64()) }
