@@ -17,6 +17,16 @@
 // session is timed. Several candidates may share one baseline: each block then
 // has one sample of each, and every candidate's partner is the baseline's sample
 // of the same block.
+//
+// # How long samples are taken
+//
+// Until the plan is fulfilled; or, where a question is asked, until it is
+// answered or the budget ends. The answer is looked for when certain shares of
+// the budget are used, each twice the one before, and every look's interval has a
+// level at which all of them hold together what was asked for
+// (stat.Sequential): looking often costs a somewhat wider interval, and no error.
+// Of several candidates each has its own answer, whose error is its own; one that
+// has it is not timed any further.
 package profiler
 
 import (
@@ -26,10 +36,11 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"runtime/debug"
-	"slices"
 	"time"
 
+	"lathe/profiler/machine"
 	"lathe/profiler/record"
+	"lathe/profiler/stat"
 )
 
 // Session is what is timed: one sequence at a time.
@@ -44,74 +55,35 @@ type Session interface {
 	Run() error
 }
 
-// Plan says what to time. The zero value times nothing.
-type Plan struct {
-	PromptTokens    int // of a step pair's prefill
-	GeneratedTokens int // decode steps after each prefill, at growing cache lengths
-	PLPairs         int // pairs of prefills at least; 0 with TLPairs > 0: what the steps need
-	TLPairs         int // pairs of decode steps at least
+// Options say what to time, and when to stop.
+type Options struct {
+	// Plan is what to time. With a Question its pairs are what is taken at most,
+	// and the question says which of them are (Plan.For).
+	Plan Plan
+	// Question, if not nil, is what sampling goes on for.
+	Question *record.Question
+	// Budget is how long samples are taken, warm-up not counted and pauses between
+	// requests counted; 0: as long as the plan takes. No block of samples is begun
+	// that would end after it, if it took as long as the ones before on average. A
+	// Question takes a Budget or a plan with an end.
+	Budget time.Duration
+	// Level is that of the answer's interval, over all looks; 0 stands for
+	// stat.DefaultLevel.
+	Level float64
 
-	// RequestPairs of Workload are timed after the steps: its first requests, in
-	// order. It must have as many; one that came twice would count twice.
-	RequestPairs int
-	Workload     record.Workload
+	CPUs     []int               // that the calling thread is pinned to meanwhile; none: it is not
+	Vocab    int                 // bounds the tokens fed, which are random and the same for all
+	Rand     *rand.Rand          // draws tokens and orders
+	Clock    Clock               // nil: the machine's
+	Progress func(share float64) // told the share done, 0 to 1; may be nil
 }
 
-// Validate reports a plan that cannot be followed.
-func (p Plan) Validate() error {
-	switch {
-	case p.PLPairs < 0 || p.TLPairs < 0 || p.RequestPairs < 0:
-		return fmt.Errorf("profiler: %d PL pairs, %d TL pairs and %d request pairs: none may be negative", p.PLPairs, p.TLPairs, p.RequestPairs)
-	case p.PLPairs+p.TLPairs+p.RequestPairs == 0:
-		return errors.New("profiler: the plan times nothing: 0 PL pairs, TL pairs and request pairs")
-	case p.PLPairs+p.TLPairs > 0 && p.PromptTokens < 1:
-		return fmt.Errorf("profiler: %d prompt tokens; 1 or more are needed", p.PromptTokens)
-	case p.TLPairs > 0 && p.GeneratedTokens < 1:
-		return fmt.Errorf("profiler: %d generated tokens; 1 or more are needed", p.GeneratedTokens)
-	case p.RequestPairs > len(p.Workload.Requests):
-		return fmt.Errorf("profiler: %d request pairs; the workload %s has %d requests", p.RequestPairs, p.Workload.Name, len(p.Workload.Requests))
-	}
-	return nil
-}
-
-// blocks is the number of prefills that the plan's steps take.
-func (p Plan) blocks() int {
-	n := p.PLPairs
-	if p.TLPairs > 0 {
-		n = max(n, (p.TLPairs+p.GeneratedTokens-1)/p.GeneratedTokens)
-	}
-	return n
-}
-
-// MaxLen is the longest sequence that the plan runs.
-func (p Plan) MaxLen() int {
-	n := 0
-	if p.blocks() > 0 {
-		n = p.PromptTokens + p.GeneratedTokens
-	}
-	for _, r := range p.requests() {
-		n = max(n, r.PromptTokens+r.GeneratedTokens)
-	}
-	return n
-}
-
-// PromptLens are the lengths of the prompts that the plan runs, each once.
-func (p Plan) PromptLens() []int {
-	var out []int
-	if p.blocks() > 0 {
-		out = append(out, p.PromptTokens)
-	}
-	for _, r := range p.requests() {
-		if !slices.Contains(out, r.PromptTokens) {
-			out = append(out, r.PromptTokens)
-		}
-	}
-	return out
-}
-
-// requests are those that the plan times, in order.
-func (p Plan) requests() []record.WorkloadRequest {
-	return p.Workload.First(p.RequestPairs).Requests
+// Result is what was timed.
+type Result struct {
+	Timed    []Timed      // one a candidate
+	Usage    record.Usage // of the machine while samples were taken
+	CPUs     []int        // that the thread was pinned to; none: it was not
+	Warnings []string
 }
 
 // Timed is the raw samples of one candidate beside the baseline.
@@ -119,93 +91,78 @@ type Timed struct {
 	PL, TL   []record.StepPair
 	Requests []record.RequestPair
 	WarmupNS int64
+	Stop     *record.Stop // nil where nothing was asked
+}
+
+// Validate reports options that cannot be followed.
+func (o Options) Validate() error {
+	if o.Budget < 0 {
+		return fmt.Errorf("profiler: a budget of %v: want a time, or 0 for none", o.Budget)
+	}
+	if !(o.Level >= 0 && o.Level < 1) {
+		return fmt.Errorf("profiler: level %v: want more than 0 and less than 1, or 0 for %v", o.Level, stat.DefaultLevel)
+	}
+	if o.Vocab < 1 {
+		return fmt.Errorf("profiler: a vocabulary of %d tokens: want 1 or more", o.Vocab)
+	}
+	if o.Question == nil {
+		return o.Plan.Validate()
+	}
+	if err := o.Question.Validate(); err != nil {
+		return fmt.Errorf("profiler: %w", err)
+	}
+	plan := o.Plan.For(*o.Question)
+	if err := plan.Validate(); err != nil {
+		return err
+	}
+	if o.Budget == 0 && plan.blocks() >= unlimited/max(1, plan.GeneratedTokens) {
+		return fmt.Errorf("profiler: a question about %s without an end: want a budget of time or of pairs", o.Question.Metric)
+	}
+	return nil
 }
 
 // Time follows the plan with the baseline and the candidates in alternation, and
-// returns the samples of each candidate. vocab bounds the tokens fed, which are
-// random and the same for all. progress, if not nil, is told the share done,
-// 0 to 1.
+// returns the samples of each candidate.
 //
 // When ctx is done it stops between samples and returns what it has with ctx's
-// error.
-func Time(ctx context.Context, baseline Session, candidates []Session, plan Plan, vocab int, rng *rand.Rand, progress func(share float64)) ([]Timed, error) {
-	if err := plan.Validate(); err != nil {
-		return nil, err
+// error; a run that fails ends it too, with a SideError.
+func Time(ctx context.Context, baseline Session, candidates []Session, o Options) (res Result, err error) {
+	if err := o.Validate(); err != nil {
+		return Result{}, err
 	}
 	if len(candidates) == 0 {
-		return nil, errors.New("profiler: no candidate to time beside the baseline")
+		return Result{}, errors.New("profiler: no candidate to time beside the baseline")
 	}
-	l := &loop{
-		sides: append([]Session{baseline}, candidates...),
-		rng:   rng, order: make([]int, len(candidates)+1), ids: make([]int64, plan.MaxLen()),
-		out: make([]Timed, len(candidates)), progress: progress,
-	}
-	for i := range l.ids {
-		l.ids[i] = rng.Int64N(int64(vocab))
-	}
-	l.total = plan.blocks() + plan.RequestPairs
+	l := newLoop(baseline, candidates, o)
 
 	runtime.LockOSThread() // a session's own thread is the caller's
 	defer runtime.UnlockOSThread()
-	if err := l.warmUp(ctx, plan); err != nil {
-		return nil, err
+	if len(o.CPUs) > 0 {
+		unpin, perr := machine.PinThread(o.CPUs)
+		if perr != nil {
+			res.Warnings = append(res.Warnings, fmt.Sprintf("the timing thread runs unpinned: %v", perr))
+		} else {
+			res.CPUs = append(res.CPUs, o.CPUs...)
+			defer func() {
+				if uerr := unpin(); uerr != nil {
+					res.Warnings = append(res.Warnings, fmt.Sprintf("the timing thread stays pinned: %v", uerr))
+				}
+			}()
+		}
+	}
+	if err := l.warmUp(ctx); err != nil {
+		return res, err
 	}
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	err := l.steps(ctx, plan)
-	if err == nil {
-		err = l.requests(ctx, plan)
-	}
+	before := machine.Read()
+	err = l.sample(ctx)
+	res.Usage = record.Usage(machine.Read().Since(before))
 	for _, s := range l.sides {
 		s.Reset()
 	}
-	return l.out, err
-}
-
-// loop is the state of one call of Time. Side 0 is the baseline.
-type loop struct {
-	sides       []Session
-	rng         *rand.Rand
-	order       []int   // the sides' order within a block
-	reverse     bool    // the next block's order is this one's reversed
-	ids         []int64 // tokens fed, by position
-	out         []Timed
-	done, total int
-	progress    func(float64)
-}
-
-// shuffle draws the order of the next block; every second block has the order of
-// the one before reversed, so that each side runs before each other in just half
-// of them: who runs first is not quite as fast.
-func (l *loop) shuffle() {
-	if l.reverse = !l.reverse; !l.reverse {
-		slices.Reverse(l.order)
-		return
-	}
-	for i := range l.order {
-		l.order[i] = i
-	}
-	l.rng.Shuffle(len(l.order), func(i, j int) { l.order[i], l.order[j] = l.order[j], l.order[i] })
-}
-
-// partnerFirst reports whether the baseline runs before side i in this block.
-func (l *loop) partnerFirst(i int) bool {
-	for _, s := range l.order {
-		if s == 0 {
-			return true
-		}
-		if s == i {
-			return false
-		}
-	}
-	return false
-}
-
-func (l *loop) tick() {
-	l.done++
-	if l.progress != nil {
-		l.progress(float64(l.done) / float64(l.total))
-	}
+	res.Timed = l.out
+	return res, err
 }
 
 // SideError is a run that failed.
@@ -216,33 +173,3 @@ type SideError struct {
 
 func (e *SideError) Error() string { return e.Err.Error() }
 func (e *SideError) Unwrap() error { return e.Err }
-
-// run is the timed region.
-func (l *loop) run(side int) (ns int64, err error) {
-	s := l.sides[side]
-	start := time.Now()
-	err = s.Run()
-	ns = int64(time.Since(start))
-	if err != nil {
-		return ns, &SideError{side, err}
-	}
-	return ns, nil
-}
-
-// prefill and step prepare, then time.
-func (l *loop) prefill(side, n int) (int64, error) {
-	s := l.sides[side]
-	s.Reset()
-	if err := s.PreparePrefill(l.ids[:n]); err != nil {
-		return 0, err
-	}
-	return l.run(side)
-}
-
-func (l *loop) step(side, past int) (int64, error) {
-	s := l.sides[side]
-	if err := s.PrepareStep(l.ids[past]); err != nil {
-		return 0, err
-	}
-	return l.run(side)
-}

@@ -77,11 +77,11 @@ var testPlan = Plan{
 func TestTimeFollowsThePlan(t *testing.T) {
 	log, base, cands := sides(2)
 	var shares []float64
-	got, err := Time(context.Background(), base, cands, testPlan, 50, rand.New(rand.NewPCG(1, 1)), func(s float64) { shares = append(shares, s) })
+	got, err := Time(context.Background(), base, cands, Options{Plan: testPlan, Vocab: 50, Rand: rand.New(rand.NewPCG(1, 1)), Progress: func(s float64) { shares = append(shares, s) }})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for c, g := range got {
+	for c, g := range got.Timed {
 		if len(g.PL) != 3 || len(g.TL) != 10 || len(g.Requests) != 3 {
 			t.Fatalf("candidate %d has %d PL, %d TL and %d request pairs, want 3, 10 and 3", c, len(g.PL), len(g.TL), len(g.Requests))
 		}
@@ -100,9 +100,9 @@ func TestTimeFollowsThePlan(t *testing.T) {
 		}
 	}
 	// Both candidates share the baseline's samples of a block.
-	for i := range got[0].TL {
-		if got[0].TL[i].PartnerNS != got[1].TL[i].PartnerNS {
-			t.Fatalf("TL pair %d: the candidates have partners of %d and %d ns", i, got[0].TL[i].PartnerNS, got[1].TL[i].PartnerNS)
+	for i := range got.Timed[0].TL {
+		if got.Timed[0].TL[i].PartnerNS != got.Timed[1].TL[i].PartnerNS {
+			t.Fatalf("TL pair %d: the candidates have partners of %d and %d ns", i, got.Timed[0].TL[i].PartnerNS, got.Timed[1].TL[i].PartnerNS)
 		}
 	}
 	if last := shares[len(shares)-1]; last != 1 {
@@ -125,7 +125,7 @@ func TestTimeFollowsThePlan(t *testing.T) {
 func TestOrderIsRandomWithinBlocks(t *testing.T) {
 	log, base, cands := sides(1)
 	plan := Plan{PromptTokens: 2, GeneratedTokens: 1, PLPairs: 400}
-	got, err := Time(context.Background(), base, cands, plan, 9, rand.New(rand.NewPCG(2, 2)), nil)
+	got, err := Time(context.Background(), base, cands, Options{Plan: plan, Vocab: 9, Rand: rand.New(rand.NewPCG(2, 2))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,8 +136,8 @@ func TestOrderIsRandomWithinBlocks(t *testing.T) {
 		if a.side == b.side {
 			t.Fatalf("block %d ran side %d twice", i, a.side)
 		}
-		if got[0].PL[i].PartnerFirst != (a.side == 0) {
-			t.Fatalf("block %d began with side %d and partner_first is %v", i, a.side, got[0].PL[i].PartnerFirst)
+		if got.Timed[0].PL[i].PartnerFirst != (a.side == 0) {
+			t.Fatalf("block %d began with side %d and partner_first is %v", i, a.side, got.Timed[0].PL[i].PartnerFirst)
 		}
 		if a.side == 0 {
 			first++
@@ -152,12 +152,12 @@ func TestTimesAreThoseOfTheRightSide(t *testing.T) {
 	_, base, cands := sides(2)
 	cands[0].(*fake).prefill = 4 * time.Millisecond
 	base.(*fake).prefill = 2 * time.Millisecond
-	got, err := Time(context.Background(), base, cands, Plan{PromptTokens: 1, PLPairs: 5}, 9, rand.New(rand.NewPCG(3, 3)), nil)
+	got, err := Time(context.Background(), base, cands, Options{Plan: Plan{PromptTokens: 1, PLPairs: 5}, Vocab: 9, Rand: rand.New(rand.NewPCG(3, 3))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i := range got[0].PL {
-		slow, fast := got[0].PL[i], got[1].PL[i]
+	for i := range got.Timed[0].PL {
+		slow, fast := got.Timed[0].PL[i], got.Timed[1].PL[i]
 		if slow.NS < 4e6 || slow.PartnerNS < 2e6 || fast.PartnerNS != slow.PartnerNS || fast.NS >= slow.PartnerNS {
 			t.Errorf("pair %d: %+v and %+v; want 4 ms, 2 ms, and the fast one below both", i, slow, fast)
 		}
@@ -168,13 +168,13 @@ func TestCancelledTimingKeepsWhatItHas(t *testing.T) {
 	_, base, cands := sides(1)
 	ctx, cancel := context.WithCancel(context.Background())
 	n := 0
-	got, err := Time(ctx, base, cands, Plan{PromptTokens: 1, PLPairs: 50}, 9, rand.New(rand.NewPCG(4, 4)), func(float64) {
+	got, err := Time(ctx, base, cands, Options{Plan: Plan{PromptTokens: 1, PLPairs: 50}, Vocab: 9, Rand: rand.New(rand.NewPCG(4, 4)), Progress: func(float64) {
 		if n++; n == 7 {
 			cancel()
 		}
-	})
-	if !errors.Is(err, context.Canceled) || len(got[0].PL) != 7 {
-		t.Errorf("got %d pairs and %v, want 7 and a cancelled error", len(got[0].PL), err)
+	}})
+	if !errors.Is(err, context.Canceled) || len(got.Timed[0].PL) != 7 {
+		t.Errorf("got %d pairs and %v, want 7 and a cancelled error", len(got.Timed[0].PL), err)
 	}
 }
 
@@ -182,7 +182,7 @@ func TestARunThatFailsEndsTheTiming(t *testing.T) {
 	_, base, cands := sides(1)
 	broken := errors.New("broken")
 	cands[0].(*fake).fail = broken
-	if _, err := Time(context.Background(), base, cands, testPlan, 9, rand.New(rand.NewPCG(5, 5)), nil); !errors.Is(err, broken) || !errors.As(err, new(*SideError)) {
+	if _, err := Time(context.Background(), base, cands, Options{Plan: testPlan, Vocab: 9, Rand: rand.New(rand.NewPCG(5, 5))}); !errors.Is(err, broken) || !errors.As(err, new(*SideError)) {
 		t.Errorf("got %v", err)
 	}
 }
@@ -203,7 +203,7 @@ func TestPlansThatCannotBeFollowed(t *testing.T) {
 		}
 	}
 	_, base, _ := sides(0)
-	if _, err := Time(context.Background(), base, nil, testPlan, 9, rand.New(rand.NewPCG(6, 6)), nil); err == nil {
+	if _, err := Time(context.Background(), base, nil, Options{Plan: testPlan, Vocab: 9, Rand: rand.New(rand.NewPCG(6, 6))}); err == nil {
 		t.Error("a timing without candidates gave no error")
 	}
 }

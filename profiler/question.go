@@ -1,0 +1,174 @@
+package profiler
+
+import (
+	"math"
+	"math/rand/v2"
+
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// Looks are taken when these shares of the budget are used: each has twice the
+// samples of the one before.
+const (
+	firstLook  = 1.0 / 64
+	lookGrowth = 2
+)
+
+// spendRho is the exponent of the error spent by a share of the budget
+// (stat.SpendPower). A quarter gives the first look a third of it, and each later
+// look about as much as the others.
+const spendRho = 0.25
+
+// newsShare: a look that has less new than this beside the last one is not worth
+// its price.
+const newsShare = 0.05
+
+// minPairs is the fewest pairs that the first look at a median is worth.
+const minPairs = 12
+
+// asked is a question, and how near each candidate is to its answer.
+type asked struct {
+	question record.Question
+	next     float64           // share at which is looked again
+	state    []stat.Sequential // of each candidate
+	nominal  []float64         // level of each candidate's last look
+	verdict  []string
+}
+
+func newAsked(q record.Question, level float64, candidates int) *asked {
+	a := &asked{question: q, next: firstLook}
+	for range candidates {
+		s := stat.NewSequential(level, stat.SpendPower(spendRho))
+		a.state, a.nominal, a.verdict = append(a.state, s), append(a.nominal, s.Level()), append(a.verdict, record.Undecided)
+	}
+	return a
+}
+
+// look looks whether the question is answered, where it is time to.
+func (l *loop) look() {
+	a, share := l.asked, l.share()
+	if share < a.next || share >= 1 { // the last look comes when sampling ends
+		return
+	}
+	looked := false
+	for _, side := range l.active[1:] {
+		took, done := l.lookAt(side, share)
+		looked = looked || took
+		if done != "" {
+			l.stop(side, done)
+		}
+	}
+	if looked {
+		for a.next <= share {
+			a.next *= lookGrowth
+		}
+	}
+}
+
+// end takes the last look at every candidate that has no answer: all that is left
+// of the error may be spent, unless sampling was called off, which may have to do
+// with what was seen.
+func (l *loop) end(reason string) {
+	if l.asked == nil {
+		return
+	}
+	share := 1.0
+	if reason == record.StopInterrupted {
+		share = l.share()
+	}
+	for len(l.active) > 1 {
+		side, why := l.active[1], reason
+		if _, done := l.lookAt(side, share); done != "" && reason != record.StopInterrupted {
+			why = done
+		}
+		l.stop(side, why)
+	}
+}
+
+// stop takes a candidate out of the rotation.
+func (l *loop) stop(side int, reason string) {
+	a, i := l.asked, side-1
+	l.out[i].Stop = &record.Stop{
+		Question: a.question, Verdict: a.verdict[i], Reason: reason,
+		Level: a.state[i].Level(), NominalLevel: a.nominal[i], Looks: a.state[i].Looks(),
+		ElapsedNS: int64(l.clock.Now() - l.began),
+	}
+	for k, s := range l.active {
+		if s == side {
+			l.active = append(l.active[:k], l.active[k+1:]...)
+			break
+		}
+	}
+	l.left = true
+}
+
+// lookAt takes a look at a candidate, if it has the samples for one, and returns
+// why it is done, or "".
+func (l *loop) lookAt(side int, share float64) (looked bool, done string) {
+	a, i := l.asked, side-1
+	own, partner := series(l.out[i], a.question.Metric)
+	n := len(own)
+	if n < minPairs || float64(n) < (1+newsShare)*a.state[i].Information() || share <= 0 {
+		return false, ""
+	}
+	next, z := a.state[i].Look(share, float64(n))
+	nominal := next.NominalLevel(z)
+	if a.question.Metric == record.MetricP95 && share < 1 && n < stat.MinSamples(0.95, nominal) {
+		return false, ""
+	}
+	a.state[i], a.nominal[i] = next, nominal
+	var est stat.Estimate
+	if a.question.Metric == record.MetricP95 {
+		est = stat.BootstrapQuantileRatio(own, partner, 0.95, stat.Bootstrap{Level: nominal}, rand.New(rand.NewPCG(uint64(n), 0)))
+	} else {
+		est = stat.PairedRatio(own, partner, nominal)
+	}
+	a.verdict[i] = verdict(a.question, est.CI)
+	decided := a.verdict[i] != record.Undecided
+	precise := a.question.Precision > 0 && est.CI.Finite() && (est.CI.High-est.CI.Low)/2 <= a.question.Precision*est.Value
+	switch {
+	case a.question.Precision > 0 && a.question.Margin == 0 && precise:
+		return true, record.StopPrecise
+	case decided && (precise || a.question.Precision == 0):
+		return true, record.StopDecided
+	}
+	return true, ""
+}
+
+// verdict is what an interval says of a question.
+func verdict(q record.Question, ci stat.Interval) string {
+	low, high := 1-q.Margin, 1/(1-q.Margin)
+	switch {
+	case math.IsNaN(ci.Low) || math.IsNaN(ci.High):
+	case ci.High < low:
+		return record.Faster
+	case ci.Low > high:
+		return record.Slower
+	case q.Margin > 0 && low <= ci.Low && ci.High <= high:
+		return record.Equal
+	}
+	return record.Undecided
+}
+
+// series are the figures of the candidate and its partner that a metric compares.
+func series(t Timed, metric string) (own, partner []float64) {
+	steps := t.PL
+	switch metric {
+	case record.MetricTL:
+		steps = t.TL
+	case record.MetricP95:
+		for _, p := range t.Requests {
+			a, okA := p.Own.LatencyChar()
+			b, okB := p.Partner.LatencyChar()
+			if okA && okB {
+				own, partner = append(own, a), append(partner, b)
+			}
+		}
+		return own, partner
+	}
+	for _, p := range steps {
+		own, partner = append(own, float64(p.NS)), append(partner, float64(p.PartnerNS))
+	}
+	return own, partner
+}
