@@ -1,13 +1,11 @@
 package record
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"iter"
-	"reflect"
 )
 
 // Encoder writes records as JSON lines.
@@ -88,19 +86,8 @@ func (d *Decoder) All() iter.Seq2[Record, error] {
 // parse reads one record, without the package's prefix in its errors.
 func parse(b []byte) (Record, error) {
 	var r Record
-	if !json.Valid(b) {
-		return r, explain(json.Unmarshal(b, &r))
-	}
-	if t := bytes.TrimSpace(b); t[0] != '{' {
-		return r, fmt.Errorf("%.20s is not a record: want a JSON object", t)
-	}
-	// Unknown fields first: a misspelt name explains what would otherwise be
-	// reported as missing.
-	if err := checkFields(b, reflect.TypeFor[Record]()); err != nil {
-		return r, err
-	}
-	if err := json.Unmarshal(b, &r); err != nil {
-		return Record{}, explain(err)
+	if err := Strict(b, &r); err != nil {
+		return Record{}, err
 	}
 	if err := r.check(); err != nil {
 		return Record{}, err

@@ -11,6 +11,28 @@ import (
 	"lathe/graphgen/arch"
 )
 
+// Strict reads the JSON object b into the struct that into points to. Unlike
+// json.Unmarshal it takes no field that the struct does not have or that appears
+// twice, and its errors say where in b they are and what was meant. They have no
+// prefix: who reads a file knows its name and the line.
+func Strict(b []byte, into any) error {
+	if !json.Valid(b) {
+		return explain(json.Unmarshal(b, into))
+	}
+	if t := bytes.TrimSpace(b); t[0] != '{' {
+		return fmt.Errorf("%.20s is not a JSON object", t)
+	}
+	// Unknown fields first: a misspelt name explains what would otherwise be
+	// reported as missing.
+	if err := checkFields(b, reflect.TypeOf(into)); err != nil {
+		return err
+	}
+	if err := json.Unmarshal(b, into); err != nil {
+		return explain(err)
+	}
+	return nil
+}
+
 // checkFields walks the valid JSON b beside the type that it is to be read into,
 // and returns an error for the first object field that the type does not have or
 // that appears twice.

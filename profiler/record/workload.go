@@ -65,20 +65,27 @@ func (w Workload) check() error {
 		return fmt.Errorf("workload %q has no requests: want at least one", w.Name)
 	}
 	for i, r := range w.Requests {
-		switch {
-		case r.PromptTokens < 1:
-			return fmt.Errorf("workload.requests[%d].prompt_tokens is %d: want at least 1", i, r.PromptTokens)
-		case r.GeneratedTokens < 0:
-			return fmt.Errorf("workload.requests[%d].generated_tokens is %d: want 0 or more", i, r.GeneratedTokens)
-		case r.Chars < 0:
-			return fmt.Errorf("workload.requests[%d].chars is %d: want 0 or more", i, r.Chars)
-		case r.ThinkMS < 0:
-			return fmt.Errorf("workload.requests[%d].think_ms is %d: want 0 or more", i, r.ThinkMS)
-		case max(r.PromptTokens, r.GeneratedTokens, r.Chars, r.ThinkMS) > MaxCount:
-			return fmt.Errorf("workload.requests[%d] is %+v: want no count above %d", i, r, MaxCount)
-		case r.Chars > 0 && r.GeneratedTokens == 0:
-			return fmt.Errorf("workload.requests[%d].chars is %d with no generated token: want 0", i, r.Chars)
+		if err := r.Validate(); err != nil {
+			return fmt.Errorf("workload.requests[%d].%w", i, err)
 		}
+	}
+	return nil
+}
+
+// Validate reports the first thing that is wrong with r, beginning with the
+// field's name: whoever has the requests says where it stands.
+func (r WorkloadRequest) Validate() error {
+	switch {
+	case r.PromptTokens < 1 || r.PromptTokens > MaxCount:
+		return fmt.Errorf("prompt_tokens is %d: want 1 to %d", r.PromptTokens, MaxCount)
+	case r.GeneratedTokens < 0 || r.GeneratedTokens > MaxCount:
+		return fmt.Errorf("generated_tokens is %d: want 0 to %d", r.GeneratedTokens, MaxCount)
+	case r.Chars < 0 || r.Chars > MaxCount:
+		return fmt.Errorf("chars is %d: want 0 to %d", r.Chars, MaxCount)
+	case r.ThinkMS < 0 || r.ThinkMS > MaxCount:
+		return fmt.Errorf("think_ms is %d: want 0 to %d", r.ThinkMS, MaxCount)
+	case r.Chars > 0 && r.GeneratedTokens == 0:
+		return fmt.Errorf("chars is %d with no generated token: want 0", r.Chars)
 	}
 	return nil
 }

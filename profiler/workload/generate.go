@@ -162,18 +162,19 @@ func TypingThink() Think {
 // Generators are the names that Named knows.
 var Generators = []string{"default", "typing"}
 
-// Named returns the first n requests of the generator of that name: Default's and
-// Typing's are the first DefaultRequests of them. ok is false for another name.
-func Named(name string, seed uint64, n int) (w record.Workload, ok bool) {
-	o := Options{}
+// Named returns the first n requests of the generator of that name, 1 or more:
+// Default's and Typing's are the first DefaultRequests of them.
+func Named(name string, seed uint64, n int) (record.Workload, error) {
+	if n < 1 || n > maxRequests {
+		return record.Workload{}, fmt.Errorf("workload: %d requests: want 1 to %d", n, maxRequests)
+	}
 	switch name {
 	case "default":
+		return named(name, seed, n, Options{}), nil
 	case "typing":
-		o.Think = TypingThink()
-	default:
-		return record.Workload{}, false
+		return named(name, seed, n, Options{Think: TypingThink()}), nil
 	}
-	return named(name, seed, n, o), true
+	return record.Workload{}, fmt.Errorf("workload: no generator is called %q: known are %s", name, strings.Join(Generators, ", "))
 }
 
 // stream keeps the drawing of workloads apart from other uses of a seed.

@@ -56,18 +56,21 @@ func TestDefault(t *testing.T) {
 }
 
 func TestNamed(t *testing.T) {
-	long, ok := Named("default", 1, 1000)
-	if !ok || len(long.Requests) != 1000 || long.First(DefaultRequests).Hash() != Default(1).Hash() {
-		t.Error("a longer default workload begins as the default one")
+	long, err := Named("default", 1, 1000)
+	if err != nil || len(long.Requests) != 1000 || long.First(DefaultRequests).Hash() != Default(1).Hash() {
+		t.Error("a longer default workload begins as the default one", err)
 	}
-	if w, ok := Named("typing", 3, DefaultRequests); !ok || cmp.Diff(w, Typing(3)) != "" {
-		t.Error("typing is Typing")
+	if w, err := Named("typing", 3, DefaultRequests); err != nil || cmp.Diff(w, Typing(3)) != "" {
+		t.Error("typing is Typing", err)
 	}
-	if _, ok := Named("tiping", 3, 1); ok {
-		t.Error("tiping is a name")
+	if _, err := Named("tiping", 3, 1); err == nil || !strings.Contains(err.Error(), `"tiping": known are default, typing`) {
+		t.Error(err)
+	}
+	if _, err := Named("typing", 3, 0); err == nil || !strings.Contains(err.Error(), "0 requests: want 1 to") {
+		t.Error(err)
 	}
 	for _, name := range Generators {
-		if w, ok := Named(name, 1, 5); !ok || w.Name != name+"-1" || w.Validate() != nil {
+		if w, err := Named(name, 1, 5); err != nil || w.Name != name+"-1" || w.Validate() != nil {
 			t.Errorf("%s: %+v", name, w)
 		}
 	}
