@@ -42,6 +42,10 @@ type timingConfig struct {
 	PLPairs         int `mapstructure:"pl_pairs" json:"pl_pairs"`
 	TLPairs         int `mapstructure:"tl_pairs" json:"tl_pairs"`
 	RequestPairs    int `mapstructure:"request_pairs" json:"request_pairs"`
+
+	// Of requests, which a search does not time.
+	Workload   string `mapstructure:"workload" json:"-"`
+	ThinkMaxMS int    `mapstructure:"think_max_ms" json:"-"`
 }
 
 type searchConfig struct {
@@ -77,6 +81,8 @@ var settings = []setting{
 	{"timing.pl_pairs", 12, "pairs of prompt timings, candidate and baseline"},
 	{"timing.tl_pairs", 128, "pairs of token timings"},
 	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval needs 72"},
+	{"timing.workload", "default", "requests to time: default (back to back), typing (with the pauses of someone typing), or a trace FILE"},
+	{"timing.think_max_ms", 2000, "longest pause before a request, in milliseconds; longer ones of the workload are cut to it"},
 	{"search.method", "enumerate", "enumerate or evolve"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
 	{"search.samples", 24, "random candidates measured for the latency model"},

@@ -1,0 +1,74 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+	"lathe/profiler/workload"
+)
+
+// workload is the one that the configuration names, with the think times that it
+// allows. It has n requests at least: one that is generated is as long as it has
+// to be, a trace that is shorter is bad input.
+func (a *app) workload(n int) (record.Workload, error) {
+	t := a.cfg.Timing
+	if t.ThinkMaxMS < 0 {
+		return record.Workload{}, badInput(fmt.Errorf("timing.think_max_ms is %d; it is 0 (no pauses) or more", t.ThinkMaxMS))
+	}
+	name := orText(t.Workload, workload.Generators[0])
+	var w record.Workload
+	var err error
+	if slices.Contains(workload.Generators, name) {
+		w, err = workload.Named(name, a.cfg.Seed, max(n, workload.DefaultRequests))
+		err = badInput(err)
+	} else if w, err = readTrace(name); errors.Is(err, fs.ErrNotExist) {
+		err = badInput(fmt.Errorf("timing.workload is %s: there is no such trace file, and no generator of that name (%s)", name, meant(name, workload.Generators)))
+	}
+	if err != nil {
+		return record.Workload{}, err
+	}
+	if len(w.Requests) < n {
+		return record.Workload{}, badInput(fmt.Errorf("%s has %d requests, %d are to be timed: take fewer, or make a longer one with lathe workload", name, len(w.Requests), n))
+	}
+	return workload.LimitThink(w, t.ThinkMaxMS), nil
+}
+
+// readTrace reads a workload from a file.
+func readTrace(path string) (record.Workload, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return record.Workload{}, badInput(err)
+	}
+	if err != nil {
+		return record.Workload{}, err
+	}
+	defer f.Close()
+	w, err := workload.Read(f, path)
+	return w, badInput(err)
+}
+
+// checkWorkload refuses requests that are longer than what one of the candidates
+// has positions for, with the line of the trace where there is one.
+func (a *app) checkWorkload(w record.Workload, cands ...arch.Candidate) error {
+	for _, c := range cands {
+		err := workload.Check(w, c.Spec.Positions)
+		var long *workload.TooLongError
+		if !errors.As(err, &long) {
+			continue
+		}
+		err = fmt.Errorf("%s: %w", c.Name(), err)
+		if f, openErr := os.Open(a.cfg.Timing.Workload); openErr == nil {
+			if line := workload.LineOf(f, long.Index); line > 0 {
+				err = fmt.Errorf("%s:%d: %w", a.cfg.Timing.Workload, line, err)
+			}
+			f.Close()
+		}
+		return badInput(err)
+	}
+	return nil
+}
