@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"search":                          {"graphgen/arch", "search/pareto"},
 	"search/enumerate":                {"search", "search/pareto", "graphgen/arch"},
 	"search/evolve":                   {"search", "search/pareto", "graphgen/arch"},
-	"reports":                         {"profiler/record", "profiler/stat", "search/pareto", "graphgen/arch", "profiler/operators"},
+	"reports":                         {"profiler/record", "profiler/stat", "search/pareto", "graphgen/arch"},
 	"graphgen/onnxpb/gen":             nil,
 	"graphgen/arch":                   nil,
 	"graphgen/onnxpb":                 nil,

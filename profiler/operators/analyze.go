@@ -42,8 +42,9 @@ type Options struct {
 	Machine  Machine
 }
 
-// mostDifference of the sum of medians and the median run before a warning: on a
-// machine that is busy with other things they part.
+// mostDifference before a warning: of the sum of medians and the median run, which
+// part on a machine that is busy with other things, and of a run with and without a
+// trace.
 const mostDifference = 0.05
 
 // Analyze makes a Profile of each phase that the schedule has, prefill first.

@@ -215,5 +215,8 @@ func (p *Profile) Compare(schedule []Step, traced, plain []int64) error {
 		p.Plain.CI = &est.CI
 	}
 	p.AttainedShare = share(p.LimitMS, p.Plain.RunMS)
+	if p.Plain.Ratio > 1+mostDifference {
+		p.warn("the trace adds %.0f %% to a run: small operators, and what lies between kernels, take less than is shown", 100*(p.Plain.Ratio-1))
+	}
 	return nil
 }
