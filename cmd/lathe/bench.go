@@ -186,8 +186,10 @@ func (b *bench) serves(r record.Record) bool {
 }
 
 // noteBuilds says it where a comparison is of two builds, and not of two
-// architectures alone.
+// architectures alone, or where one of them has more threads than there are cores.
 func (a *app) noteBuilds(baseline arch.Candidate, b arch.Build) {
+	a.checkThreads(baseline.Build)
+	a.checkThreads(b)
 	if !baseline.Build.Equal(b) {
 		a.note("note: the baseline runs as %s and the candidates as %s: ratios are of both, architecture and build",
 			orText(baseline.Build.Name(), "+fused fp32"), orText(b.Name(), "+fused fp32"))

@@ -26,6 +26,9 @@ type opened struct {
 	library provision.Library
 	weights *weights.Pool
 	store   *store.Store
+
+	unrun   int64        // bytes that open sessions will yet take, see checkMemory
+	crowded map[int]bool // numbers of threads that checkThreads has noted
 }
 
 func (a *app) close() error {
@@ -173,10 +176,12 @@ type candidateSession struct {
 	emitTime, createTime              time.Duration
 	session                           *ort.Session
 	model                             *decode.Model
+	unrun                             *int64 // the program's
 }
 
 func (s *candidateSession) close() error {
 	s.model.Close()
+	*s.unrun = 0 // whatever stays open has run
 	return s.session.Close()
 }
 
@@ -186,6 +191,9 @@ func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan) (*
 	maxLen := plan.MaxLen()
 	if maxLen > c.Spec.Positions {
 		return nil, badInput(fmt.Errorf("%s has %d positions, the requests to time take %d", c.Name(), c.Spec.Positions, maxLen))
+	}
+	if err := a.checkMemory(c, plan); err != nil {
+		return nil, err
 	}
 	env, err := a.runtime(ctx)
 	if err != nil {
@@ -201,7 +209,7 @@ func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan) (*
 	if err != nil {
 		return nil, err
 	}
-	s := &candidateSession{candidate: c, buildHash: c.Build.Hash(), weightsHash: pool.Hash()}
+	s := &candidateSession{candidate: c, buildHash: c.Build.Hash(), weightsHash: pool.Hash(), unrun: &a.unrun}
 	if s.graphHash, err = graphgen.Hash(g); err != nil {
 		return nil, err
 	}

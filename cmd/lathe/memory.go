@@ -1,0 +1,176 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler"
+	"lathe/profiler/machine"
+)
+
+// sessionNeed is the memory that a session takes, in bytes: anonymous memory, that
+// is, which the system cannot drop. The pool's pages, from which weights are read,
+// it can.
+//
+// It is a model of ONNX Runtime 1.32.0's CPU provider, held to 0.95 to 1.4 of what
+// real sessions take by TestSessionNeed.
+type sessionNeed struct {
+	weights     int64 // as the kernels want them, copies that are being made among them
+	cache       int64 // keys and values, as decode holds them
+	activations int64 // of the longest prompt; taken when it is first run
+}
+
+func (n sessionNeed) total() int64 { return n.weights + n.cache + n.activations + sessionOverhead }
+
+// sessionOverhead is what every session takes: its graph, threads, small blocks.
+const sessionOverhead = 8 << 20
+
+// needOf estimates what a session of c takes that runs the plan.
+func needOf(c arch.Candidate, plan profiler.Plan) sessionNeed {
+	s, b := c.Spec, c.Build.Normalized()
+	fused := b.Dialect == arch.Fused
+	var n sessionNeed
+
+	var linear, head int64
+	for _, m := range s.MatMuls() {
+		if m.Layer < 0 {
+			head = packedBytes(m, b.Head)
+		} else {
+			linear += packedBytes(m, b.Precision)
+		}
+	}
+	// Embeddings, and what was packed, stay in the pool's pages.
+	n.weights = linear + head
+	if !fused && b.Head.Type == arch.FP32 {
+		// The head's matrix is transposed while the graph is optimized: there are
+		// three of it then, and later still two.
+		n.weights = max(3*head, linear+2*head)
+	}
+
+	length := int64(plan.MaxLen())
+	n.cache = s.KVBytesPerToken() * length
+	if !fused {
+		n.cache *= 2 // past and present are buffers of their own
+	}
+
+	rows := int64(0)
+	for _, p := range plan.PromptLens() {
+		rows = max(rows, int64(p))
+	}
+	for i, l := range s.Layers {
+		hidden := l.NHead * s.HeadDimOf(i)
+		n.activations = max(n.activations, activationBytes(fused, rows, int64(s.DModel), int64(hidden), int64(l.DInner), int64(l.NHead)))
+	}
+	return n
+}
+
+// packedBytes is a matrix as MLAS packs it for its kernels: in fp32 with the
+// outputs filled up to whole panels, in int4 with the sum of each block beside its
+// scale.
+func packedBytes(m arch.MatMul, p arch.Precision) int64 {
+	const panel, fp32 = 16, 4
+	k, n := int64(m.K), int64(m.N)
+	if p.Type == arch.FP32 {
+		return k * (n + panel - 1) / panel * panel * fp32
+	}
+	block := int64(p.Block)
+	return n * ((k + block - 1) / block) * (block/2 + 2*fp32)
+}
+
+// activationBytes is what a prompt leaves the library's arena with. Layers use the
+// same memory, one after the other. The first run takes each value where there is
+// room; the second, whose shapes are known, takes one block for all of them, and
+// the arena keeps both. So every value counts about twice.
+//
+// The factors are fitted to sessions of 1 to 18 layers, prompts of 64 to 2000
+// tokens, d_inner of 1 to 11 times d_model, and 4 to 32 heads.
+func activationBytes(fused bool, rows, dModel, hidden, dInner, heads int64) int64 {
+	const fp32 = 4
+	if fused { // attention's scores are made in tiles
+		return fp32 * rows * (6*dInner + 8*dModel + 9*hidden)
+	}
+	scores := fp32 * rows * rows
+	return fp32*rows*(6*dInner+8*dModel+16*hidden) + scores*heads*9/2 + 2*scores
+}
+
+// memoryError is a session that was not created, since there is not enough memory
+// for it.
+type memoryError struct {
+	Candidate arch.Candidate
+	Need      int64 // bytes
+	Available int64
+
+	parts sessionNeed
+}
+
+func (e *memoryError) Error() string {
+	mb := func(n int64) string { return fmt.Sprintf("%.0f MB", math.Ceil(float64(n)/1e6)) }
+	return fmt.Sprintf("%s needs %s of memory and %s are available (weights %s, cache %s, the longest prompt %s): %s",
+		e.Candidate.Name(), mb(e.Need), mb(e.Available), mb(e.parts.weights), mb(e.parts.cache), mb(e.parts.activations), e.help())
+}
+
+// help is what would need less.
+func (e *memoryError) help() string {
+	var ways []string
+	b := e.Candidate.Build.Normalized()
+	if b.Precision.Type == arch.FP32 || b.Head.Type == arch.FP32 {
+		ways = append(ways, "int4 weights (+int4b32)")
+	}
+	if p := e.parts; 4*(p.activations+p.cache) > e.Need {
+		ways = append(ways, "shorter prompts")
+		if b.Dialect == arch.Portable {
+			ways = append(ways, "the fused dialect")
+		}
+	}
+	return "a smaller candidate" + strings.Join(append([]string{""}, ways...), ", ") + ", or less that runs beside it would do"
+}
+
+// checkMemory refuses a session for which there is not enough memory: the system
+// would end the process, and everything measured in it.
+//
+// Other providers than the CPU hold weights in ways that are not known here.
+func (a *app) checkMemory(c arch.Candidate, plan profiler.Plan) error {
+	if c.Build.Normalized().Provider.Name != arch.CPU {
+		return nil
+	}
+	parts := needOf(c, plan)
+	need := parts.total() + a.unrun
+	available, ok := machine.AvailableMemory()
+	if ok && available < need {
+		releaseMemory() // what closed sessions left counts as taken
+		available, ok = machine.AvailableMemory()
+	}
+	if ok && available < need {
+		return &memoryError{c, need, available, parts}
+	}
+	a.unrun += parts.activations
+	return nil
+}
+
+// checkThreads says it where a build has more threads than the cores it may use:
+// they take turns, and every operator waits for its last one.
+func (a *app) checkThreads(b arch.Build) {
+	threads := b.Normalized().Threads
+	if a.crowded[threads] {
+		return
+	}
+	cpus, err := machine.CPUs()
+	if err != nil {
+		return // nothing is known to warn of
+	}
+	what := fmt.Sprintf("%d cores", len(cpus))
+	cores := float64(len(cpus))
+	if quota, ok := machine.CPUQuota(); ok && quota < cores {
+		cores, what = quota, fmt.Sprintf("the time of %.3g cores (a control group's quota)", quota)
+	}
+	if float64(threads) <= cores {
+		return
+	}
+	if a.crowded == nil {
+		a.crowded = map[int]bool{}
+	}
+	a.crowded[threads] = true
+	a.note("note: builds with %d threads (+t%d) are timed on a machine that has %s for this process: the threads take turns, and timings are slower and less steady than on one with enough", threads, threads, what)
+}
