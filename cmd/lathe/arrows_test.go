@@ -35,6 +35,7 @@ var arrows = map[string][]string{
 	"profiler/machine":                nil,
 	"profiler/stat":                   nil,
 	"search/pareto":                   nil,
+	"finetune/tokenizer":              nil,
 	"cmd/lathe":                       nil, // checked apart
 }
 
