@@ -121,7 +121,7 @@ func (a *analysis) profile(phase Phase, runs []int) (*Profile, error) {
 			if err != nil {
 				return nil, fmt.Errorf("operators: run %d of the trace, %s: %w", i+1, phase, err)
 			}
-			n.work.add(w, 1/float64(len(runs)))
+			n.work.add(w) // sums of whole numbers are exact, those of shares are not
 			n.known = n.known && known
 		}
 		if seen < len(order) {
@@ -132,7 +132,8 @@ func (a *analysis) profile(phase Phase, runs []int) (*Profile, error) {
 	for _, n := range order {
 		node := a.t.Nodes[n.node]
 		row := Row{Name: node.Name, Op: node.Op, Layer: layers[n.node], Nodes: 1,
-			Calls: float64(n.calls) / float64(len(runs)), MS: stat.Median(n.ns) / 1e6, Work: n.work}
+			Calls: float64(n.calls) / float64(len(runs)), MS: stat.Median(n.ns) / 1e6}
+		row.Work = n.work.over(float64(len(runs)))
 		if !n.known {
 			row.Unknown = 1
 		}
@@ -177,7 +178,9 @@ func (a *analysis) work(step Step, k Kernel) (Work, bool, error) {
 			return Work{}, false, fmt.Errorf("node %s gave %v, and %d new tokens after %d give %v: the runs are not those that were asked for",
 				node.Name, args.Outputs[0].Shape, step.New, step.Past, w.Shape)
 		}
-		return w.Work, w.Known, nil
+		all := w.Work
+		all.add(args.given(w))
+		return all, w.Known, nil
 	}
 	// A product that the library has taken a transposition or a scale into keeps its
 	// name in front.

@@ -21,6 +21,8 @@ func (o operand) elements() float64 {
 	return n
 }
 
+func (o operand) bytes() float64 { return o.elements() * float64(o.size) }
+
 func (o operand) last() float64 {
 	if len(o.shape) == 0 {
 		return 1
@@ -59,7 +61,7 @@ func (o operands) moveAll() (w Work) {
 	for _, list := range [][]operand{o.in, o.out} {
 		for _, x := range list {
 			if x.there {
-				w.move(x.kind, x.elements()*float64(x.size))
+				w.move(x.kind, x.bytes())
 			}
 		}
 	}
@@ -101,7 +103,7 @@ func (o operands) work(op string) (w Work, known bool) {
 	case views[op]:
 		return Work{}, true
 	case op == "Shape": // it reads no element
-		return Work{ActivationBytes: out.elements() * float64(out.size)}, true
+		return Work{ActivationBytes: out.bytes()}, true
 	case op == "MatMul", op == "FusedMatMul", op == "Gemm":
 		w.Flops = 2 * out.elements() * o.in[0].last()
 		if op != "MatMul" && o.int("transA") != 0 && len(o.in[0].shape) > 1 {
@@ -115,13 +117,13 @@ func (o operands) work(op string) (w Work, known bool) {
 		w.Flops = 2 * out.elements() * o.in[0].last()
 		return w, true
 	case op == "Gather" && len(o.in) > 1: // rows of the table, not the table
-		w = Work{ActivationBytes: o.in[1].elements()*float64(o.in[1].size) + out.elements()*float64(out.size)}
+		w = Work{ActivationBytes: o.in[1].bytes() + out.bytes()}
 		w.move(o.in[0].kind, out.elements()*float64(o.in[0].size))
 		return w, true
 	case op == "Slice": // what is kept, not what it is cut from
 		w = Work{}
-		w.move(o.in[0].kind, out.elements()*float64(out.size))
-		w.move(out.kind, out.elements()*float64(out.size))
+		w.move(o.in[0].kind, out.bytes())
+		w.move(out.kind, out.bytes())
 		return w, true
 	case op == "ReduceSum" || op == "ReduceMean" || op == "ReduceMax":
 		w.Flops = o.in[0].elements()
@@ -149,16 +151,16 @@ func (o operands) groupQueryAttention() (w Work, known bool) {
 	for _, k := range []int{3, 4} {
 		if o.in[k].there && len(o.in[k].shape) == 4 {
 			past = float64(o.in[k].shape[2])
-			w.CacheBytes += o.in[k].elements() * float64(o.in[k].size)
+			w.CacheBytes += o.in[k].bytes()
 		}
 	}
 	w.CacheBytes += 2 * batch * kvHeads * tokens * headDim * float64(o.out[0].size)
 	for i, x := range o.in {
 		if i != 3 && i != 4 && x.there {
-			w.move(x.kind, x.elements()*float64(x.size))
+			w.move(x.kind, x.bytes())
 		}
 	}
-	w.ActivationBytes += o.out[0].elements() * float64(o.out[0].size)
+	w.ActivationBytes += o.out[0].bytes()
 	pairs := batch * heads * (tokens*past + tokens*(tokens+1)/2)
 	w.Flops = pairs * (4*headDim + 1 + perElement["Softmax"])
 	return w, true

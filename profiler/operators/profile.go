@@ -92,7 +92,7 @@ func (p *Profile) finish(scopes []string) {
 		if p.Machine.known() {
 			n.bound(p.Machine, p.RunMS)
 		}
-		p.Work.add(n.Work, 1)
+		p.Work.add(n.Work)
 		p.Bound.add(n.Bound)
 	}
 	p.AttainedShare = share(p.LimitMS, p.RunMS)
@@ -179,7 +179,7 @@ func (r *Row) merge(o Row) {
 	r.MS += o.MS
 	r.Share += o.Share
 	r.Unknown += o.Unknown
-	r.Work.add(o.Work, 1)
+	r.Work.add(o.Work)
 	r.Bound.add(o.Bound)
 	r.AttainedShare = share(r.LimitMS, r.MS)
 }

@@ -19,11 +19,15 @@ type Work struct {
 // Bytes are all that it has to move.
 func (w Work) Bytes() float64 { return w.WeightBytes + w.CacheBytes + w.ActivationBytes }
 
-func (w *Work) add(o Work, k float64) {
-	w.WeightBytes += k * o.WeightBytes
-	w.CacheBytes += k * o.CacheBytes
-	w.ActivationBytes += k * o.ActivationBytes
-	w.Flops += k * o.Flops
+func (w *Work) add(o Work) {
+	w.WeightBytes += o.WeightBytes
+	w.CacheBytes += o.CacheBytes
+	w.ActivationBytes += o.ActivationBytes
+	w.Flops += o.Flops
+}
+
+func (w Work) over(n float64) Work {
+	return Work{w.WeightBytes / n, w.CacheBytes / n, w.ActivationBytes / n, w.Flops / n}
 }
 
 // Dims are the sizes of a graph's symbolic dimensions in one run.
@@ -106,6 +110,7 @@ type NodeWork struct {
 	// Flops is 0 and the bytes are those of its operands.
 	Known bool
 	Shape []int64 // of the first output
+	in    []operand
 }
 
 // WorkOf is what each node of a graph has to do in a run of those dimensions, by
@@ -174,6 +179,9 @@ func (w *worker) node(n *ir.Node) error {
 		}
 		return nil
 	}
+	if (views[n.Op] || n.Op == "Transpose") && w.kind[n.Inputs[0]] == cache {
+		w.kind[n.Outputs[0]] = cache // in another order, still the cache
+	}
 	o := operands{attrs: n.Attrs}
 	take := func(vs []*ir.Value) ([]operand, error) {
 		list := make([]operand, len(vs))
@@ -196,7 +204,7 @@ func (w *worker) node(n *ir.Node) error {
 	if o.out, err = take(n.Outputs); err != nil {
 		return err
 	}
-	nw := NodeWork{Node: n}
+	nw := NodeWork{Node: n, in: o.in}
 	if len(o.out) > 0 {
 		nw.Shape = o.out[0].shape
 	}
