@@ -23,8 +23,8 @@ const (
 	// passes over the buffer. The best counts: whatever disturbs a pass only makes
 	// it slower.
 	passes = 12
-	// chunk is read between two looks at ctx, some 100 us.
-	chunk = 4 << 20
+	// chunk is read between two looks at ctx: a millisecond.
+	chunk = 32 << 20
 	// line is no longer than a cache line of any CPU that Go runs on.
 	line = 64
 	page = 4096 // the smallest there is
@@ -93,10 +93,15 @@ func pass(ctx context.Context, b []byte, cpus []int, work func([]byte) uint64) (
 		ready.Add(1)
 		done.Go(func() {
 			runtime.LockOSThread()
-			defer runtime.UnlockOSThread()
-			if unpin, err := PinThread([]int{cpu}); err == nil {
-				defer func() { _ = unpin() }()
-			} // else the system spreads the threads
+			unpin, err := PinThread([]int{cpu})
+			if err != nil {
+				unpin = func() error { return nil } // the system spreads the threads
+			}
+			defer func() {
+				if unpin() == nil {
+					runtime.UnlockOSThread()
+				} // else the thread ends with its goroutine
+			}()
 			ready.Done()
 			<-start
 			var s uint64
@@ -124,20 +129,21 @@ func touch(b []byte) uint64 {
 	return 0
 }
 
-// readLines reads one word of every cache line of b: the whole line comes from
-// memory.
+// readLines reads one word of every cache line of b, in two streams: the whole line
+// comes from memory.
 //
 // Note: this is as fast as vector loads of all bytes, in C or in the assembly of
-// bytes.Count, since the memory is what limits it; and it is the same on every
-// architecture.
+// bytes.Equal, since the memory is what limits it, and it is the same on every
+// architecture. One stream is a tenth slower.
 func readLines(b []byte) (sum uint64) {
 	var s0, s1, s2, s3 uint64
-	for ; len(b) >= 4*line; b = b[4*line:] {
-		four := (*[4 * line]byte)(b)
-		s0 += binary.NativeEndian.Uint64(four[0*line:])
-		s1 += binary.NativeEndian.Uint64(four[1*line:])
-		s2 += binary.NativeEndian.Uint64(four[2*line:])
-		s3 += binary.NativeEndian.Uint64(four[3*line:])
+	half := len(b) / 2
+	for x, y := b[:half], b[half:]; len(x) >= 2*line && len(y) >= 2*line; x, y = x[2*line:], y[2*line:] {
+		u, v := (*[2 * line]byte)(x), (*[2 * line]byte)(y)
+		s0 += binary.NativeEndian.Uint64(u[:])
+		s1 += binary.NativeEndian.Uint64(v[:])
+		s2 += binary.NativeEndian.Uint64(u[line:])
+		s3 += binary.NativeEndian.Uint64(v[line:])
 	}
 	return s0 + s1 + s2 + s3
 }

@@ -47,7 +47,8 @@ func affinity(tid int) ([]int, error) {
 
 // PinThread keeps the calling thread on these CPUs until unpin is called on the
 // same thread, which puts back what was before. The caller holds it by
-// runtime.LockOSThread. Threads that it makes meanwhile inherit the pinning.
+// runtime.LockOSThread. Threads that C code makes on it meanwhile inherit the
+// pinning; Go's own do not.
 func PinThread(cpus []int) (unpin func() error, err error) {
 	all, err := CPUs()
 	if err != nil {
