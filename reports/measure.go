@@ -29,14 +29,36 @@ func MeasureTable(w io.Writer, style Style, baseline record.Summary, results []r
 		if s.Stop != nil {
 			t.remarks = append(t.remarks, verdict(s))
 		}
-	}
-	t.remarks = append(t.remarks, conditions(all)...)
-	for _, s := range all {
-		for _, warning := range s.Warnings {
-			t.remarks = append(t.remarks, "warning: "+s.Candidate+": "+warning)
+		if s.Failure != nil {
+			t.remarks = append(t.remarks, fmt.Sprintf("%s could not be timed (%s): %s", s.Candidate, s.Failure.Stage, s.Failure.Message))
 		}
 	}
+	t.remarks = append(t.remarks, conditions(all)...)
+	t.remarks = append(t.remarks, warnings(all)...)
 	return t.write(w, style)
+}
+
+// warnings lists each doubt once: with the candidate it is about, or without where
+// it is about all, as what the machine did meanwhile is.
+func warnings(all []record.Summary) (out []string) {
+	of := map[string]int{}
+	for _, s := range all {
+		for _, w := range s.Warnings {
+			of[w]++
+		}
+	}
+	for _, s := range all {
+		for _, w := range s.Warnings {
+			switch of[w] {
+			case 0: // it has been said
+			case len(all):
+				out, of[w] = append(out, "warning: "+w), 0
+			default:
+				out = append(out, "warning: "+s.Candidate+": "+w)
+			}
+		}
+	}
+	return out
 }
 
 // timesTable has a row for each thing that was timed of each side, with the

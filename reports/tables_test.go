@@ -112,7 +112,10 @@ func TestMeasureTable(t *testing.T) {
 		s.Candidate = r.Spec.Name()
 		results = append(results, s)
 	}
-	results[0].Warnings = []string{"the baseline drifted by 14 %"}
+	const shared = "other processes used 40 % of a core"
+	base.Warnings = []string{shared}
+	results[0].Warnings = []string{"the baseline drifted by 14 %", shared}
+	results[1].Warnings, results[2].Warnings = []string{shared}, []string{shared}
 	for i, stop := range []record.Stop{
 		{Question: record.Question{Metric: record.MetricTL, Margin: 0.05}, Verdict: record.Faster, Reason: record.StopDecided, Looks: 2, ElapsedNS: 8.25e9},
 		{Question: record.Question{Metric: record.MetricPL}, Verdict: record.Undecided, Reason: record.StopTime, Looks: 9, ElapsedNS: 20e9},

@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"hash/fnv"
 	"io"
-	"math/rand/v2"
 	"slices"
 	"time"
 
@@ -17,111 +14,50 @@ import (
 	"lathe/profiler"
 	"lathe/profiler/record"
 	"lathe/profiler/store"
-	"lathe/profiler/workload"
 )
 
-// bench times candidates beside one baseline, whose session stays open.
+// bench times candidates beside one baseline and keeps what was found.
 type bench struct {
-	a         *app
-	plan      profiler.Plan
-	candidate arch.Candidate    // the baseline
-	baseline  *candidateSession // nil until it is needed
+	a        *app
+	baseline arch.Candidate
+	plan     profiler.Plan // of what is timed next
+	question *record.Question
+	budget   time.Duration
+	timer    timer
 }
 
-// newBench opens the baseline.
+// newBench opens nothing yet.
 func (a *app) newBench(ctx context.Context, baseline arch.Candidate, plan profiler.Plan) (*bench, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, badInput(err)
 	}
-	b := &bench{a: a, plan: plan, candidate: baseline}
-	return b, b.openBaseline(ctx)
-}
-
-func (b *bench) openBaseline(ctx context.Context) error {
-	if b.baseline != nil {
-		return nil
-	}
-	s, err := b.a.open(ctx, b.candidate, b.plan)
-	if err != nil {
-		return fmt.Errorf("baseline %s: %w", b.candidate.Name(), err)
-	}
-	b.baseline = s
-	return nil
-}
-
-// reopen opens the baseline anew, for the requests of a new plan.
-func (b *bench) reopen(ctx context.Context) error {
-	if err := b.close(); err != nil {
-		return err
-	}
-	b.baseline = nil
-	return b.openBaseline(ctx)
-}
-
-func (b *bench) close() error {
-	if b.baseline == nil {
-		return nil
-	}
-	return b.baseline.close()
-}
-
-// candidateError is what went wrong with one candidate.
-type candidateError struct {
-	candidate arch.Candidate
-	err       error
-}
-
-func (e *candidateError) Error() string { return e.candidate.Name() + ": " + e.err.Error() }
-func (e *candidateError) Unwrap() error { return e.err }
-
-// measure times candidates together beside the baseline, and stores the records.
-// When ctx is done, a session of steps is still finished and kept, since it takes
-// seconds; one of requests, which may take minutes, is dropped.
-func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) (records []record.Record, err error) {
-	sessions := make([]profiler.Session, 0, len(cands))
-	opened := make([]*candidateSession, 0, len(cands))
-	defer func() {
-		for _, s := range opened {
-			err = errors.Join(err, s.close())
-		}
-	}()
-	vocab := b.candidate.Spec.Vocab
-	for _, c := range cands {
-		s, err := b.a.open(ctx, c, b.plan)
-		if err != nil {
-			return nil, &candidateError{c, err}
-		}
-		opened = append(opened, s)
-		sessions = append(sessions, profiler.Sequence(s.model))
-		vocab = min(vocab, c.Spec.Vocab)
-	}
-	seed := measureSeed(b.a.cfg.Seed, cands)
-	began := time.Now()
-	timing := ctx
-	if b.plan.RequestPairs == 0 {
-		timing = context.WithoutCancel(ctx)
-	}
-	samples, err := profiler.Time(timing, profiler.Sequence(b.baseline.model), sessions, b.plan, vocab, rand.New(rand.NewPCG(seed, 0)), progress)
-	var side *profiler.SideError
-	if errors.As(err, &side) && side.Side > 0 {
-		err = &candidateError{cands[side.Side-1], err}
-	}
-	if err != nil {
+	if _, err := a.runtime(ctx); err != nil { // a host's fingerprint has its version
 		return nil, err
 	}
-	records = make([]record.Record, len(cands))
-	for i, s := range opened {
-		records[i] = record.Record{
-			Time: began.UTC().Truncate(time.Microsecond), Seed: seed,
-			Candidate: s.candidate, Baseline: b.candidate,
-			GraphHash: s.graphHash, BuildHash: s.buildHash, WeightsHash: s.weightsHash,
-			Host: b.a.host(s.candidate.Build), Binding: bindingOf(s.candidate.Build),
-			PL: samples[i].PL, TL: samples[i].TL, Requests: samples[i].Requests,
-			EmitNS: int64(s.emitTime), CreateNS: int64(s.createTime), WarmupNS: samples[i].WarmupNS,
-		}
-		if b.plan.RequestPairs > 0 {
-			records[i].Workload = b.plan.Workload.First(b.plan.RequestPairs)
-		}
+	cpus, err := a.pinnedCPUs(baseline.Build)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	b := &bench{a: a, baseline: baseline, plan: plan}
+	if a.cfg.Timing.Isolate && mayRestart {
+		b.timer = &childTimer{a: a, baseline: baseline, cpus: cpus}
+	} else {
+		b.timer = &localTimer{a: a, baseline: baseline, cpus: cpus}
+	}
+	return b, nil
+}
+
+func (b *bench) close() error { return b.timer.close() }
+
+// measure times candidates together beside the baseline, and stores the records.
+// Where one could not be run its failure is stored, and returned as a
+// candidateError.
+func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) ([]record.Record, error) {
+	records, err := b.timer.time(ctx, timingJob{
+		Candidates: cands, Seed: measureSeed(b.a.cfg.Seed, cands), Plan: b.plan, Question: b.question, Budget: b.budget,
+	}, progress)
+	if err != nil {
+		return nil, err
 	}
 	keep := context.WithoutCancel(ctx)
 	st, err := b.a.project(keep)
@@ -140,12 +76,17 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 		}
 		return nil
 	})
+	for _, r := range records {
+		if err == nil && r.Failure != nil {
+			err = &candidateError{r.Candidate, *r.Failure}
+		}
+	}
 	return records, err
 }
 
 // stored returns a candidate's records that serve the plan's steps, the newest
 // last: same graph, build, baseline and host, the same lengths, at least as many
-// pairs.
+// pairs. One that failed when it was last timed is a candidateError.
 func (b *bench) stored(ctx context.Context, c arch.Candidate) ([]record.Record, error) {
 	g, err := graphgen.Lower(c, graphgen.Cached)
 	if err != nil {
@@ -160,25 +101,28 @@ func (b *bench) stored(ctx context.Context, c arch.Candidate) ([]record.Record, 
 		return nil, err
 	}
 	all, err := st.Records(ctx, store.Query{
-		Candidate: c.Hash(), Baseline: b.candidate.Hash(), Graph: hash,
-		Host: b.a.host(c.Build).Hash(), Kind: record.Steps,
+		Candidate: c.Hash(), Baseline: b.baseline.Hash(), Graph: hash, Host: b.a.host(c.Build).Hash(),
 	})
+	if n := len(all); n > 0 && all[n-1].Failure != nil {
+		return nil, &candidateError{c, *all[n-1].Failure}
+	}
 	return slices.DeleteFunc(all, func(r record.Record) bool { return !b.serves(r) }), err
 }
 
 // serves reports whether a record has the plan's steps: as many pairs at least, of
 // the same lengths.
 func (b *bench) serves(r record.Record) bool {
-	if len(r.PL) < b.plan.PLPairs || len(r.TL) < b.plan.TLPairs {
+	plan := b.plan
+	if r.Kind()&record.Steps == 0 || len(r.PL) < plan.PLPairs || len(r.TL) < plan.TLPairs {
 		return false
 	}
 	for _, p := range r.PL {
-		if p.Len != b.plan.PromptTokens {
+		if p.Len != plan.PromptTokens {
 			return false
 		}
 	}
 	for i, p := range r.TL {
-		if p.Len != b.plan.PromptTokens+i%b.plan.GeneratedTokens {
+		if p.Len != plan.PromptTokens+i%plan.GeneratedTokens {
 			return false
 		}
 	}
@@ -226,12 +170,16 @@ func (a *app) planFlags(fs *pflag.FlagSet, requests bool) {
 	}
 }
 
-// plan is the configuration's; the workload is the default one.
-func (a *app) plan(requests bool) profiler.Plan {
+// plan is the configuration's, with its workload where requests may be timed.
+func (a *app) plan(requests bool) (profiler.Plan, error) {
 	t := a.cfg.Timing
 	p := profiler.Plan{PromptTokens: t.PromptTokens, GeneratedTokens: t.GeneratedTokens, PLPairs: t.PLPairs, TLPairs: t.TLPairs}
 	if requests {
-		p.RequestPairs, p.Workload = t.RequestPairs, workload.Default(a.cfg.Seed)
+		w, err := a.workload(t.RequestPairs)
+		if err != nil {
+			return p, err
+		}
+		p.RequestPairs, p.Workload = t.RequestPairs, w
 	}
-	return p
+	return p, nil
 }

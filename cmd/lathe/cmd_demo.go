@@ -105,6 +105,10 @@ func (d *demo) run() error {
 	if err := d.prepare(); err != nil {
 		return err
 	}
+	var err error
+	if d.sampler, err = d.a.newSampler(d.ctx, d.setup, d.setup.plan()); err != nil {
+		return err
+	}
 	defer d.sampler.close()
 	if err := d.measureSpeed(); err != nil {
 		return err
@@ -165,7 +169,6 @@ func (d *demo) prepare() error {
 	if d.problem, err = d.setup.problem(); err != nil {
 		return err
 	}
-	d.sampler = &sampler{a: a, setup: d.setup}
 	// The pool is made for the largest candidate at once, so that no timing waits
 	// for it.
 	largest := arch.Point{}
@@ -286,9 +289,6 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	d.print("the first %d of %s", plan.RequestPairs, plan.Workload.Description)
 	b := d.sampler.bench
 	b.plan = plan
-	if err := b.reopen(d.ctx); err != nil {
-		return arch.Candidate{}, err
-	}
 	var cands []arch.Candidate
 	for _, p := range points {
 		cands = append(cands, d.problem.Candidate(p))

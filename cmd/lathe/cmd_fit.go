@@ -49,7 +49,10 @@ parameters only.`,
 			}
 			defer unlock()
 			a.noteBuilds(s.Baseline, s.Build)
-			sm := &sampler{a: a, setup: s, plan: s.samplePlan()}
+			sm, err := a.newSampler(cmd.Context(), s, s.samplePlan())
+			if err != nil {
+				return err
+			}
 			defer sm.close()
 			if _, err := a.sample(cmd.Context(), s, p, sm); err != nil {
 				return err

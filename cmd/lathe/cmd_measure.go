@@ -13,6 +13,7 @@ import (
 
 func (a *app) cmdMeasure() *cobra.Command {
 	var together bool
+	var ask questionFlags
 	cmd := &cobra.Command{
 		Use:         "measure CANDIDATE...",
 		Annotations: timing(),
@@ -23,10 +24,19 @@ TL, the time of each later token. With --requests it also times whole requests o
 a workload, which is printed, and gives P95 latency_char:
 (PL + (t-1) TL) / c for a request of t tokens that show c characters.
 
+--decide asks a question instead: is the candidate faster or slower than the
+baseline by more than --margin, in PL, TL or P95 latency_char (p95)? Sampling goes
+on until that is clear, or the ratio is known to within --precision where that is
+given, or --budget is spent; what it found, why it ended and what it cost is
+printed. Having looked before is allowed for in the interval, which holds its
+level however often it looked.
+
 Ratios to the baseline are what can be trusted on a machine that others use too;
 the times in milliseconds are those of this hour. Raw samples are kept in the
-store.`,
+store, and so is a candidate's failure.`,
 		Example: `  lathe measure gpt2-l7-d1280-f6016-h16
+  lathe measure gpt2-l7-d1280-f6016-h16 --decide tl --margin 5% --budget 20s
+  lathe measure gpt2-l7-d1280-f6016-h16 --decide p95 --precision 2% --budget 5m
   lathe measure gpt2-l7-d1280-f6016-h16+int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32
   lathe measure gpt2-l7-d1280-f6016-h4 gpt2-l7-d1280-f6016-h16 --together --requests 144 --json`,
 		Args: minArgs(1, "CANDIDATE"),
@@ -39,15 +49,27 @@ store.`,
 			if err != nil {
 				return err
 			}
+			plan, err := a.plan(true)
+			if err != nil {
+				return err
+			}
+			question, err := ask.question(cmd.Flags(), &plan)
+			if err != nil {
+				return badInput(err)
+			}
+			if err := a.checkWorkload(plan.Workload.First(plan.RequestPairs), append(base, cands...)...); err != nil {
+				return err
+			}
 			ctx := cmd.Context()
 			for _, c := range cands {
 				a.noteBuilds(base[0], c.Build)
 			}
-			b, err := a.newBench(ctx, base[0], a.plan(true))
+			b, err := a.newBench(ctx, base[0], plan)
 			if err != nil {
 				return err
 			}
 			defer b.close()
+			b.question, b.budget = question, ask.budget
 			groups := [][]arch.Candidate{cands}
 			if !together {
 				groups = nil
@@ -56,10 +78,13 @@ store.`,
 				}
 			}
 			var records []record.Record
+			var failed error
 			for _, g := range groups {
 				bar := a.bar(100, g[0].Name(), false)
 				rs, err := b.measure(ctx, g, func(share float64) { bar.Set(int(100 * share)) })
-				if err != nil && (ctx.Err() == nil || len(records) == 0) {
+				if f := (*candidateError)(nil); errors.As(err, &f) {
+					failed = errors.Join(failed, err)
+				} else if err != nil && (ctx.Err() == nil || len(records) == 0) {
 					return err
 				}
 				records = append(records, rs...)
@@ -67,7 +92,7 @@ store.`,
 					break
 				}
 			}
-			return errors.Join(a.printMeasured(records), ctx.Err())
+			return errors.Join(a.printMeasured(records), failed, ctx.Err())
 		},
 	}
 	fs := cmd.Flags()
@@ -77,6 +102,7 @@ store.`,
 	a.bind(fs, "baseline", "baseline")
 	a.bind(fs, "seed", "seed")
 	a.planFlags(fs, true)
+	ask.add(fs)
 	return cmd
 }
 
@@ -84,8 +110,12 @@ store.`,
 func (a *app) printMeasured(records []record.Record) error {
 	baseline := record.SummarizeBaseline(records, record.Options{})
 	results := make([]record.Summary, len(records))
+	timed := 0
 	for i, r := range records {
 		results[i] = record.Summarize(r, record.Options{})
+		if r.Failure == nil {
+			timed++
+		}
 	}
 	if a.json {
 		return a.printJSON(struct {
@@ -93,11 +123,17 @@ func (a *app) printMeasured(records []record.Record) error {
 			Results  []record.Summary `json:"results"`
 		}{baseline, results})
 	}
+	if timed == 0 { // the error says it
+		return nil
+	}
 	if err := reports.MeasureTable(a.stdout, reports.Text, baseline, results); err != nil {
 		return err
 	}
-	if w := records[0].Workload; len(w.Requests) > 0 {
-		fmt.Fprintf(a.stdout, "Workload %s: %s; the first %d were timed.\n", w.Name, w.Description, len(records[0].Requests))
+	for _, r := range records {
+		if n := len(r.Requests); n > 0 {
+			fmt.Fprintf(a.stdout, "Workload %s: %s; the first %d were timed.\n", r.Workload.Name, r.Workload.Description, n)
+			break
+		}
 	}
 	return nil
 }

@@ -221,12 +221,13 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := a.runtime(ctx); err != nil {
-		return nil, err
-	}
-	sm := &sampler{a: a, setup: s, plan: s.samplePlan()}
+	plan := s.samplePlan()
 	if s.By == byMeasure {
-		sm.plan = s.plan()
+		plan = s.plan()
+	}
+	sm, err := a.newSampler(ctx, s, plan)
+	if err != nil {
+		return nil, err
 	}
 	defer sm.close()
 	var body *frontBody

@@ -46,6 +46,10 @@ type timingConfig struct {
 	// Of requests, which a search does not time.
 	Workload   string `mapstructure:"workload" json:"-"`
 	ThinkMaxMS int    `mapstructure:"think_max_ms" json:"-"`
+
+	// Where, and not what: two sessions that differ in these are of one plan.
+	CPUs    string `mapstructure:"cpus" json:"-"`
+	Isolate bool   `mapstructure:"isolate" json:"-"`
 }
 
 type searchConfig struct {
@@ -83,6 +87,8 @@ var settings = []setting{
 	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval needs 72"},
 	{"timing.workload", "default", "requests to time: default (back to back), typing (with the pauses of someone typing), or a trace FILE"},
 	{"timing.think_max_ms", 2000, "longest pause before a request, in milliseconds; longer ones of the workload are cut to it"},
+	{"timing.cpus", "", "CPUs that sessions are pinned to: auto, or one number a thread, such as 0,1; empty: wherever the system puts them"},
+	{"timing.isolate", true, "hold sessions in a process of their own, whose crash is a failed candidate and not the end"},
 	{"search.method", "enumerate", "enumerate or evolve"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
 	{"search.samples", 24, "random candidates measured for the latency model"},

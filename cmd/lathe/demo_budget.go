@@ -7,6 +7,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler"
+	"lathe/profiler/record"
 	"lathe/profiler/stat"
 	"lathe/profiler/workload"
 )
@@ -40,61 +41,26 @@ func (s speed) session(n int, p profiler.Plan) time.Duration {
 	return side(n, s.create) + side(n+1, perSide)
 }
 
-// measureSpeed times the baseline and cuts what does not fit.
+// measureSpeed times the baseline, beside itself, and cuts what does not fit.
 func (d *demo) measureSpeed() error {
-	d.title("Timing the baseline %s", d.setup.Baseline.Name())
-	// The first session of a process finds no memory to use again; the others do.
-	first, err := d.a.open(d.ctx, d.setup.Baseline, d.setup.plan())
+	base := d.setup.Baseline
+	d.title("Timing the baseline %s", base.Name())
+	b := d.sampler.bench
+	b.plan.PLPairs, b.plan.TLPairs = 2, 2*b.plan.GeneratedTokens
+	records, err := b.measure(d.ctx, []arch.Candidate{base}, nil)
 	if err != nil {
 		return err
 	}
-	if err := first.close(); err != nil {
-		return err
-	}
-	base, err := d.a.open(d.ctx, d.setup.Baseline, d.setup.plan())
-	if err != nil {
-		return err
-	}
-	defer base.close()
-	d.speed.create = base.createTime
-	s := profiler.Sequence(base.model)
-	ids := make([]int64, d.setup.Timing.PromptTokens)
-	for round := range 3 { // the last counts: the first ones warm up
-		s.Reset()
-		start := time.Now()
-		if err := s.PreparePrefill(ids); err != nil {
-			return err
-		}
-		if err := s.Run(); err != nil {
-			return err
-		}
-		pl := time.Since(start)
-		const steps = 6
-		start = time.Now()
-		for range steps {
-			if err := s.PrepareStep(0); err != nil {
-				return err
-			}
-			if err := s.Run(); err != nil {
-				return err
-			}
-		}
-		tl := time.Since(start) / steps
-		if round == 0 || pl < d.speed.pl {
-			d.speed.pl = pl
-		}
-		if round == 0 || tl < d.speed.tl {
-			d.speed.tl = tl
-		}
-	}
-	d.print("graph emitted in %.1f ms, session created in %.2f s (the first in %.2f s); prompt of %d tokens %.0f ms, each later token %.1f ms",
-		ms(base.emitTime), base.createTime.Seconds(), first.createTime.Seconds(), len(ids), ms(d.speed.pl), ms(d.speed.tl))
+	s := record.SummarizeBaseline(records, record.Options{})
+	d.speed = speed{time.Duration(records[0].CreateNS), duration(s.PL.P50), duration(s.TL.P50)}
+	d.print("graph emitted in %.1f ms, session created in %.2f s; prompt of %d tokens %.0f ms, each later token %.1f ms",
+		float64(records[0].EmitNS)/1e6, d.speed.create.Seconds(), b.plan.PromptTokens, s.PL.P50, s.TL.P50)
 	d.cut()
-	d.sampler.plan = d.setup.samplePlan()
+	b.plan = d.setup.samplePlan()
 	return nil
 }
 
-func ms(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func duration(ms float64) time.Duration { return time.Duration(ms * float64(time.Millisecond)) }
 
 // demoSlack is the share of the budget that is planned for: machines that others
 // use too get slower while one works.

@@ -44,6 +44,9 @@ func TestHelp(t *testing.T) {
 	var names []string
 	root := newRoot(new(app))
 	for _, c := range root.Commands() {
+		if c.Hidden {
+			continue
+		}
 		names = append(names, c.Name())
 		var out bytes.Buffer
 		if code := run(t.Context(), []string{c.Name(), "--help"}, &out, &out); code != exitOK || !strings.Contains(out.String(), "Examples:\n") {
@@ -59,7 +62,7 @@ func TestHelp(t *testing.T) {
 	for _, line := range strings.Split(root.Example, "\n") {
 		checkExample(t, "lathe", line)
 	}
-	if want := []string{"config", "demo", "doctor", "emit", "fit", "front", "measure", "predict", "search", "show"}; !slices.Equal(names, want) {
+	if want := []string{"config", "demo", "doctor", "emit", "fit", "front", "measure", "predict", "profile", "search", "show"}; !slices.Equal(names, want) {
 		t.Errorf("commands %v, want %v", names, want)
 	}
 }

@@ -29,8 +29,9 @@ func main() {
 	os.Exit(run(context.Background(), os.Args[1:], os.Stdout, os.Stderr))
 }
 
-// mayRestart lets a command replace the process (see restartWithHugePages): not
-// where run is called from a test.
+// mayRestart lets a command run the program again, in the process's place (see
+// restartWithHugePages) or as its child (see childTimer): not where run is called
+// from a test.
 var mayRestart bool
 
 // run is the whole program but for the process: args in, exit code out.

@@ -12,44 +12,33 @@ import (
 	"lathe/profiler/latmodel"
 	"lathe/profiler/record"
 	"lathe/profiler/store"
-	"lathe/runtime/ort"
 	"lathe/search"
 )
 
-// sampler measures candidates one at a time, opening the baseline only when
-// there is something to measure that the store does not have.
+// sampler measures candidates one at a time, those that the store does not have.
 type sampler struct {
-	a     *app
 	setup *setup
-	plan  profiler.Plan
 	bench *bench
 }
 
-func (s *sampler) close() error {
-	if s.bench == nil {
-		return nil
-	}
-	return s.bench.close()
+// newSampler opens nothing yet.
+func (a *app) newSampler(ctx context.Context, s *setup, p profiler.Plan) (*sampler, error) {
+	b, err := a.newBench(ctx, s.Baseline, p)
+	return &sampler{s, b}, err
 }
 
+func (s *sampler) close() error { return s.bench.close() }
+
 // get returns a candidate's newest record that serves the plan if there are as many
-// as visits, or measures it once more.
+// as visits, or measures it once more. A candidate that cannot be timed, now or
+// when it was last tried, is a candidateError.
 func (s *sampler) get(ctx context.Context, c arch.Candidate, visits int, progress func(float64)) (r record.Record, fresh bool, err error) {
-	if s.bench == nil {
-		if _, err := s.a.runtime(ctx); err != nil { // the host's fingerprint has its version
-			return r, false, err
-		}
-		s.bench = &bench{a: s.a, plan: s.plan, candidate: s.setup.Baseline}
-	}
 	stored, err := s.bench.stored(ctx, c)
 	if err != nil {
 		return r, false, err
 	}
 	if n := len(stored); n >= visits {
 		return stored[n-1], false, nil
-	}
-	if err := s.bench.openBaseline(ctx); err != nil {
-		return r, false, err
 	}
 	rs, err := s.bench.measure(ctx, []arch.Candidate{c}, progress)
 	if err != nil {
@@ -69,8 +58,8 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 	for done := range len(points) * s.Visits {
 		visit, pt := done/len(points)+1, points[done%len(points)]
 		_, fresh, err := sm.get(ctx, p.Candidate(pt), visit, func(share float64) { bar.Set(100*done + int(100*share)) })
-		if why := cannotRun(err); why != "" {
-			a.note("warning: %s", why)
+		if failed := (*candidateError)(nil); errors.As(err, &failed) {
+			a.note("warning: %v", err)
 			continue
 		}
 		if err != nil {
@@ -82,18 +71,6 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 		bar.Set(100 * (done + 1))
 	}
 	return measured, nil
-}
-
-// cannotRun is why a candidate, once its baseline is open, has no time: the
-// library refused its graph or failed to run it, for want of memory above all.
-// That is a result, and not the end of a search; "" is any other error, or none.
-func cannotRun(err error) string {
-	var failed *candidateError
-	var lib *ort.Error
-	if errors.As(err, &failed) && errors.As(err, &lib) {
-		return err.Error()
-	}
-	return ""
 }
 
 // fit fits a model to all that the store has for the setup, and stores it.
@@ -207,7 +184,7 @@ type measureEvaluator struct {
 func (e *measureEvaluator) Name() string {
 	s := e.sampler.setup
 	return fmt.Sprintf("measured on host %s, %d PL and %d TL pairs, request of %s",
-		e.sampler.a.host(s.Build).Hash()[:12], s.Timing.PLPairs, s.Timing.TLPairs, s.requestOf())
+		e.sampler.bench.a.host(s.Build).Hash()[:12], s.Timing.PLPairs, s.Timing.TLPairs, s.requestOf())
 }
 
 // Evaluate implements search.Evaluator.
@@ -223,8 +200,8 @@ func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, em
 			continue
 		}
 		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), 1, nil)
-		if why := cannotRun(err); why != "" {
-			if err := emit(search.Evaluation{Point: pt, Source: search.Measured, Dropped: why}); err != nil {
+		if failed := (*candidateError)(nil); errors.As(err, &failed) {
+			if err := emit(search.Evaluation{Point: pt, Source: search.Measured, Dropped: err.Error()}); err != nil {
 				return err
 			}
 			continue

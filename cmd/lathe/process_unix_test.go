@@ -11,12 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
+	"lathe/profiler/record"
 	"lathe/profiler/store"
 )
 
@@ -265,6 +267,99 @@ func TestKilledSearchEndsAsTheUnbrokenOne(t *testing.T) {
 			unbroken(t, broken, args...)
 		})
 	}
+}
+
+// children are the processes that a process has started.
+func children(t *testing.T, pid int) []int {
+	t.Helper()
+	// The system lists them by the thread that started them.
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(lists) == 0 {
+		t.Skip("the system does not tell the children of a process")
+	}
+	var out []int
+	for _, list := range lists {
+		b, err := os.ReadFile(list)
+		if err != nil { // the thread has ended
+			continue
+		}
+		for _, f := range strings.Fields(string(b)) {
+			n, err := strconv.Atoi(f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+// The process that holds the sessions is killed while it times a candidate: that
+// candidate failed, once and for all, and the search goes on without it.
+func TestCandidatesProcessKilled(t *testing.T) {
+	t.Parallel()
+	dir := project(t)
+	path := filepath.Join(dir, "lathe.db")
+	args := []string{"search", "--seed", "5", "--by", "measure", "--evaluations", "12", "--tl-pairs", "2000"}
+	p := start(t, dir, args...)
+	release, atWork := hold(t, p, path, "records", 3, false)
+	release()
+	var child []int
+	for len(child) == 0 && !p.ended() {
+		child = children(t, p.cmd.Process.Pid)
+	}
+	if !atWork || len(child) != 1 {
+		t.Fatalf("the search had ended, or has the children %v: %s", child, p.stderr.String())
+	}
+	if err := syscall.Kill(child[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if p.code() != exitOK {
+		t.Fatalf("exit status %d\n%s", p.code(), p.stderr.String())
+	}
+	s := openStore(t, path, store.Options{})
+	n := measuredOnce(t, s)
+	failed, err := s.Records(t.Context(), store.Query{Kind: record.Failed})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(failed) != 1 || n < 10 {
+		t.Fatalf("%d records, %d of them failed", n, len(failed))
+	}
+	if f := failed[0].Failure; f.Stage != record.FailedProcess || !strings.Contains(f.Message, "signal: killed") {
+		t.Errorf("%+v", f)
+	}
+	if !failed[0].Conditions.Child {
+		t.Error("the failed record knows nothing of its process")
+	}
+	finish(t, dir, "search", "--resume")
+	finish(t, dir, args...) // another search takes the failure for what it is
+	if again := measuredOnce(t, s); again != n {
+		t.Errorf("%d candidates were measured again", again-n)
+	}
+}
+
+// A process whose parent is killed ends too.
+func TestTimerEndsWithItsParent(t *testing.T) {
+	t.Parallel()
+	dir := project(t)
+	p := start(t, dir, "search", "--seed", "5", "--by", "measure", "--tl-pairs", "2000")
+	release, _ := hold(t, p, filepath.Join(dir, "lathe.db"), "records", 1, false)
+	release()
+	var child []int
+	for len(child) == 0 && !p.ended() {
+		child = children(t, p.cmd.Process.Pid)
+	}
+	p.cmd.Process.Kill()
+	<-p.done
+	for range 1000 {
+		b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", child[0]))
+		if err != nil || strings.Contains(string(b), ") Z ") { // gone, or waiting for whoever inherits it
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("process %d is still there", child[0])
 }
 
 // The first Ctrl-C drains: the measurement under way is kept, and the search can

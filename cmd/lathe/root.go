@@ -87,8 +87,8 @@ Start with "lathe demo".`,
 	a.bind(pf, "runtime.offline", "offline")
 
 	for _, cmd := range []*cobra.Command{
-		a.cmdDoctor(), a.cmdConfig(), a.cmdShow(), a.cmdEmit(), a.cmdMeasure(),
-		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(),
+		a.cmdDoctor(), a.cmdConfig(), a.cmdShow(), a.cmdEmit(), a.cmdMeasure(), a.cmdProfile(),
+		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdTimer(),
 	} {
 		root.AddCommand(cmd)
 	}

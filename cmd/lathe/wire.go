@@ -180,17 +180,19 @@ type candidateSession struct {
 }
 
 func (s *candidateSession) close() error {
-	s.model.Close()
+	if s.model != nil {
+		s.model.Close()
+	}
 	*s.unrun = 0 // whatever stays open has run
 	return s.session.Close()
 }
 
 // open emits a candidate over the pool and creates its session, with buffers and
-// bindings for what the plan runs.
-func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan) (*candidateSession, error) {
-	maxLen := plan.MaxLen()
-	if maxLen > c.Spec.Positions {
-		return nil, badInput(fmt.Errorf("%s has %d positions, the requests to time take %d", c.Name(), c.Spec.Positions, maxLen))
+// bindings for what the plan runs. Its threads are pinned to cpus, if there are
+// any; the first is the caller's.
+func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan, cpus []int) (*candidateSession, error) {
+	if err := fits(c, plan); err != nil {
+		return nil, err
 	}
 	if err := a.checkMemory(c, plan); err != nil {
 		return nil, err
@@ -220,16 +222,35 @@ func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan) (*
 	}
 	s.emitTime = emit + time.Since(start)
 	opts := sessionOptions(c.Build)
-	opts.Name = c.Name()
+	opts.Name, opts.Affinity = c.Name(), affinity(cpus, opts.Threads)
 	start = time.Now()
 	if s.session, err = env.NewSession(model, pool.Dir(), opts); err != nil {
 		return nil, providerInput(err)
 	}
 	s.createTime = time.Since(start)
-	if s.model, err = openModel(s.session, c.Build, plan.PromptLens(), maxLen); err != nil {
+	if err := s.prepare(plan); err != nil {
 		return nil, errors.Join(err, s.session.Close())
 	}
 	return s, nil
+}
+
+// prepare makes caches and bindings for another plan.
+func (s *candidateSession) prepare(plan profiler.Plan) (err error) {
+	if err := fits(s.candidate, plan); err != nil {
+		return err
+	}
+	if s.model != nil {
+		s.model.Close()
+	}
+	s.model, err = openModel(s.session, s.candidate.Build, plan.PromptLens(), plan.MaxLen())
+	return err
+}
+
+func fits(c arch.Candidate, plan profiler.Plan) error {
+	if maxLen := plan.MaxLen(); maxLen > c.Spec.Positions {
+		return badInput(fmt.Errorf("%s has %d positions, the requests to time take %d", c.Name(), c.Spec.Positions, maxLen))
+	}
+	return nil
 }
 
 // openModel makes one sequence's caches and bindings. Our own graphs are not
