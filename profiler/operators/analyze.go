@@ -174,7 +174,7 @@ func (a *analysis) work(step Step, k Kernel) (Work, bool, error) {
 	}
 	w, ours := works[node.Name]
 	if ours && w.Op == node.Op {
-		if len(args.Outputs) > 0 && !slices.Equal(args.Outputs[0].Shape, w.Shape) {
+		if len(args.Outputs) > 0 && w.Outputs[0] != nil && !slices.Equal(args.Outputs[0].Shape, w.Shape) {
 			return Work{}, false, fmt.Errorf("node %s gave %v, and %d new tokens after %d give %v: the runs are not those that were asked for",
 				node.Name, args.Outputs[0].Shape, step.New, step.Past, w.Shape)
 		}
