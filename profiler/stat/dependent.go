@@ -10,22 +10,24 @@ import (
 const minDependent = 20
 
 // minSignVariance is the least long-run variance of signs that is believed, where
-// independent ones have 1: successive ratios that differ more than by chance are
-// rather luck than a reason for a narrow interval.
-const minSignVariance = 0.5
+// independent ones have 1: ratios that alternate are rather luck than a reason for
+// a narrow interval.
+const minSignVariance = 0.2
 
 // PairedRatioDependent is PairedRatio for pairs that may be alike if they are near
-// each other, in the order in which they were measured. The interval's ends are
-// order statistics too; how far from the middle they lie comes from the long-run
-// variance of the ratios' signs about the median. A sign is bounded, so that this
-// variance exists and is estimable whatever the tails of the ratios; that it is an
-// estimate is allowed for (Student's t).
+// each other, in the order in which they were measured. The interval's ends lie on
+// order statistics too, or between two of them; how far from the middle comes from
+// the long-run variance of the ratios' signs about the median. A sign is bounded,
+// so that this variance exists and is estimable whatever the tails of the ratios;
+// that it is an estimate is allowed for (Student's t).
 //
 // At a level of 0.95 it covers, of normal ratios that follow an AR(1) with
-// coefficients of 0, 0.6 and 0.8, 0.98, 0.95 and 0.94 with 40 pairs, and 0.97 to
-// 0.95 with 300; the intervals for independent pairs are then a tenth wider than
-// the exact ones. What lasts longer than a twentieth of the series can hardly be
-// seen in it.
+// coefficients of 0, 0.6 and 0.8, 0.96, 0.94 and 0.94 with 40 pairs, and 0.96,
+// 0.96 and 0.95 with 320. Its price is an interval for independent pairs that is
+// wider than the exact one, by a fifth with 40 pairs. What lasts for more than a
+// fiftieth of the series is not well seen in it: of ratios with a standard
+// deviation of 1.5 by themselves and 1 of an AR(1) with coefficient 0.95, it
+// covers 0.83 with 80 pairs, 0.93 with 320.
 //
 // Under 20 pairs, of which nothing can be learned about dependence, it is
 // PairedRatio, with a warning where neighbours look alike all the same. Where the
@@ -59,14 +61,23 @@ func PairedRatioDependent(a, b []float64, level float64) Estimate {
 		}
 	}
 	variance, nu := longRun(signs)
-	// Half a sign is half a rank; the half that is added is the binomial's
+	// A sign less is half a rank less; the half that is added is the binomial's
 	// correction for continuity, as the exact ranks have it.
 	away := studentBound(nu, level) * math.Sqrt(max(variance, minSignVariance)*float64(n)) / 2
-	low := int(math.Floor(float64(n)/2 - away + 0.5))
-	if low < 1 {
+	rank := float64(n)/2 - away + 0.5
+	if rank < 1 {
 		est.Warnings = append(est.Warnings, fmt.Errorf("stat: neighbouring ratios are so alike that %d pairs give no %g %% interval", n, 100*level))
 		return est
 	}
-	est.CI = Interval{order[low-1], order[n-low]}
+	low := int(rank)
+	est.CI = Interval{between(order[low-1], order[low], rank-float64(low)), between(order[n-low], order[n-low-1], rank-float64(low))}
 	return est
+}
+
+// between returns the ratio that lies a share of the way from a to b, on the scale
+// of logarithms: ranks that are no whole numbers would else have to be rounded
+// outwards, by up to a tenth of the interval's width with 40 pairs.
+func between(a, b, share float64) float64 {
+	v := math.Pow(a, 1-share) * math.Pow(b, share)
+	return math.Min(math.Max(v, math.Min(a, b)), math.Max(a, b)) // Pow rounds
 }

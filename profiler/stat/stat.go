@@ -1,12 +1,13 @@
 // Package stat holds the statistics that timings are judged by: quantiles with
-// exact confidence intervals, the median of paired ratios, the bootstrapped
-// ratio of two quantiles, and the few measures of spread, association and error
-// that the latency model reports.
+// exact confidence intervals, the median of paired ratios, the ratio of two
+// quantiles over the same requests, and the few measures of spread, association
+// and error that the latency model reports.
 //
 // It knows nothing of candidates, records or units: it takes slices of float64
-// and gives numbers back. It does not decide when to stop measuring (looking at
-// these intervals again and again and stopping when one is pleasing inflates
-// their error), it does not draw samples, and it prints nothing. It is a leaf:
+// and gives numbers back. Looking at these intervals again and again, and stopping
+// when one is pleasing, inflates their error; Sequential says at which level they
+// are to be taken so that it does not. It does not draw samples, and it prints
+// nothing. It is a leaf:
 // profiler, record, latmodel and reports import it, and it imports nothing of
 // ours.
 //
