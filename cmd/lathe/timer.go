@@ -67,8 +67,8 @@ func (l *localTimer) close() error {
 }
 
 // time implements timer. When ctx is done, a session of steps is still finished,
-// since it takes seconds; one of requests, or for a question, which may take
-// minutes, is dropped.
+// since it takes seconds; of one of requests, or for a question, which may take
+// minutes, the samples so far are the record.
 func (l *localTimer) time(ctx context.Context, job timingJob, progress func(float64)) (records []record.Record, err error) {
 	if err := l.open(ctx, job.Plan); err != nil {
 		return nil, err
@@ -111,7 +111,7 @@ func (l *localTimer) time(ctx context.Context, job timingJob, progress func(floa
 		}
 		return l.failed(cands[side.Side-1], began, seed, record.Failure{Stage: record.FailedRun, Message: err.Error()})
 	}
-	if err != nil {
+	if err != nil && (ctx.Err() == nil || !allTimed(samples.Timed)) {
 		return nil, err
 	}
 	for i, s := range opened {
@@ -131,6 +131,17 @@ func (l *localTimer) time(ctx context.Context, job timingJob, progress func(floa
 		records = append(records, r)
 	}
 	return records, nil
+}
+
+// allTimed reports whether every candidate has samples, in a session that was
+// called off.
+func allTimed(timed []profiler.Timed) bool {
+	for _, t := range timed {
+		if len(t.PL)+len(t.TL)+len(t.Requests) == 0 {
+			return false
+		}
+	}
+	return len(timed) > 0
 }
 
 // failed is the record of a candidate that could not be timed.
@@ -157,10 +168,13 @@ func (a *app) failedRecord(c, baseline arch.Candidate, began time.Time, seed uin
 // is open: the library refused its graph, or there is no memory for it. That is a
 // result, and not the end of a search. nil is any other error, or none.
 func failureOf(err error) *record.Failure {
+	var memory *memoryError
 	var lib *ort.Error
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &memory):
+		return &record.Failure{Stage: record.FailedMemory, Message: err.Error()}
 	case errors.As(err, &lib):
 		return &record.Failure{Stage: record.FailedCreate, Message: err.Error()}
 	}

@@ -3,7 +3,6 @@ package record
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 	"strings"
 
@@ -12,14 +11,8 @@ import (
 
 // Options says how to summarise. The zero value is the documented default.
 type Options struct {
-	// Rand draws the bootstrap's resamples. nil stands for a generator seeded with
-	// the record's own seed, so that one record always has one summary.
-	Rand *rand.Rand
 	// Level is the two-sided confidence level; 0 stands for stat.DefaultLevel.
 	Level float64
-	// Block and Resamples are the bootstrap's; 0 stands for the defaults of
-	// stat.Bootstrap.
-	Block, Resamples int
 }
 
 // Summary is what a record says, as `lathe measure --json` prints it.
@@ -84,16 +77,14 @@ type QuantileRatio struct {
 
 // Summarize computes what r says of its candidate.
 //
-// The interval of a paired median is the exact one of order statistics. Where
-// neighbouring ratios are alike (lag-1 autocorrelation beyond 1.96/sqrt(n)) that
-// interval is too narrow: it is then widened to hold the block bootstrap's too,
-// with a warning. Where sampling was sequential, the interval of what was asked
+// Intervals of ratios allow for neighbours that are alike
+// (stat.PairedRatioDependent, stat.PairedQuantileRatio). Where sampling was sequential, the interval of what was asked
 // about is that of the stop's nominal level, and so holds Level for all that was
 // looked before.
 //
 // A record of a failure has no figures: the summary carries the failure.
 func Summarize(r Record, o Options) Summary {
-	o = o.forSeed(r.Seed)
+	o = o.withDefaults()
 	own := func(p RequestPair) Request { return p.Own }
 	s := summarizeSide([]Record{r}, o, own, ownNS)
 	s.Candidate, s.Stop, s.Failure = r.Candidate.Name(), r.Stop, r.Failure
@@ -133,8 +124,7 @@ func Summarize(r Record, o Options) Summary {
 		doubts.addf("%d of %d requests show something on one side only: the ratio of latency_char leaves them out", unequal, len(r.Requests))
 	}
 	if len(charOwn) > 0 {
-		tail := o.at(r.Stop, MetricP95)
-		est := stat.BootstrapQuantileRatio(charOwn, charPartner, 0.95, tail.bootstrap(), o.Rand)
+		est := stat.PairedQuantileRatio(charOwn, charPartner, 0.95, o.at(r.Stop, MetricP95).Level)
 		s.Ratio.LatencyCharP95 = &QuantileRatio{est.Value, finite(est.CI), est.N}
 		doubts.addAll("ratio.latency_char_p95", est.Warnings)
 	}
@@ -163,7 +153,7 @@ func SummarizeBaseline(records []Record, o Options) Summary {
 		}
 	}
 	partner := func(p RequestPair) Request { return p.Partner }
-	s := summarizeSide(once, o.forSeed(records[0].Seed), partner, partnerNS)
+	s := summarizeSide(once, o.withDefaults(), partner, partnerNS)
 	s.Candidate = records[0].Baseline.Name()
 	return s
 }
@@ -248,22 +238,14 @@ func medianRatio(name string, own, partner []float64, o Options, doubts *doubts)
 	if len(own) == 0 {
 		return nil
 	}
-	est := stat.PairedRatio(own, partner, o.Level)
+	est := stat.PairedRatioDependent(own, partner, o.Level)
 	doubts.addAll(name, est.Warnings)
-	if rho := stat.Autocorrelation(stat.LogRatios(own, partner), 1); est.CI.Finite() && rho > 1.96/math.Sqrt(float64(est.N)) {
-		block := stat.PairedRatioBlock(own, partner, o.bootstrap(), o.Rand)
-		est.CI = est.CI.Hull(block.CI)
-		doubts.addf("%s: neighbouring ratios are alike (autocorrelation %.2f): its interval is widened by a block bootstrap", name, rho)
-	}
 	return &MedianRatio{est.Value, finite(est.CI), est.N}
 }
 
-func (o Options) forSeed(seed uint64) Options {
+func (o Options) withDefaults() Options {
 	if o.Level == 0 {
 		o.Level = stat.DefaultLevel
-	}
-	if o.Rand == nil {
-		o.Rand = rand.New(rand.NewPCG(seed, 0x5a))
 	}
 	return o
 }
@@ -276,10 +258,6 @@ func (o Options) at(stop *Stop, metric string) Options {
 		o.Level = 1 - tail
 	}
 	return o
-}
-
-func (o Options) bootstrap() stat.Bootstrap {
-	return stat.Bootstrap{Block: o.Block, Resamples: o.Resamples, Level: o.Level}
 }
 
 func finite(iv stat.Interval) *stat.Interval {
