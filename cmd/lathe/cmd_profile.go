@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"lathe/graphgen"
+	"lathe/graphgen/arch"
+	"lathe/profiler"
+	"lathe/profiler/machine"
+	"lathe/profiler/operators"
+	"lathe/profiler/record"
+)
+
+func (a *app) cmdProfile() *cobra.Command {
+	var f profileFlags
+	cmd := &cobra.Command{
+		Use:         "profile CANDIDATE",
+		Annotations: timing(),
+		Short:       "Show where a candidate's time goes, by operator and by layer",
+		Long: `Run a candidate as it is timed and shipped, with ONNX Runtime's trace on, and
+show where the time of a prefill and of a decode step goes: by operator and by
+layer, each with its share of the time.
+
+Beside each time stands what it could be at best. "at memory limit" is the time
+that its weights, cache and activations take at the read bandwidth of this
+machine, "at compute limit" the time that its operations take at the rate of a
+large fp32 product in the same library; both rates are measured first. The
+greater is the limit, and "attained" is the limit over the time. Decode is
+bound by memory: fewer bytes (a smaller or quantized model) make it faster,
+fewer operations do not. A prefill is bound by arithmetic.
+
+Attained is over 100 % where weights stay in the processor's caches, as those of a
+small model do, and where int8 products beat the fp32 rate.
+
+A trace slows what it looks at, small operators most. The same runs are made in
+a session without one, in alternation, and the table says what the trace adds.
+--keep FILE keeps the trace itself, for a browser's trace viewer
+(chrome://tracing, ui.perfetto.dev).`,
+		Example: `  lathe profile gpt2-l12-d1024-f4096-h16
+  lathe profile gpt2-l12-d1024-f4096-h16+int4b32 --phase decode --by layer
+  lathe profile gpt2-l7-d1280-f6016-h16 --top 5 --keep trace.json --json`,
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return badInput(fmt.Errorf("profile: one CANDIDATE needed, %d given", len(args)))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cands, err := loadCandidates(args)
+			if err != nil {
+				return err
+			}
+			plan, err := f.plan(a.cfg.Timing)
+			if err != nil {
+				return badInput(err)
+			}
+			p, err := a.profile(cmd.Context(), cands[0], plan, f.keep)
+			if err != nil {
+				return err
+			}
+			if a.json {
+				return a.printJSON(p)
+			}
+			return a.printProfile(p, f)
+		},
+	}
+	fs := cmd.Flags()
+	fs.Int("prompt", 0, "prompt tokens of the prefill")
+	fs.Int("generated", 0, "tokens decoded after the prompt")
+	fs.Uint64("seed", 0, "seed of the tokens that are fed")
+	a.bind(fs, "timing.prompt_tokens", "prompt")
+	a.bind(fs, "timing.generated_tokens", "generated")
+	a.bind(fs, "seed", "seed")
+	fs.StringVar(&f.phase, "phase", "both", "prefill, decode or both")
+	fs.IntVar(&f.runs, "runs", 10, "prompts, each with its decode steps, that the figures are medians of")
+	fs.IntVar(&f.top, "top", 0, "rows of a table, the longest; the others are summed (default all)")
+	fs.StringVar(&f.by, "by", "", "operator or layer: one table alone (default both)")
+	fs.StringVar(&f.keep, "keep", "", "`FILE` to keep the library's trace in")
+	return cmd
+}
+
+// profileFlags are profile's own.
+type profileFlags struct {
+	phase, by, keep string
+	runs, top       int
+}
+
+// Names of the two tables.
+const (
+	byOperator = "operator"
+	byLayer    = "layer"
+)
+
+func (f profileFlags) plan(t timingConfig) (operators.Plan, error) {
+	p := operators.Plan{Prompt: t.PromptTokens, Generated: t.GeneratedTokens, Rounds: f.runs}
+	switch f.phase {
+	case string(operators.Prefill):
+		p.Prefill, p.Generated = true, 0
+	case string(operators.Decode):
+		p.Decode = true
+	case "both":
+		p.Prefill, p.Decode = true, true
+	default:
+		return p, fmt.Errorf("profile: unknown phase %q: %s", f.phase, meant(f.phase, []string{string(operators.Prefill), string(operators.Decode), "both"}))
+	}
+	if f.by != "" && f.by != byOperator && f.by != byLayer {
+		return p, fmt.Errorf("profile: no table by %q: %s", f.by, meant(f.by, []string{byOperator, byLayer}))
+	}
+	if f.top < 0 {
+		return p, fmt.Errorf("profile: --top is %d; want 1 or more rows, or 0 for all", f.top)
+	}
+	return p, p.Validate()
+}
+
+// profiled is profile's result.
+type profiled struct {
+	Candidate string              `json:"candidate"`
+	Binding   string              `json:"binding"`
+	Host      record.Host         `json:"host"`
+	Threads   int                 `json:"threads"`
+	Seed      uint64              `json:"seed"`
+	Trace     string              `json:"trace,omitempty"` // the file that it was kept in
+	Phases    []operators.Profile `json:"phases"`
+}
+
+// profile runs a candidate with a trace and, in alternation, without.
+func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan, keep string) (p *profiled, err error) {
+	opening := profiler.Plan{PromptTokens: plan.Prompt, GeneratedTokens: plan.Generated, PLPairs: 1}
+	cpus, err := a.pinnedCPUs(c.Build)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	a.checkThreads(c.Build)
+	plain, err := a.open(ctx, c, opening, cpus)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, plain.close()) }()
+	plan.KeepsLast = plain.model.Info().KeepsLast
+	g, err := graphgen.Lower(c, graphgen.Cached)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	// The library's rewriting makes nodes fewer, never more.
+	if most := operators.MaxEvents / (len(g.Nodes) + 3); len(plan.Schedule()) > most {
+		return nil, badInput(fmt.Errorf("profile: %d rounds are %d runs of %d nodes; the library keeps a trace of %d such runs: fewer --runs or --generated tokens",
+			plan.Rounds, len(plan.Schedule()), len(g.Nodes), most))
+	}
+	rates, err := a.machineRates(ctx, c.Build)
+	if err != nil {
+		return nil, err
+	}
+	t, err := a.openTraced(ctx, plain, g, opening)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, t.close()) }()
+
+	if len(cpus) > 0 {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		unpin, err := machine.PinThread(cpus[:1])
+		if err != nil {
+			return nil, err
+		}
+		defer unpin()
+	}
+	ids := make([]int64, plan.Prompt+plan.Generated)
+	rng := rand.New(rand.NewPCG(a.cfg.Seed, 0))
+	for i := range ids {
+		ids[i] = rng.Int64N(int64(c.Spec.Vocab))
+	}
+	bar := a.bar(100, c.Name(), false)
+	traced, untraced, err := operators.Alternate(ctx, profiler.Sequence(t.model), profiler.Sequence(plain.model), plan, ids,
+		func(share float64) { bar.Set(int(100 * share)) })
+	if err != nil {
+		return nil, err
+	}
+	events, err := t.finish()
+	if err != nil {
+		return nil, err
+	}
+	if keep != "" {
+		if err := create(keep, func(w io.Writer) error { _, err := io.Copy(w, events); return err }); err != nil {
+			return nil, err
+		}
+		if _, err := events.Seek(0, io.SeekStart); err != nil {
+			return nil, err
+		}
+	}
+	trace, err := operators.Read(events)
+	if err != nil {
+		return nil, err
+	}
+	schedule := plan.Schedule()
+	phases, err := operators.Analyze(trace, operators.Options{Graph: g, Schedule: schedule, Machine: rates})
+	if err != nil {
+		return nil, err
+	}
+	for i := range phases {
+		if err := phases[i].Compare(schedule, traced, untraced); err != nil {
+			return nil, err
+		}
+	}
+	return &profiled{Candidate: c.Name(), Binding: bindingOf(c.Build), Host: a.host(c.Build), Threads: c.Build.Normalized().Threads,
+		Seed: a.cfg.Seed, Trace: keep, Phases: phases}, nil
+}
+
+// machineRates measures what a build could at best use. Those of another provider's
+// device are not known.
+func (a *app) machineRates(ctx context.Context, b arch.Build) (m operators.Machine, err error) {
+	b = b.Normalized()
+	if b.Provider.Name != arch.CPU {
+		return m, nil
+	}
+	if m.ReadBytesPerSecond, err = machine.ReadBandwidth(ctx, b.Threads); err != nil {
+		return m, err
+	}
+	m.FlopsPerSecond, err = operators.FlopRate(ctx, a.env, b.Threads)
+	return m, err
+}
