@@ -294,7 +294,7 @@ func run(metric string, n int) (all tally, table string) {
 // where that is not so in less than 5. The bounds allow for two standard errors of
 // the number of comparisons; more of them: -lathe.comparisons 2000 -v.
 func TestCoverage(t *testing.T) {
-	for _, metric := range metrics {
+	for _, metric := range compared {
 		t.Run(metric, func(t *testing.T) {
 			all, table := run(metric, *comparisons)
 			t.Log("\n" + table)
@@ -313,12 +313,12 @@ func TestCoverage(t *testing.T) {
 	}
 }
 
-var metrics = []string{record.MetricPL, record.MetricTL, record.MetricP95}
+var compared = []string{record.MetricPL, record.MetricTL, record.MetricP95}
 
 // BenchmarkCoverage holds 2,000 comparisons by each metric. Its table is printed
 // with -v; ns/op is the time of all of them.
 func BenchmarkCoverage(b *testing.B) {
-	for _, metric := range metrics {
+	for _, metric := range compared {
 		b.Run(metric, func(b *testing.B) {
 			for b.Loop() {
 				all, table := run(metric, 2000)
