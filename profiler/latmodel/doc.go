@@ -5,16 +5,18 @@
 //
 // A [Model] is a sum of physical terms: weight bytes read, FLOPs, operators
 // launched and a few more ([Features]), each a closed form over the candidate that
-// equals what its graph does, times a weight that is never negative. So each
-// term's share of the latency can be read ([Model.Terms]), and what is not in the
-// graph cannot be in the prediction. One model is for one baseline, build, host,
-// way of binding and workload point; it refuses what belongs to another.
+// equals what its graph does, times a weight that is never negative; times a factor
+// by a Gaussian process over sizes, where the evidence says that the sum leaves
+// more than noise (package regress). So each term's share of the latency can be
+// read ([Model.Terms]), and far from what was measured the sum alone speaks. One
+// model is for one baseline, build (threads and all), host, way of binding and
+// workload point; it refuses what belongs to another.
 //
 // The package stands between records and search: [Fit] takes records that the
 // profiler made, [Model.Predict] and [Predictor] answer for candidates that were
 // never timed. It times nothing, stores nothing ([Model] is JSON for whoever
-// does), and does not choose what to measure next. It imports arch, record and
-// stat.
+// does), and does not choose what to measure next. It imports arch, record, stat
+// and regress.
 //
 // # What it does not predict
 //

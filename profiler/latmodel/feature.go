@@ -32,7 +32,7 @@ func Features(t Target) []Feature {
 	return tlFeatures
 }
 
-const mega, giga = 1e-6, 1e-9
+const kilo, mega, giga = 1e-3, 1e-6, 1e-9
 
 var (
 	runFeature = Feature{
@@ -98,8 +98,8 @@ var tlFeatures = []Feature{
 		scale: mega, outside: (*geometry).outsideBytes,
 	},
 	{
-		Name: "split_weights", Unit: "MB", Doc: "int4 weights whose rows are no whole cache lines (K no multiple of 128)",
-		scale: mega, layer: (*geometry).layerSplitBytes, outside: (*geometry).headSplitBytes,
+		Name: "split_outputs", Unit: "thousand", Doc: "outputs of int4 products whose rows of weights are no whole cache lines (K over 896 and no multiple of 128)",
+		scale: kilo, layer: (*geometry).layerSplitOutputs, outside: (*geometry).headSplitOutputs,
 	},
 	{
 		Name: "kv_cache", Unit: "MB", Doc: "keys and values, read up to this token; in proportion to all work of width d_model in a layer",
@@ -142,6 +142,15 @@ func (g *geometry) row(features []Feature, s arch.Spec) []float64 {
 		x[i] = features[i].value(g, o, each)
 	}
 	return x
+}
+
+// names lists features' names.
+func names(features []Feature) []string {
+	out := make([]string, len(features))
+	for i, f := range features {
+		out[i] = f.Name
+	}
+	return out
 }
 
 // Count returns the named features of c in one step of a target's: a prefill of

@@ -3,8 +3,10 @@ package latmodel
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel/regress"
 	"lathe/profiler/record"
 )
 
@@ -35,11 +37,11 @@ func Fit(records []record.Record, o Options) (*Model, error) {
 		specs = append(specs, c.spec)
 	}
 	m.Ranges = ranges(specs, seen.build)
-	dealt := folds(n, o.Folds, o.Rand)
+	dealt := regress.Folds(n, o.Folds, o.Rand)
 	for _, t := range []Target{PL, TL} {
 		fitted, err := fitTarget(seen, t, dealt, o)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("latmodel: %s: %w", t, err)
 		}
 		*m.target(t) = *fitted
 	}
@@ -48,76 +50,118 @@ func Fit(records []record.Record, o Options) (*Model, error) {
 }
 
 func fitTarget(seen *observed, name Target, dealt [][]int, o Options) (*target, error) {
-	t := &target{features: Features(name)}
-	var tlStep step
-	t.step, tlStep = seen.point.steps()
-	t.baselineMS = seen.baselineMS.pl
-	if name == TL {
-		t.step, t.baselineMS = tlStep, seen.baselineMS.tl
+	t := newTarget(name, seen.point)
+	t.baselineMS, t.noise = seen.baselineMS.of(name), seen.noise.of(name)
+	rows, anchor := seen.rows(t, o)
+	for _, r := range rows {
+		t.points = append(t.points, r.Shape)
 	}
-	p, naive := seen.problem(name, t.step, t.features, o), seen.problem(name, t.step, naiveFeatures, o)
+	if anchor != nil {
+		t.points = append(t.points, anchor.Shape)
+	}
+	naive, naiveAnchor := slices.Clone(rows), anchor
 	for i, c := range seen.all {
-		naive.x[i] = naiveRow(c.spec)
+		naive[i].Features = naiveRow(c.spec)
 	}
-	if naive.anchor != nil {
-		naive.anchor = naiveRow(seen.baseline.Spec)
+	if anchor != nil {
+		a := *anchor
+		a.Features = naiveRow(seen.baseline.Spec)
+		naiveAnchor = &a
 	}
-	var err error
-	if t.regression, err = p.fit(all(len(p.y))); err != nil {
-		return nil, err
+	y := make([]float64, len(rows))
+	for i, r := range rows {
+		y[i] = r.Y
 	}
-	held, err := p.crossValidate(dealt)
+	t.cv = CV{Candidates: len(rows), Folds: len(dealt), Level: o.Level}
+
+	options := regress.Options{Names: names(t.features), Anchor: anchor}
+	held, err := t.full.learn(rows, y, options, dealt, o, &t.cv.Model)
 	if err != nil {
 		return nil, err
 	}
-	naiveHeld, err := naive.crossValidate(dealt)
+	options.SumOnly = true
+	t.cv.LeastSquares = accuracy(held.Sum, y)
+	if o.Coverage {
+		if t.cv.LeastSquares.Coverage, err = regress.Coverage(rows, options, o.Level, nil); err != nil {
+			return nil, err
+		}
+	}
+	options = regress.Options{Names: names(naiveFeatures), Anchor: naiveAnchor, SumOnly: true}
+	naiveHeld, err := t.naive.learn(naive, y, options, dealt, o, &t.cv.Naive)
 	if err != nil {
 		return nil, err
 	}
-	t.cv = CV{len(p.y), len(dealt), accuracy(held.predicted, p.y), accuracy(naiveHeld.predicted, p.y)}
-	t.conformal = newConformal(held, p.y)
+	for i, c := range seen.all {
+		t.held = append(t.held, HeldOut{
+			Candidate: arch.Candidate{Spec: c.spec, Build: seen.build}.Name(), Fold: held.Fold[i], Measured: y[i], SD: rows[i].SD,
+			Predicted: held.Predicted[i], LeastSquares: held.Sum[i], Naive: naiveHeld.Predicted[i],
+		})
+	}
 	return t, nil
 }
 
-// problem sets up the regression of one target.
-func (seen *observed) problem(name Target, at step, features []Feature, o Options) *problem {
-	p := &problem{features: features}
+// learn fits one model of a target and says how well it predicts.
+func (l *learned) learn(rows []regress.Row, y []float64, options regress.Options, dealt [][]int, o Options, acc *Accuracy) (*regress.Held, error) {
+	var err error
+	if l.model, err = regress.Fit(rows, options); err != nil {
+		return nil, err
+	}
+	held, err := regress.CrossValidate(rows, options, dealt, l.model)
+	if err != nil {
+		return nil, err
+	}
+	l.intervals = regress.NewIntervals(held, y)
+	*acc = accuracy(held.Predicted, y)
+	if o.Coverage {
+		acc.Coverage, err = regress.Coverage(rows, options, o.Level, l.model)
+	}
+	return held, err
+}
+
+// rows are the regression's: one a candidate, and the baseline's where it runs as
+// the candidates do.
+func (seen *observed) rows(t *target, o Options) (rows []regress.Row, anchor *regress.Row) {
+	at := t.step
+	heaviest := 0.0
 	for _, c := range seen.all {
-		m := c.pl
-		if name == TL {
-			m = c.tl
+		m := c.of(t.name)
+		if t.name == TL {
 			at.past = m.past
 		}
 		g := newGeometry(seen.build, at)
-		p.x, p.y = append(p.x, g.row(features, c.spec)), append(p.y, m.ratio)
-		p.weight = append(p.weight, m.weight(o))
+		rows = append(rows, regress.Row{
+			Features: g.row(t.features, c.spec), Shape: shapeOf(c.spec), Y: m.ratio, SD: m.sd(), Weight: m.weight(o),
+		})
+		heaviest = math.Max(heaviest, m.weight(o))
 	}
 	if seen.baseline.Build.Equal(seen.build) {
-		if name == TL {
-			at.past = float64(seen.point.Cache)
-		}
-		g := newGeometry(seen.build, at)
-		p.anchor = g.row(features, seen.baseline.Spec)
+		g := newGeometry(seen.build, t.step)
+		anchor = &regress.Row{Features: g.row(t.features, seen.baseline.Spec), Shape: shapeOf(seen.baseline.Spec), Y: 1, Weight: heaviest}
 	}
-	return p
+	return rows, anchor
 }
 
 // misfit is the relative error that the model has on a candidate whose median is
 // known exactly, of the size that cross-validation shows.
-const misfit = 0.02
+const misfit = 0.01
 
 // weight is one over the standard error of the candidate's relative residual,
-// the median's own (a 95 % interval's half width is 1.96 of it) and the model's,
-// in units of the latter; 1 where all are weighed alike.
+// the median's own and the model's, in units of the latter; 1 where all are
+// weighed alike.
 func (m measured) weight(o Options) float64 {
 	if !o.ByInterval {
 		return 1
 	}
-	spread := m.spread
-	if math.IsInf(spread, 0) || math.IsNaN(spread) {
-		spread = 0.5 // too few pairs for an interval: the ratio counts for little
+	return misfit / math.Hypot(misfit, m.sd())
+}
+
+// sd is the median's relative standard error: a 95 % interval's half width is 1.96
+// of it.
+func (m measured) sd() float64 {
+	if math.IsInf(m.spread, 0) || math.IsNaN(m.spread) {
+		return 0.25 // too few pairs for an interval: the ratio counts for little
 	}
-	return misfit / math.Hypot(misfit, spread/1.96)
+	return m.spread / 1.96
 }
 
 // naiveFeatures are those of the model to beat: a constant and the decoder's

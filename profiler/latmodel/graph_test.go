@@ -17,7 +17,10 @@ import (
 // are no multiple of a quantization block.
 func corpus() []arch.Spec {
 	rng := rand.New(rand.NewPCG(11, 3))
-	specs := []arch.Spec{arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16), arch.NewSpec(arch.GPT2, 7, 1280, 6016, 16)}
+	specs := []arch.Spec{
+		arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16), arch.NewSpec(arch.GPT2, 7, 1280, 6016, 16), arch.NewSpec(arch.GPT2, 8, 960, 7168, 4),
+		arch.NewSpec(arch.GPT2, 6, 832, 1088, 8),
+	}
 	for i := range 40 {
 		heads, headDim := []int{1, 2, 4, 6}[rng.IntN(4)], 8*(1+rng.IntN(6))
 		s := arch.Spec{
@@ -43,8 +46,8 @@ func corpusBuilds() (out []arch.Build) {
 	int4 := func(block int) arch.Precision { return arch.Precision{Type: arch.Int4, Block: block} }
 	fp32 := arch.Precision{Type: arch.FP32}
 	for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
-		for _, p := range [][2]arch.Precision{{fp32, fp32}, {int4(32), int4(32)}, {int4(16), fp32}, {fp32, int4(128)}} {
-			out = append(out, arch.Build{Dialect: d, Precision: p[0], Head: p[1]})
+		for i, p := range [][2]arch.Precision{{fp32, fp32}, {int4(32), int4(32)}, {int4(16), fp32}, {fp32, int4(128)}, {int4(64), int4(16)}} {
+			out = append(out, arch.Build{Dialect: d, Precision: p[0], Head: p[1], Threads: i})
 		}
 	}
 	return out
@@ -130,11 +133,14 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			if !strings.HasPrefix(n.Name, "head/") {
 				c["linear_flops"] += flops
 			}
-			split := p.Quant != nil && p.Quant.Part == ir.QuantData && p.Shape[1].N*p.Shape[2].N%64 != 0
-			if split {
-				c["split_weights"] += p.Bytes() + g.scales(n).Bytes()
+			// A row of split weights is no whole number of cache lines; for one row of
+			// activations it counts from seven lines on.
+			if row := g.rowBytes(p); row%64 != 0 {
 				if !strings.HasPrefix(n.Name, "head/") {
 					c["split_flops"] += flops
+				}
+				if row >= 7*64 && g.rows == 1 {
+					c["split_outputs"] += g.elements(out)
 				}
 			}
 			if rows := g.elements(out) / g.dim(out.Shape[len(out.Shape)-1]); rows == 1 && g.rows > 1 {
@@ -168,7 +174,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			c["kv_cache"] += g.elements(v) * v.Type.Size()
 		}
 	}
-	unit := map[string]float64{"run": 1, "operators": 1, "heads": 1, "linear_flops": 1e-9, "split_flops": 1e-9, "attention_flops": 1e-9}
+	unit := map[string]float64{"run": 1, "operators": 1, "heads": 1, "linear_flops": 1e-9, "split_flops": 1e-9, "attention_flops": 1e-9, "split_outputs": 1e-3}
 	values := map[string]float64{}
 	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
 		for _, f := range latmodel.Features(t) {
@@ -180,6 +186,14 @@ func (g graph) counts(nHead int64) map[string]float64 {
 		}
 	}
 	return values
+}
+
+// rowBytes is the bytes of one output's int4 weights, 0 for others.
+func (g graph) rowBytes(p *ir.Param) int64 {
+	if p.Quant == nil || p.Quant.Part != ir.QuantData {
+		return 0
+	}
+	return p.Shape[1].N * p.Shape[2].N
 }
 
 // scales is the parameter beside a quantized product's weights.

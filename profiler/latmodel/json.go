@@ -5,15 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel/regress"
 	"lathe/profiler/record"
 )
 
 // Version is that of a model's JSON. It changes with the format and with any
 // feature's closed form: a weight means nothing beside another form.
-const Version = 1
+const Version = 2
 
 // modelDoc is a Model as JSON has it.
 type modelDoc struct {
@@ -38,13 +38,18 @@ type modelDoc struct {
 }
 
 type targetDoc struct {
-	BaselineMS float64   `json:"baseline_ms"`
-	Terms      []termDoc `json:"terms"`
-	CV         CV        `json:"cv"`
-	// What intervals are made of: a candidate's fold and the factor by which the
-	// fold's weights missed it.
-	HeldOut     []heldOutDoc `json:"held_out"`
-	FoldWeights [][]float64  `json:"fold_weights"`
+	BaselineMS float64     `json:"baseline_ms"`
+	Terms      []termDoc   `json:"terms"`
+	Shape      []string    `json:"shape"`   // dimensions of points
+	Points     [][]float64 `json:"points"`  // shapes of the candidates, then of the baseline where it was fitted too
+	Process    *processDoc `json:"process"` // null: least squares alone
+	CV         CV          `json:"cv"`
+	Noise      *Noise      `json:"noise"`
+	// What intervals are made of: what was measured of each candidate and what the
+	// models of folds without it said.
+	HeldOut []HeldOut `json:"held_out"`
+	Folds   []foldDoc `json:"folds"`
+	Naive   naiveDoc  `json:"naive_decoder_params"`
 }
 
 type termDoc struct {
@@ -54,9 +59,22 @@ type termDoc struct {
 	Excluded string  `json:"excluded,omitempty"`
 }
 
-type heldOutDoc struct {
-	Fold   int     `json:"fold"`
-	Factor float64 `json:"factor"`
+type processDoc struct {
+	Amplitude float64   `json:"amplitude"`
+	Nugget    float64   `json:"nugget"`
+	Rates     []float64 `json:"inverse_lengths"`
+	Alpha     []float64 `json:"alpha"`
+}
+
+// foldDoc is a model fitted without one fold.
+type foldDoc struct {
+	Weights []float64   `json:"weights"`
+	Process *processDoc `json:"process"`
+}
+
+type naiveDoc struct {
+	Weights []float64   `json:"weights"`
+	Folds   [][]float64 `json:"folds"`
 }
 
 // MarshalJSON writes the model whole.
@@ -70,14 +88,28 @@ func (m *Model) MarshalJSON() ([]byte, error) {
 }
 
 func (t *target) doc() targetDoc {
-	d := targetDoc{BaselineMS: t.baselineMS, CV: t.cv, FoldWeights: t.conformal.weights}
-	for j, f := range t.features {
-		d.Terms = append(d.Terms, termDoc{f.Name, f.Unit, t.weights[j], t.excluded[j]})
+	m := t.full.model
+	d := targetDoc{
+		BaselineMS: t.baselineMS, Shape: shapeNames, Points: t.points, Process: docOf(m.Process), CV: t.cv, Noise: t.noise, HeldOut: t.held,
+		Naive: naiveDoc{Weights: t.naive.model.Weights},
 	}
-	for i, s := range t.conformal.factor {
-		d.HeldOut = append(d.HeldOut, heldOutDoc{t.conformal.fold[i], s})
+	for j, f := range t.features {
+		d.Terms = append(d.Terms, termDoc{f.Name, f.Unit, m.Weights[j], m.Excluded[j]})
+	}
+	for _, f := range t.full.intervals.Models {
+		d.Folds = append(d.Folds, foldDoc{f.Weights, docOf(f.Process)})
+	}
+	for _, f := range t.naive.intervals.Models {
+		d.Naive.Folds = append(d.Naive.Folds, f.Weights)
 	}
 	return d
+}
+
+func docOf(p *regress.Process) *processDoc {
+	if p == nil {
+		return nil
+	}
+	return &processDoc{p.Amplitude, p.Nugget, p.Rates, p.Alpha}
 }
 
 // UnmarshalJSON reads what MarshalJSON writes. It refuses other versions, unknown
@@ -139,69 +171,15 @@ func (d *modelDoc) model() (*Model, error) {
 		Baseline: d.Baseline, Build: d.Build.Normalized(), Host: d.Host, Binding: d.Binding, Point: d.Point,
 		Records: d.Records, Candidates: d.Candidates, LeftOut: d.LeftOut, Level: d.Level, Ranges: d.Ranges, Warnings: d.Warnings,
 	}
-	plStep, tlStep := d.Point.steps()
-	var err error
-	if m.pl, err = d.PL.target(PL, plStep, d.Candidates); err != nil {
-		return nil, fmt.Errorf("pl: %w", err)
-	}
-	if m.tl, err = d.TL.target(TL, tlStep, d.Candidates); err != nil {
-		return nil, fmt.Errorf("tl: %w", err)
+	for _, t := range []struct {
+		name Target
+		doc  *targetDoc
+	}{{PL, &d.PL}, {TL, &d.TL}} {
+		read, err := t.doc.target(t.name, d.Point, d.Candidates)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.name, err)
+		}
+		*m.target(t.name) = *read
 	}
 	return m, nil
-}
-
-func (d *targetDoc) target(name Target, at step, candidates int) (target, error) {
-	t := target{step: at, features: Features(name), baselineMS: d.BaselineMS, cv: d.CV}
-	if !(d.BaselineMS > 0) {
-		return t, fmt.Errorf("baseline_ms %g: want a positive time", d.BaselineMS)
-	}
-	if len(d.Terms) != len(t.features) {
-		return t, fmt.Errorf("%d terms: want %d", len(d.Terms), len(t.features))
-	}
-	for j, term := range d.Terms {
-		if f := t.features[j]; term.Feature != f.Name || term.Unit != f.Unit {
-			return t, fmt.Errorf("terms[%d] is %s in %s: want %s in %s", j, term.Feature, term.Unit, f.Name, f.Unit)
-		}
-		t.weights, t.excluded = append(t.weights, term.Weight), append(t.excluded, term.Excluded)
-	}
-	if err := t.checkWeights(t.weights); err != nil {
-		return t, fmt.Errorf("terms: %w", err)
-	}
-	for k, w := range d.FoldWeights {
-		if err := t.checkWeights(w); err != nil {
-			return t, fmt.Errorf("fold_weights[%d]: %w", k, err)
-		}
-	}
-	if len(d.HeldOut) != candidates {
-		return t, fmt.Errorf("%d held_out: want one for each of %d candidates", len(d.HeldOut), candidates)
-	}
-	t.conformal.weights = d.FoldWeights
-	for i, h := range d.HeldOut {
-		if h.Fold < 0 || h.Fold >= len(d.FoldWeights) || !(h.Factor >= 1) {
-			return t, fmt.Errorf("held_out[%d] is of fold %d by a factor of %g: want one of %d folds and at least 1", i, h.Fold, h.Factor, len(d.FoldWeights))
-		}
-		t.conformal.fold, t.conformal.factor = append(t.conformal.fold, h.Fold), append(t.conformal.factor, h.Factor)
-	}
-	return t, nil
-}
-
-// weightLimit is beyond any weight of a fit, and keeps predictions finite.
-const weightLimit = 1e12
-
-// checkWeights wants what a fit gives: nothing negative, and something.
-func (t *target) checkWeights(w []float64) error {
-	if len(w) != len(t.features) {
-		return fmt.Errorf("%d weights: want %d", len(w), len(t.features))
-	}
-	sum := 0.0
-	for j, v := range w {
-		if !(v >= 0 && v <= weightLimit) {
-			return fmt.Errorf("weight %g of %s: want 0 or more", v, t.features[j].Name)
-		}
-		sum += v
-	}
-	if sum == 0 || math.IsNaN(sum) {
-		return fmt.Errorf("all weights are 0")
-	}
-	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel/regress"
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
 )
@@ -28,16 +29,6 @@ type Model struct {
 	pl, tl target
 }
 
-// target is one of the two regressions.
-type target struct {
-	regression
-	cv         CV
-	conformal  conformal
-	baselineMS float64 // the baseline's median
-	step       step
-	features   []Feature
-}
-
 func (m *Model) target(t Target) *target {
 	if t == PL {
 		return &m.pl
@@ -58,11 +49,23 @@ func (m *Model) CV(t Target) CV { return m.target(t).cv }
 // they were measured in, as the ratios do for longer.
 func (m *Model) BaselineMS(t Target) float64 { return m.target(t).baselineMS }
 
+// Noise returns the error of a target's measurement itself, nil where no candidate
+// was measured in two sessions.
+func (m *Model) Noise(t Target) *Noise { return m.target(t).noise }
+
+// HeldOut returns the cross-validation's predictions, in the order of the
+// candidates' first records.
+func (m *Model) HeldOut(t Target) []HeldOut { return slices.Clone(m.target(t).held) }
+
+// Process returns a target's Gaussian process, nil where the evidence was for noise
+// alone.
+func (m *Model) Process(t Target) *regress.Process { return m.target(t).full.model.Process }
+
 // IntervalLevel returns the nominal level that prediction intervals attain: Level
 // where there are candidates enough for it (9 for 90 %, 19 for 95 %), and n/(n+1)
 // otherwise.
 func (m *Model) IntervalLevel() float64 {
-	_, _, attained := conformalRanks(m.Candidates, m.Level)
+	_, _, attained := regress.Ranks(m.Candidates, m.Level)
 	return attained
 }
 
@@ -103,17 +106,6 @@ func (m *Model) Predict(c arch.Candidate) (Prediction, error) {
 	}, nil
 }
 
-func (t *target) estimate(b arch.Build, s arch.Spec, level float64) Estimate {
-	g := newGeometry(b, t.step)
-	x := g.row(t.features, s)
-	ratio, iv := dot(t.weights, x), t.conformal.interval(x, level)
-	// The ends are of models each fitted without one candidate; far from the data
-	// the fit of all may lie outside them, and an interval that does not hold its
-	// own prediction would be read as an error.
-	iv = iv.Hull(stat.Interval{Low: ratio, High: ratio})
-	return Estimate{ratio, iv, ratio * t.baselineMS, iv.Scale(t.baselineMS)}
-}
-
 // Term is one feature's part in a model.
 type Term struct {
 	Target          Target  `json:"target"`
@@ -126,17 +118,28 @@ type Term struct {
 	Excluded        string  `json:"excluded,omitempty"`
 }
 
-// Terms lists the terms of PL, then those of TL.
+// ProcessTerm is the name of the term that is no feature: what the Gaussian process
+// adds to the sum of the others, or takes from it.
+const ProcessTerm = "shape"
+
+// Terms lists the terms of PL, then those of TL. Their shares add to 1.
 func (m *Model) Terms() []Term {
 	var out []Term
 	for _, name := range []Target{PL, TL} {
 		t := m.target(name)
-		g := newGeometry(m.Build, t.step)
-		x := g.row(t.features, m.Baseline.Spec)
-		total := dot(t.weights, x)
+		x, shape := t.row(m.Build, m.Baseline.Spec)
+		model := t.full.model
+		sum, factor := model.Sum(x), model.Factor(shape)
+		total := sum * factor
 		for j, f := range t.features {
-			part := t.weights[j] * x[j]
-			out = append(out, Term{name, f.Name, f.Unit, f.Doc, t.weights[j], part / total, part * t.baselineMS, t.excluded[j]})
+			part := model.Weights[j] * x[j]
+			out = append(out, Term{name, f.Name, f.Unit, f.Doc, model.Weights[j], part / total, part * t.baselineMS, model.Excluded[j]})
+		}
+		if model.Process != nil {
+			out = append(out, Term{
+				Target: name, Feature: ProcessTerm, Unit: "factor", Doc: "what the sizes tell beyond the terms, by a Gaussian process",
+				Weight: factor, ShareOfBaseline: (total - sum) / total, MS: (total - sum) * t.baselineMS,
+			})
 		}
 	}
 	return out

@@ -336,7 +336,7 @@ func TestFoldsAreSeeded(t *testing.T) {
 	if a.Folds != 4 || a.Candidates != 20 {
 		t.Errorf("%+v", a)
 	}
-	if a != fit(1) || a == fit(2) {
+	if a.Model.MAPE != fit(1).Model.MAPE || a.Model.MAPE == fit(2).Model.MAPE {
 		t.Error("folds do not follow the seed")
 	}
 }
@@ -375,7 +375,7 @@ func TestModelsGoThroughJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]any{
-		"version": 1.0, "baseline_name": "gpt2-l12-d1024-f4096-h16+int4b32", "build_name": "+int4b32",
+		"version": 2.0, "baseline_name": "gpt2-l12-d1024-f4096-h16+int4b32", "build_name": "+int4b32",
 		"host_hash": testHost.Hash(), "library_version": "1.32.0", "records": 20.0, "candidates": 20.0, "binding": "shared",
 	} {
 		if fields[key] != want {
@@ -390,12 +390,15 @@ func TestOtherJSONIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{`"version":1`, `"version":2`, "version 2 of the model: this program reads version 1"},
-		{`"version":1`, `"version":1,"more":true`, "more"},
+		{`"version":2`, `"version":1`, "version 1 of the model: this program reads version 2"},
+		{`"version":2`, `"version":2,"more":true`, "more"},
 		{`"feature":"operators"`, `"feature":"nodes"`, "terms[1] is nodes"},
 		{`"unit":"MB"`, `"unit":"GB"`, "GB"},
 		{`"GFLOP","weight":`, `"GFLOP","weight":-`, "want 0 or more"},
-		{`"factor":1`, `"factor":0`, "want one of"},
+		{`"measured":`, `"measured":-`, "want a positive number"},
+		{`"fold":1,`, `"fold":77,`, "of fold 77"},
+		{`"points":[[`, `"points":[[1],[`, "points"},
+		{`"shape":["log n_layer"`, `"shape":["log depth"`, "log depth"},
 		{`"library_version":"1.32.0","provider"`, `"library_version":"1.31.0","provider"`, "host_hash"},
 		{`"level":0.9`, `"level":9`, "level 9"},
 		{`"binding":"shared"`, `"binding":"none"`, "binding"},

@@ -31,7 +31,7 @@ type observation struct {
 	pl, tl measured
 }
 
-// measured is a median of paired ratios.
+// measured is a median of paired ratios, for PL that of the quiet machine.
 type measured struct {
 	ratio float64
 	// spread is the half width of its 95 % interval, relative; infinite where there
@@ -51,7 +51,25 @@ type observed struct {
 	drifted    int
 	leftOut    []LeftOut
 	all        []observation // in the order of their first records
-	baselineMS struct{ pl, tl float64 }
+	baselineMS both[float64]
+	noise      both[*Noise]
+}
+
+// both is one for each target.
+type both[T any] struct{ pl, tl T }
+
+func (b both[T]) of(t Target) T {
+	if t == PL {
+		return b.pl
+	}
+	return b.tl
+}
+
+func (o observation) of(t Target) measured {
+	if t == PL {
+		return o.pl
+	}
+	return o.tl
 }
 
 // cacheWindow is how far from the point's cache length a decode step may be and
@@ -114,12 +132,8 @@ func observe(records []record.Record, o Options) (*observed, error) {
 // pool takes the pairs at the point out of the records and joins those of one
 // candidate.
 func (seen *observed) pool(use []record.Record, leave func(string, ...any)) {
-	type pairs struct {
-		spec   arch.Spec
-		pl, tl []record.StepPair
-	}
-	byHash := map[string]*pairs{}
-	var order []*pairs
+	var order []*sessions
+	byHash := map[string]*sessions{}
 	var basePL, baseTL []float64
 	window := cacheWindow(seen.point.Cache)
 	for _, r := range use {
@@ -134,28 +148,53 @@ func (seen *observed) pool(use []record.Record, leave func(string, ...any)) {
 			continue
 		}
 		hash := r.Candidate.Spec.Hash()
-		p := byHash[hash]
-		if p == nil {
-			p = &pairs{spec: r.Candidate.Spec.Normalized()}
-			byHash[hash], order = p, append(order, p)
+		s := byHash[hash]
+		if s == nil {
+			s = &sessions{spec: r.Candidate.Spec.Normalized()}
+			byHash[hash], order = s, append(order, s)
 		}
-		p.pl, p.tl = append(p.pl, pl...), append(p.tl, tl...)
-		for _, s := range pl {
-			basePL = append(basePL, float64(s.PartnerNS))
-		}
-		for _, s := range tl {
-			baseTL = append(baseTL, float64(s.PartnerNS))
-		}
+		s.pl, s.tl = append(s.pl, pl), append(s.tl, tl)
+		basePL, baseTL = append(basePL, partnerNS(pl)...), append(baseTL, partnerNS(tl)...)
 		seen.records++
 		if record.Drifted(r) {
 			seen.drifted++
 		}
 	}
-	for _, p := range order {
-		seen.all = append(seen.all, observation{p.spec, measure(p.pl), measure(p.tl)})
+	if len(order) == 0 {
+		return
 	}
+	quiet := stat.Quantile(basePL, quietQuantile)
+	plOf := func(pairs []record.StepPair) measured { return quietRatio(pairs, quiet) }
+	var plEach, tlEach [][]float64
+	for _, s := range order {
+		seen.all = append(seen.all, observation{s.spec, plOf(slices.Concat(s.pl...)), pairedRatio(slices.Concat(s.tl...))})
+		plEach, tlEach = append(plEach, each(s.pl, plOf)), append(tlEach, each(s.tl, pairedRatio))
+	}
+	seen.noise = both[*Noise]{noiseOf(plEach), noiseOf(tlEach)}
 	const ms = 1e6 // ns
-	seen.baselineMS.pl, seen.baselineMS.tl = stat.Median(basePL)/ms, stat.Median(baseTL)/ms
+	seen.baselineMS = both[float64]{stat.Median(basePL) / ms, stat.Median(baseTL) / ms}
+}
+
+// sessions are one candidate's pairs at the point, by record.
+type sessions struct {
+	spec   arch.Spec
+	pl, tl [][]record.StepPair
+}
+
+// each is the ratio of every session by itself.
+func each(sessions [][]record.StepPair, of func([]record.StepPair) measured) (out []float64) {
+	for _, pairs := range sessions {
+		out = append(out, of(pairs).ratio)
+	}
+	return out
+}
+
+func partnerNS(pairs []record.StepPair) []float64 {
+	out := make([]float64, len(pairs))
+	for i, p := range pairs {
+		out[i] = float64(p.PartnerNS)
+	}
+	return out
 }
 
 func choose(pairs []record.StepPair, at func(int) bool) (out []record.StepPair) {
@@ -167,7 +206,8 @@ func choose(pairs []record.StepPair, at func(int) bool) (out []record.StepPair) 
 	return out
 }
 
-func measure(pairs []record.StepPair) measured {
+// pairedRatio is the plain median of the pairs' ratios.
+func pairedRatio(pairs []record.StepPair) measured {
 	own, partner, lens := make([]float64, len(pairs)), make([]float64, len(pairs)), 0.0
 	for i, p := range pairs {
 		own[i], partner[i] = float64(p.NS), float64(p.PartnerNS)

@@ -42,6 +42,10 @@ type Options struct {
 	Folds int
 	Rand  *rand.Rand
 
+	// Coverage asks for how often intervals hold what is held out, which takes several
+	// times as long as the fit.
+	Coverage bool
+
 	// ByInterval gives a candidate less weight the wider the interval of its median
 	// ratio is. The default weighs all alike: with dozens of pairs a candidate, what
 	// the model cannot express is larger than what the median is uncertain by.

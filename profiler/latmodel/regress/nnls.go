@@ -1,4 +1,4 @@
-package latmodel
+package regress
 
 import (
 	"fmt"
@@ -48,12 +48,12 @@ func nnls(a *mat.Dense, b []float64) ([]float64, error) {
 		}
 		for !p.moveTo(s) {
 			if s, ok = p.solve(); !ok {
-				return nil, fmt.Errorf("latmodel: least squares: %d columns depend on each other", p.size())
+				return nil, fmt.Errorf("regress: least squares: %d columns depend on each other", p.size())
 			}
 		}
 		clear(refused)
 	}
-	return nil, fmt.Errorf("latmodel: non-negative least squares of %d x %d did not end", m, n)
+	return nil, fmt.Errorf("regress: non-negative least squares of %d x %d did not end", m, n)
 }
 
 // activeSet is the state: x is zero outside the passive set.

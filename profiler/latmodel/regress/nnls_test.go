@@ -1,4 +1,4 @@
-package latmodel
+package regress
 
 import (
 	"math"
