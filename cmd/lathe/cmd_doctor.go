@@ -22,19 +22,30 @@ type health struct {
 	Skipped   []string          `json:"skipped,omitempty"`
 	Providers map[string]string `json:"providers"` // "ok", or why not
 	Problem   string            `json:"problem,omitempty"`
+	machineState
 }
 
 func (a *app) cmdDoctor() *cobra.Command {
-	return &cobra.Command{
+	var quick bool
+	cmd := &cobra.Command{
 		Use:   "doctor",
-		Short: "Show what this machine has: processor, ONNX Runtime library, execution providers",
+		Short: "Show what this machine has and is doing: processor, memory, load, ONNX Runtime library",
 		Long: `Look for the ONNX Runtime library as every command does (the configuration, the
 cache, the system, an installed Python package), load it, and show what it can
 do. For each execution provider that this library lacks, --json says which library
 has it. Nothing is downloaded; what is missing is shown with the command that mends
-it, and the exit status is then 1.`,
-		Example: "  lathe doctor\n  lathe doctor --library /opt/ort/libonnxruntime.so.1.32.0 --json",
-		Args:    noArgs,
+it, and the exit status is then 1.
+
+The machine's speed is measured too, with one thread and with one on each core: what
+it can read from memory, which bounds TL (the time of a token reads all weights
+once), and its rate of fp32 operations in a large product, which bounds PL. For half
+a second doctor watches what other processes take: if that is more than 5 % of a
+core, a warning says that timings will suffer. All this takes some two seconds;
+--quick leaves the speeds out.`,
+		Example: `  lathe doctor
+  lathe doctor --quick
+  lathe doctor --library /opt/ort/libonnxruntime.so.1.32.0 --json`,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			dir, err := a.cacheDir()
 			if err != nil {
@@ -71,6 +82,9 @@ it, and the exit status is then 1.`,
 				}
 			}
 			h.Host = a.fingerprint(version)
+			if h.machineState, err = lookAtMachine(cmd.Context(), a.env, !quick); err != nil {
+				return err
+			}
 			if a.json {
 				err = a.printJSON(h)
 			} else {
@@ -82,6 +96,8 @@ it, and the exit status is then 1.`,
 			return problem
 		},
 	}
+	cmd.Flags().BoolVar(&quick, "quick", false, "leave out the speeds of memory and of products")
+	return cmd
 }
 
 // hugePagesState says whether timed sessions get huge pages.
@@ -105,13 +121,18 @@ func (a *app) printHealth(h health) error {
 	rows := []reports.KeyValue{
 		{Key: "system", Value: h.Host.OS + "/" + h.Host.Arch, Note: h.Host.Kernel},
 		{Key: "processor", Value: orText(h.Host.CPUModel, "unknown"), Note: fmt.Sprintf("%d cores for this process", h.Host.Cores)},
-		{Key: "frequency governor", Value: orText(h.Host.Governor, "unknown")},
-		{Key: "memory", Value: fmt.Sprintf("%.1f GiB", float64(h.Host.MemoryBytes)/(1<<30))},
+		{Key: "clock", Value: h.clock(), Note: "governor " + orText(h.Host.Governor, "unknown")},
+		{Key: "memory", Value: fmt.Sprintf("%.1f GiB", float64(h.Host.MemoryBytes)/(1<<30)), Note: h.available()},
+	}
+	rows = append(rows, h.speeds()...)
+	rows = append(rows, []reports.KeyValue{
+		{Key: "other load", Value: fmt.Sprintf("%.0f %% of a core", h.OthersPercent), Note: fmt.Sprintf("stolen by the hypervisor: %.0f %%", h.StealPercent)},
+		{Key: "pinning threads", Value: h.Pinning},
 		{Key: "huge pages", Value: hugePagesState(a.cfg.Runtime.HugePages)},
 		{Key: "cache", Value: h.CacheDir},
 		{Key: "ONNX Runtime", Value: orText(h.Host.LibraryVersion, "not found"), Note: h.Source},
 		{Key: "library", Value: orText(h.Library, "none")},
-	}
+	}...)
 	for i := 0; i < len(h.Host.Flags); i += flagsPerRow {
 		rows = append(rows, reports.KeyValue{Key: "instruction sets", Value: strings.Join(h.Host.Flags[i:min(i+flagsPerRow, len(h.Host.Flags))], " ")})
 	}
@@ -126,5 +147,42 @@ func (a *app) printHealth(h health) error {
 			rows = append(rows, reports.KeyValue{Key: "provider " + p, Value: why})
 		}
 	}
+	for _, w := range h.Warnings {
+		rows = append(rows, reports.KeyValue{Key: "warning", Value: w})
+	}
 	return reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "machine", Value: "found", Note: "more"}, rows)
+}
+
+func (h health) clock() string {
+	switch {
+	case h.MaxMHz <= 0:
+		return "unknown"
+	case h.MinMHz == h.MaxMHz:
+		return fmt.Sprintf("%.0f MHz", h.MaxMHz)
+	}
+	return fmt.Sprintf("%.0f to %.0f MHz", h.MinMHz, h.MaxMHz)
+}
+
+func (h health) available() string {
+	if h.AvailableMemoryBytes <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.1f GiB available", float64(h.AvailableMemoryBytes)/(1<<30))
+}
+
+// speeds are rows of those that were measured.
+func (h health) speeds() (rows []reports.KeyValue) {
+	row := func(key, unit string, of func(rates) float64) {
+		r := reports.KeyValue{Key: key, Value: fmt.Sprintf("%.3g %s", of(h.rates), unit), Note: "1 thread"}
+		if of(h.rates) <= 0 {
+			return
+		}
+		if all := h.AllCores; all != nil && of(all.rates) > 0 {
+			r.Note = fmt.Sprintf("1 thread; %d: %.3g", all.Threads, of(all.rates))
+		}
+		rows = append(rows, r)
+	}
+	row("memory reads", "GB/s", func(r rates) float64 { return r.ReadGBPerS })
+	row("fp32 products", "GFLOP/s", func(r rates) float64 { return r.GFlopPerS })
+	return rows
 }
