@@ -15,11 +15,11 @@ import (
 	"lathe/runtime/provision/provisiontest"
 )
 
-// The test binary is also the program: testscript puts it into the PATH as
+// programs is what the test binary is besides: testscript puts it into the PATH as
 // lathe, for the scripts and for the tests that kill a process.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"lathe": main})
-}
+var programs = map[string]func(){"lathe": main}
+
+func TestMain(m *testing.M) { testscript.Main(m, programs) }
 
 // tiny is a configuration under which a measurement takes some milliseconds.
 const tiny = `baseline: gpt2-l4-d32-f96-h2-v300-p256
