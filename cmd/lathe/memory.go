@@ -96,7 +96,7 @@ func activationBytes(fused bool, rows, dModel, hidden, dInner, heads int64) int6
 }
 
 // memoryError is a session that was not created, since there is not enough memory
-// for it.
+// for it. Whoever reports it says whose session.
 type memoryError struct {
 	Candidate arch.Candidate
 	Need      int64 // bytes
@@ -107,8 +107,8 @@ type memoryError struct {
 
 func (e *memoryError) Error() string {
 	mb := func(n int64) string { return fmt.Sprintf("%.0f MB", math.Ceil(float64(n)/1e6)) }
-	return fmt.Sprintf("%s needs %s of memory and %s are available (weights %s, cache %s, the longest prompt %s): %s",
-		e.Candidate.Name(), mb(e.Need), mb(e.Available), mb(e.parts.weights), mb(e.parts.cache), mb(e.parts.activations), e.help())
+	return fmt.Sprintf("it needs %s of memory and %s are available (weights %s, cache %s, the longest prompt %s): %s",
+		mb(e.Need), mb(e.Available), mb(e.parts.weights), mb(e.parts.cache), mb(e.parts.activations), e.help())
 }
 
 // help is what would need less.

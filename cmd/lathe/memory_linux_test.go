@@ -201,7 +201,7 @@ func TestMemoryRefused(t *testing.T) {
 	if !errors.As(err, &refused) || refused.Need < 2*available || refused.Available <= 0 {
 		t.Fatalf("got %v, want a memoryError of %d bytes or more", err, 2*available)
 	}
-	for _, want := range []string{c.Name(), "MB are available", "a smaller candidate", "+int4b32"} {
+	for _, want := range []string{"it needs ", "MB are available", "a smaller candidate", "+int4b32"} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q lacks %q", err, want)
 		}
@@ -230,6 +230,7 @@ func TestMemoryRefused(t *testing.T) {
 	}
 }
 
+// Too many threads are timed, and noted once.
 func TestTooManyThreads(t *testing.T) {
 	cpus, err := machine.CPUs()
 	if err != nil {
@@ -244,7 +245,16 @@ func TestTooManyThreads(t *testing.T) {
 	b := arch.Build{Threads: len(cpus) + 1}
 	a.checkThreads(b)
 	a.checkThreads(b)
-	if got := strings.Count(out.String(), fmt.Sprintf("+t%d", b.Threads)); got != 1 || strings.Count(out.String(), "\n") != 1 {
-		t.Errorf("want one note of +t%d, got %q", b.Threads, out.String())
+	note := fmt.Sprintf("builds with %d threads (+t%d)", b.Threads, b.Threads)
+	if strings.Count(out.String(), note) != 1 || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("want one note of %s, got %q", note, out.String())
+	}
+
+	skipSlowUnderRace(t)
+	crowded := func(name string) string { return fmt.Sprintf("%s+t%d", name, b.Threads) }
+	p := start(t, project(t), "measure", "--baseline", crowded("gpt2-l4-d32-f96-h2-v300-p256"),
+		crowded("gpt2-l2-d64-f64-h2-v300-p256"), crowded("gpt2-l1-d64-f64-h2-v300-p256"))
+	if p.code() != exitOK || strings.Count(p.stderr.String(), note) != 1 {
+		t.Errorf("measure: exit status %d, want 0 and one note of %s\n%s", p.code(), note, p.stderr.String())
 	}
 }
