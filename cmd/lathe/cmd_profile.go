@@ -31,10 +31,11 @@ layer, each with its share of the time.
 Beside each time stands what it could be at best. "at memory limit" is the time
 that its weights, cache and activations take at the read bandwidth of this
 machine, "at compute limit" the time that its operations take at the rate of a
-large fp32 product in the same library; both rates are measured first. The
-greater is the limit, and "attained" is the limit over the time. Decode is
-bound by memory: fewer bytes (a smaller or quantized model) make it faster,
-fewer operations do not. A prefill is bound by arithmetic.
+large fp32 product in the same library; both rates are measured before and after
+the runs, and the better counts. The greater time is the limit, and "attained"
+is the limit over the time. Decode is bound by memory: fewer bytes (a smaller or
+quantized model) make it faster, fewer operations do not. A prefill is bound by
+arithmetic.
 
 Attained is over 100 % where weights stay in the processor's caches, as those of a
 small model do, and where int8 products beat the fp32 rate.
@@ -183,6 +184,12 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 	if err != nil {
 		return nil, err
 	}
+	again, err := a.machineRates(ctx, c.Build)
+	if err != nil {
+		return nil, err
+	}
+	best := operators.Machine{ReadBytesPerSecond: max(rates.ReadBytesPerSecond, again.ReadBytesPerSecond),
+		FlopsPerSecond: max(rates.FlopsPerSecond, again.FlopsPerSecond)}
 	events, err := t.finish()
 	if err != nil {
 		return nil, err
@@ -200,7 +207,7 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 		return nil, err
 	}
 	schedule := plan.Schedule()
-	phases, err := operators.Analyze(trace, operators.Options{Graph: g, Schedule: schedule, Machine: rates})
+	phases, err := operators.Analyze(trace, operators.Options{Graph: g, Schedule: schedule, Machine: best})
 	if err != nil {
 		return nil, err
 	}
@@ -208,9 +215,30 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 		if err := phases[i].Compare(schedule, traced, untraced); err != nil {
 			return nil, err
 		}
+		phases[i].Warnings = append(phases[i].Warnings, unsteady(rates, again)...)
 	}
 	return &profiled{Candidate: c.Name(), Binding: bindingOf(c.Build), Host: a.host(c.Build), Threads: c.Build.Normalized().Threads,
 		Seed: a.cfg.Seed, Trace: keep, Phases: phases}, nil
+}
+
+// unsteady says it where a machine's rates before and after the runs differ so much
+// that something else took its share: limits are then too low, or what is attained
+// is.
+func unsteady(before, after operators.Machine) (warnings []string) {
+	const most = 0.1
+	for _, r := range []struct {
+		what, unit    string
+		before, after float64
+	}{
+		{"read bandwidth", "GB/s", before.ReadBytesPerSecond, after.ReadBytesPerSecond},
+		{"rate of operations", "GFLOP/s", before.FlopsPerSecond, after.FlopsPerSecond},
+	} {
+		if high := max(r.before, r.after); high-min(r.before, r.after) > most*high {
+			warnings = append(warnings, fmt.Sprintf("the machine's %s was %.3g %s before the runs and %.3g after: something else is running; limits and what is attained are uncertain by as much",
+				r.what, r.before/1e9, r.unit, r.after/1e9))
+		}
+	}
+	return warnings
 }
 
 // machineRates measures what a build could at best use. Those of another provider's

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"lathe/graphgen"
@@ -66,5 +67,21 @@ func TestProfileTables(t *testing.T) {
 	}
 	if !bytes.Equal(out.Bytes(), want) {
 		t.Errorf("%s (run with -update to accept):\n%s", golden, out.String())
+	}
+}
+
+func TestUnsteadyMachine(t *testing.T) {
+	m := func(read, flops float64) operators.Machine {
+		return operators.Machine{ReadBytesPerSecond: read, FlopsPerSecond: flops}
+	}
+	if w := unsteady(m(36e9, 210e9), m(37e9, 200e9)); len(w) != 0 {
+		t.Errorf("warnings %q", w)
+	}
+	w := unsteady(m(23e9, 210e9), m(37e9, 100e9))
+	if len(w) != 2 || !strings.Contains(w[0], "was 23 GB/s before the runs and 37 after") || !strings.Contains(w[1], "210 GFLOP/s before the runs and 100 after") {
+		t.Errorf("warnings %q", w)
+	}
+	if w := unsteady(m(0, 0), m(0, 0)); len(w) != 0 { // another provider's
+		t.Errorf("warnings %q", w)
 	}
 }
