@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"hash/fnv"
 	"io"
 	"slices"
@@ -138,6 +139,21 @@ func (a *app) noteBuilds(baseline arch.Candidate, b arch.Build) {
 		a.note("note: the baseline runs as %s and the candidates as %s: ratios are of both, architecture and build",
 			orText(baseline.Build.Name(), "+fused fp32"), orText(b.Name(), "+fused fp32"))
 	}
+}
+
+// checkVocabulary refuses to compare requests of models whose tokens are not the
+// same, and says so where steps are compared.
+func (a *app) checkVocabulary(baseline, c arch.Candidate, requests bool) error {
+	b, own := baseline.Spec.Vocab, c.Spec.Vocab
+	if b == own {
+		return nil
+	}
+	err := fmt.Errorf("%s has a vocabulary of %d and the baseline %s one of %d: the same text is other tokens to each", c.Name(), own, baseline.Name(), b)
+	if requests {
+		return badInput(fmt.Errorf("%w, and their requests cannot be compared; choose a baseline of its vocabulary, or time steps alone", err))
+	}
+	a.note("warning: %v; ratios are of the time a token, and not of the time a text takes", err)
+	return nil
 }
 
 // measureSeed is the seed of a session: that of the configuration and what is

@@ -63,6 +63,9 @@ store, and so is a candidate's failure.`,
 			ctx := cmd.Context()
 			for _, c := range cands {
 				a.noteBuilds(base[0], c.Build)
+				if err := a.checkVocabulary(base[0], c, plan.RequestPairs > 0); err != nil {
+					return err
+				}
 			}
 			b, err := a.newBench(ctx, base[0], plan)
 			if err != nil {

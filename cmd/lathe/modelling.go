@@ -23,6 +23,10 @@ type sampler struct {
 
 // newSampler opens nothing yet.
 func (a *app) newSampler(ctx context.Context, s *setup, p profiler.Plan) (*sampler, error) {
+	any := s.candidate(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1})
+	if err := a.checkVocabulary(s.Baseline, any, false); err != nil {
+		return nil, err
+	}
 	b, err := a.newBench(ctx, s.Baseline, p)
 	return &sampler{s, b}, err
 }
