@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"time"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/record"
@@ -53,7 +54,8 @@ func readTrace(path string) (record.Workload, error) {
 }
 
 // checkWorkload refuses requests that are longer than what one of the candidates
-// has positions for, with the line of the trace where there is one.
+// has positions for, with the line of the trace where there is one. It says how
+// long their pauses take where that is long.
 func (a *app) checkWorkload(w record.Workload, cands ...arch.Candidate) error {
 	for _, c := range cands {
 		err := workload.Check(w, c.Spec.Positions)
@@ -70,5 +72,15 @@ func (a *app) checkWorkload(w record.Workload, cands ...arch.Candidate) error {
 		}
 		return badInput(err)
 	}
+	pauses := time.Duration(0)
+	for _, r := range w.Requests {
+		pauses += 2 * time.Duration(r.ThinkMS) * time.Millisecond
+	}
+	if pauses > longPauses {
+		a.note("note: the pauses before %d requests take %v, a candidate's and the baseline's; --think-max makes them shorter", len(w.Requests), pauses.Round(time.Second))
+	}
 	return nil
 }
+
+// longPauses are worth a word before they begin.
+const longPauses = 20 * time.Second

@@ -225,11 +225,11 @@ func (o Options) describe() string {
 	if o.Silent > 0 {
 		silent = fmt.Sprintf("a share of %g of the requests shows nothing", o.Silent)
 	}
-	return fmt.Sprintf("%d requests like a text predictor's, drawn: "+
+	return fmt.Sprintf("%s like a text predictor's, drawn: "+
 		"prompt tokens log-normal with median %g and sigma %g of the logarithm, held within %d..%d; "+
 		"generated tokens 1..%d, each the last with probability %g; "+
 		"characters a token 1 + Poisson(%.1f), %.1f on average; %s; %s",
-		o.Requests, o.PromptMedian, o.PromptSigma, o.PromptMin, o.PromptMax,
+		count(o.Requests, "request"), o.PromptMedian, o.PromptSigma, o.PromptMin, o.PromptMax,
 		o.GeneratedMax, o.Stop, o.CharsPerToken-1, o.CharsPerToken, silent, o.Think.describe())
 }
 
@@ -258,4 +258,11 @@ func (t Think) draw(d dice) int {
 		ms += t.PauseMS * math.Exp(t.PauseSigma*d.normal())
 	}
 	return int(math.Round(min(ms, record.MaxCount)))
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
 }

@@ -27,9 +27,7 @@ type TextOptions struct {
 	Tokenizer     Tokenizer
 	CharsPerToken float64
 
-	// Requests is the number of requests to make. 0: all that the text gives, in
-	// its order; otherwise messages are drawn in random order, each once, whole but
-	// for the last.
+	// Requests is the number of requests to make; 0: all that the text gives.
 	Requests int
 
 	Context int     // most prompt tokens, the last ones of what was typed; default 128
@@ -120,6 +118,9 @@ const minRate = 0.25
 // as the message's own next tokens have, as a suggestion that is right would.
 // Nothing is asked at a message's end, where there is no next token.
 //
+// Messages come in random order, each once, so that the first requests are a
+// sample of the whole text; those of one message stay together, and are alike.
+//
 // When ctx is done it returns ctx's error. Text that gives fewer requests than
 // asked for is an error that says how many it gives.
 //
@@ -134,11 +135,9 @@ func FromText(ctx context.Context, messages []string, o TextOptions, rng *rand.R
 	for i := range order {
 		order[i] = i
 	}
-	if o.Requests > 0 {
-		for i := len(order) - 1; i > 0; i-- {
-			j := typist.d.below(i + 1)
-			order[i], order[j] = order[j], order[i]
-		}
+	for i := len(order) - 1; i > 0; i-- {
+		j := typist.d.below(i + 1)
+		order[i], order[j] = order[j], order[i]
 	}
 	used := 0
 	for _, i := range order {
@@ -158,9 +157,9 @@ func FromText(ctx context.Context, messages []string, o TextOptions, rng *rand.R
 	}
 	switch n := len(typist.requests); {
 	case n == 0:
-		return record.Workload{}, fmt.Errorf("workload: %d messages give no request: want a message of two words or more", len(messages))
+		return record.Workload{}, fmt.Errorf("workload: no request in %s: want a message of two words or more", count(len(messages), "message"))
 	case n < o.Requests:
-		return record.Workload{}, fmt.Errorf("workload: %d messages give %d requests, %d were asked for: give more text, or ask for fewer", len(messages), n, o.Requests)
+		return record.Workload{}, fmt.Errorf("workload: %s in %s, %d were asked for: give more text, or ask for fewer", count(n, "request"), count(len(messages), "message"), o.Requests)
 	}
 	return record.Workload{Name: "text", Description: o.describe(len(typist.requests), used), Requests: typist.requests}, nil
 }
@@ -185,10 +184,10 @@ func (o TextOptions) describe(requests, messages int) string {
 	if !o.NoThink {
 		think = fmt.Sprintf("typed at %g ms a character with sigma %g, a pause with median %g ms and sigma %g before each message", o.CharMS, o.Jitter, o.PauseMS, o.PauseSigma)
 	}
-	return fmt.Sprintf("%d requests of a predictor that is asked %s of %d typed messages, tokens counted %s; "+
+	return fmt.Sprintf("%s of a predictor that is asked %s of %s as they are typed, tokens counted %s; "+
 		"context the message so far, at most %d tokens; generated tokens 1..%d, each the last with probability %g, "+
 		"showing the characters that follow in the text%s; %s",
-		requests, where, messages, counted, o.Context, o.GeneratedMax, o.Stop, silent, think)
+		count(requests, "request"), where, count(messages, "message"), counted, o.Context, o.GeneratedMax, o.Stop, silent, think)
 }
 
 // typist types messages and notes the requests.

@@ -86,7 +86,7 @@ func Read(r io.Reader, file string) (record.Workload, error) {
 		return record.Workload{}, fmt.Errorf("workload: %s has no requests: want at least one line such as %s", file, exampleLine)
 	}
 	if w.Description == "" {
-		w.Description = fmt.Sprintf("%d requests of the trace %s", len(w.Requests), filepath.Base(file))
+		w.Description = fmt.Sprintf("%s of the trace %s", count(len(w.Requests), "request"), filepath.Base(file))
 	}
 	return w, nil
 }

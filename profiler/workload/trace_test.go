@@ -40,7 +40,7 @@ func TestRead(t *testing.T) {
 	}
 	// Without a header it is called after the file.
 	got, err = Read(strings.NewReader(`{"prompt_tokens":7,"generated_tokens":1,"chars":3}`), "dir/week 3.jsonl")
-	if err != nil || got.Name != "week 3" || got.Description != "1 requests of the trace week 3.jsonl" || got.Validate() != nil {
+	if err != nil || got.Name != "week 3" || got.Description != "1 request of the trace week 3.jsonl" || got.Validate() != nil {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
