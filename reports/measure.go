@@ -201,33 +201,3 @@ func conditions(all []record.Summary) []string {
 	}
 	return out
 }
-
-// FitRow is the cross-validated error of one thing that a latency model predicts.
-type FitRow struct {
-	Target   string  // PL, TL
-	N        int     // candidates measured
-	MAPE     float64 // mean absolute error, a fraction
-	Max      float64 // largest absolute error, a fraction
-	Within10 float64 // share of errors of at most 10 %
-	Spearman float64 // rank correlation of predicted and measured
-}
-
-// FitTable writes a latency model's errors on candidates that it was not fitted
-// to. A NaN is a dash.
-func FitTable(w io.Writer, style Style, rows []FitRow) error {
-	if len(rows) == 0 {
-		return errNoRows
-	}
-	t := table{columns: []column{
-		{name: "held out", left: true}, {name: "candidates"}, {name: "mean error"}, {name: "largest"}, {name: "within 10 %"},
-		{name: "rank correlation"},
-	}}
-	for _, r := range rows {
-		rank := none
-		if r.Spearman == r.Spearman {
-			rank = strconv.FormatFloat(r.Spearman, 'f', 3, 64)
-		}
-		t.add(r.Target, strconv.Itoa(r.N), percent(r.MAPE), percent(r.Max), percent(r.Within10), rank)
-	}
-	return t.write(w, style)
-}

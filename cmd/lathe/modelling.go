@@ -2,16 +2,13 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/latmodel"
 	"lathe/profiler/record"
-	"lathe/profiler/store"
 	"lathe/search"
 )
 
@@ -58,6 +55,11 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 	if err != nil {
 		return 0, badInput(err)
 	}
+	return a.measurePoints(ctx, s, p, sm, points)
+}
+
+// measurePoints does what sample does for given points.
+func (a *app) measurePoints(ctx context.Context, s *setup, p *search.Problem, sm *sampler, points []arch.Point) (measured int, err error) {
 	bar := a.bar(int64(100*len(points)*s.Visits), "measuring candidates", false)
 	for done := range len(points) * s.Visits {
 		visit, pt := done/len(points)+1, points[done%len(points)]
@@ -75,58 +77,6 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 		bar.Set(100 * (done + 1))
 	}
 	return measured, nil
-}
-
-// fit fits a model to all that the store has for the setup, and stores it.
-func (a *app) fit(ctx context.Context, s *setup) (*latmodel.Model, error) {
-	if _, err := a.runtime(ctx); err != nil {
-		return nil, err
-	}
-	st, err := a.project(ctx)
-	if err != nil {
-		return nil, err
-	}
-	host := a.host(s.Build)
-	records, err := st.Records(ctx, store.Query{Baseline: s.Baseline.Hash(), Build: s.Build.Hash(), Host: host.Hash(), Kind: record.Steps})
-	if err != nil {
-		return nil, err
-	}
-	m, err := latmodel.Fit(records, latmodel.Options{
-		Baseline: &s.Baseline, Build: &s.Build, Host: host.Hash(), Binding: bindingOf(s.Build), Prompt: s.Timing.PromptTokens,
-	})
-	if err != nil {
-		return nil, err
-	}
-	body, err := json.Marshal(m)
-	if err != nil {
-		return nil, err
-	}
-	_, err = st.SaveModel(ctx, store.Model{Target: s.modelTarget(host.Hash()), Created: time.Now().UTC(), Body: body})
-	return m, err
-}
-
-// model loads the setup's latest model.
-func (a *app) model(ctx context.Context, s *setup) (*latmodel.Model, error) {
-	if _, err := a.runtime(ctx); err != nil {
-		return nil, err
-	}
-	st, err := a.readProject(ctx)
-	if err != nil {
-		return nil, err
-	}
-	host := a.host(s.Build)
-	stored, err := st.LatestModel(ctx, s.modelTarget(host.Hash()))
-	if errors.Is(err, store.ErrNotFound) {
-		return nil, fmt.Errorf("%w in %s for build %q beside %s on this machine: lathe fit makes one", errNoModel, st.Path(), s.Build.Name(), s.Baseline.Name())
-	}
-	if err != nil {
-		return nil, err
-	}
-	m := new(latmodel.Model)
-	if err := json.Unmarshal(stored.Body, m); err != nil {
-		return nil, err
-	}
-	return m, m.CheckHost(host)
 }
 
 // modelEvaluator predicts.

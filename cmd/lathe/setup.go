@@ -152,8 +152,35 @@ func (s *setup) samplePoints(space *arch.Compiled) ([]arch.Point, error) {
 	return out, nil
 }
 
+// heldOutPoints draws n more points, none of them a sample: candidates that a
+// model's error is taken on and that it is never fitted to.
+func (s *setup) heldOutPoints(space *arch.Compiled, n int) ([]arch.Point, error) {
+	samples, err := s.samplePoints(space)
+	if err != nil {
+		return nil, err
+	}
+	if most := space.Count() - len(samples); n > most {
+		return nil, fmt.Errorf("%d held-out candidates: %d samples leave %d of the space's %d", n, len(samples), most, space.Count())
+	}
+	rng := rand.New(rand.NewPCG(s.Seed, heldOutStream))
+	var out []arch.Point
+	for len(out) < n {
+		p, err := space.Sample(rng)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(samples, p) && !slices.Contains(out, p) {
+			out = append(out, p)
+		}
+	}
+	return out, nil
+}
+
 // sampleStream keeps the drawing of samples apart from other uses of the seed.
 const sampleStream = 0x5a3b1e
+
+// heldOutStream does so for the drawing of held-out candidates.
+const heldOutStream = 0x4e1d00
 
 // latency is the objective: the time of one request relative to the baseline's,
 // PL and then RequestTokens-1 times TL, from the two ratios and the baseline's
