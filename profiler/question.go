@@ -31,9 +31,10 @@ const newsShare = 0.05
 // minPairs is the fewest pairs of which a look at a median can tell how alike neighbours are.
 const minPairs = 20
 
-// minBlocks is the fewest blocks for a look at TL, whose steps follow each other
-// closely: what lasts for half a second is else in all of them.
-const minBlocks = 4
+// minBlocks is the fewest blocks for a look at TL before the end. Their steps
+// follow each other closely, and what one side has of its own for a second (where
+// its memory lies, what the caches hold) is in all steps of few blocks alike.
+const minBlocks = 8
 
 // asked is a question, and how near each candidate is to its answer.
 type asked struct {
@@ -117,7 +118,7 @@ func (l *loop) lookAt(side int, share float64) (looked bool, done string) {
 	a, i := l.asked, side-1
 	own, partner := series(l.out[i], a.question.Metric)
 	n := len(own)
-	if a.question.Metric == record.MetricTL && len(l.out[i].PL) < minBlocks {
+	if a.question.Metric == record.MetricTL && share < 1 && len(l.out[i].PL) < minBlocks {
 		return false, ""
 	}
 	if n < minPairs || float64(n) < (1+newsShare)*a.state[i].Information() || share <= 0 {
