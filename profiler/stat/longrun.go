@@ -6,10 +6,10 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// longRun returns the long-run variance of x, in the order measured: n times the
-// variance of the mean, where neighbours may be alike. It comes with the degrees of
-// freedom that it is known with: the mean divided by its standard error follows
-// Student's t of so many.
+// longRun returns the long-run variance of x, two samples or more in the order
+// measured: n times the variance of the mean, where neighbours may be alike. It
+// comes with the degrees of freedom that it is known with: the mean divided by its
+// standard error follows Student's t of so many.
 //
 // It is the mean of the squares of the first nu cosine transforms of x. Each is
 // about normal with the spectrum near frequency 0 as its variance, and they are
