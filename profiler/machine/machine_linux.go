@@ -18,7 +18,7 @@ func (c *Counters) fill() {
 	_ = unix.Getrusage(unix.RUSAGE_SELF, &self)
 	_ = unix.Getrusage(unix.RUSAGE_THREAD, &thread)
 	c.own = time.Duration(self.Utime.Nano() + self.Stime.Nano())
-	c.faults, c.switches = self.Majflt, thread.Nivcsw
+	c.faults, c.switches = int64(self.Majflt), int64(thread.Nivcsw) // 32 bits on some architectures
 	cpus, _ := CPUs()
 	if b, err := os.ReadFile("/proc/stat"); err == nil {
 		busy, steal := parseStat(b, cpus)
