@@ -148,6 +148,26 @@ func TestOrderIsRandomWithinBlocks(t *testing.T) {
 	}
 }
 
+// TestOrdersAreBalancedByKind: of two blocks in a row each side is first in one, in
+// prefills and in steps alike, however many steps a block has.
+func TestOrdersAreBalancedByKind(t *testing.T) {
+	for _, generated := range []int{1, 2, 3} {
+		_, base, cands := sides(1)
+		plan := Plan{PromptTokens: 2, GeneratedTokens: generated, PLPairs: 100, TLPairs: 100 * generated}
+		got, err := Time(context.Background(), base, cands, Options{Plan: plan, Vocab: 9, Rand: rand.New(rand.NewPCG(5, 5))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for name, pairs := range map[string][]record.StepPair{"prefill": got.Timed[0].PL, "step": got.Timed[0].TL} {
+			for i := 0; i+1 < len(pairs); i += 2 {
+				if pairs[i].PartnerFirst == pairs[i+1].PartnerFirst {
+					t.Fatalf("%d steps a block: %ss %d and %d are in the same order", generated, name, i, i+1)
+				}
+			}
+		}
+	}
+}
+
 func TestTimesAreThoseOfTheRightSide(t *testing.T) {
 	_, base, cands := sides(2)
 	cands[0].(*fake).prefill = 4 * time.Millisecond

@@ -2,6 +2,7 @@ package profiler
 
 import (
 	"math"
+	"slices"
 
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
@@ -28,7 +29,8 @@ const spendRho = 0.5
 // its price.
 const newsShare = 0.05
 
-// minPairs is the fewest pairs of which a look at a median can tell how alike neighbours are.
+// minPairs is the fewest pairs of which a look at a median can tell how alike
+// neighbours are.
 const minPairs = 20
 
 // minBlocks is the fewest blocks for a look at TL before the end. Their steps
@@ -61,7 +63,7 @@ func (l *loop) look() {
 		return
 	}
 	looked := false
-	for _, side := range l.active[1:] {
+	for _, side := range slices.Clone(l.active[1:]) { // those who are done leave it
 		took, done := l.lookAt(side, share)
 		looked = looked || took
 		if done != "" {
@@ -103,13 +105,7 @@ func (l *loop) stop(side int, reason string) {
 		Level: a.state[i].Level(), NominalLevel: a.nominal[i], Looks: a.state[i].Looks(),
 		ElapsedNS: int64(l.clock.Now() - l.began),
 	}
-	for k, s := range l.active {
-		if s == side {
-			l.active = append(l.active[:k], l.active[k+1:]...)
-			break
-		}
-	}
-	l.left = true
+	l.active = slices.DeleteFunc(l.active, func(s int) bool { return s == side })
 }
 
 // lookAt takes a look at a candidate, if it has the samples for one, and returns

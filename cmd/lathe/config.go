@@ -82,7 +82,7 @@ var settings = []setting{
 	{"seed", uint64(1), "seed of everything that is drawn at random"},
 	{"timing.prompt_tokens", 64, "tokens of the prompt whose latency (PL) is timed"},
 	{"timing.generated_tokens", 16, "tokens decoded after it, one by one (TL)"},
-	{"timing.pl_pairs", 12, "pairs of prompt timings, candidate and baseline"},
+	{"timing.pl_pairs", 16, "pairs of prompt timings, candidate and baseline"},
 	{"timing.tl_pairs", 128, "pairs of token timings"},
 	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval needs 72"},
 	{"timing.workload", "default", "requests to time: default (back to back), typing (with the pauses of someone typing), or a trace FILE"},
