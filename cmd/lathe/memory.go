@@ -25,7 +25,7 @@ type sessionNeed struct {
 func (n sessionNeed) total() int64 { return n.weights + n.cache + n.activations + sessionOverhead }
 
 // sessionOverhead is what every session takes: its graph, threads, small blocks.
-const sessionOverhead = 8 << 20
+const sessionOverhead = 9 << 20
 
 // needOf estimates what a session of c takes that runs the plan.
 func needOf(c arch.Candidate, plan profiler.Plan) sessionNeed {
@@ -89,7 +89,7 @@ func packedBytes(m arch.MatMul, p arch.Precision) int64 {
 func activationBytes(fused bool, rows, dModel, hidden, dInner, heads int64) int64 {
 	const fp32 = 4
 	if fused { // attention's scores are made in tiles
-		return fp32 * rows * (6*dInner + 8*dModel + 9*hidden)
+		return fp32 * rows * (6*dInner + 10*dModel + 9*hidden)
 	}
 	scores := fp32 * rows * rows
 	return fp32*rows*(6*dInner+8*dModel+16*hidden) + scores*heads*9/2 + 2*scores
