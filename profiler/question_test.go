@@ -277,3 +277,14 @@ func TestSamplingProperties(t *testing.T) {
 		}
 	})
 }
+
+// TestSeveralDoneAtOneLook: all of them leave, and nobody is passed over.
+func TestSeveralDoneAtOneLook(t *testing.T) {
+	q := record.Question{Metric: record.MetricPL}
+	res := ask(t, calm(3), Options{Plan: steps64, Question: &q, Budget: time.Minute}, 0.5, 0.5, 0.5, 0.5)
+	for i, timed := range res.Timed {
+		if *timed.Stop != *res.Timed[0].Stop {
+			t.Errorf("candidate %d: %+v, want that of the first: %+v", i, *timed.Stop, *res.Timed[0].Stop)
+		}
+	}
+}
