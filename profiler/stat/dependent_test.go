@@ -89,7 +89,7 @@ func TestPairedQuantileRatioCoverage(t *testing.T) {
 		n         int
 		rho, tail float64
 	}{{80, 0, 0}, {200, 0, 0}, {200, 0.6, 0}, {200, 0, 0.1}} {
-		width := 0.0
+		width, plain, plainWidth := 0.0, 0, 0.0
 		c := simulate(1000, func(r *rand.Rand) Interval {
 			a, b := make([]float64, tc.n), make([]float64, tc.n)
 			na, nb := r.NormFloat64(), r.NormFloat64()
@@ -106,9 +106,18 @@ func TestPairedQuantileRatioCoverage(t *testing.T) {
 			}
 			ci := PairedQuantileRatio(a, b, 0.95, 0.95).CI
 			width += math.Log(ci.High/ci.Low) / 2 / 1000
+			boot := bootstrapQuantileRatio(a, b, 0.95, 0.95, 60, r)
+			plainWidth += math.Log(boot.High/boot.Low) / 2 / 1000
+			if boot.Contains(truth) {
+				plain++
+			}
 			return ci
 		}, truth)
-		t.Logf("%d requests, AR(1) %g, tail %g: coverage %.3f, half width %.3f", tc.n, tc.rho, tc.tail, c, width)
+		t.Logf("%d requests, AR(1) %g, tail %g: coverage %.3f, half width %.3f; block bootstrap %.3f, %.3f",
+			tc.n, tc.rho, tc.tail, c, width, float64(plain)/1000, plainWidth)
+		if plainWidth < 0.95*width {
+			t.Errorf("%d requests: half width %.3f, of the block bootstrap %.3f", tc.n, width, plainWidth)
+		}
 		if c < 0.92 || c > 0.985 {
 			t.Errorf("%d requests, AR(1) %g, tail %g: coverage %.3f of 0.95", tc.n, tc.rho, tc.tail, c)
 		}

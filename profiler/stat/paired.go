@@ -3,7 +3,6 @@ package stat
 import (
 	"fmt"
 	"math"
-	"math/rand/v2"
 	"slices"
 )
 
@@ -11,7 +10,7 @@ import (
 // of order statistics (QuantileRanks at 0.5). The interval takes the pairs as
 // independent: what disturbs both sides of a pair cancels, but a neighbour that
 // comes and goes makes successive ratios alike, and the interval is then too
-// narrow. Autocorrelation of LogRatios shows that; PairedRatioBlock allows for it.
+// narrow. Autocorrelation of LogRatios shows that; PairedRatioDependent allows for it.
 //
 // Of an even number of pairs the median is the geometric mean of the two middle
 // ratios, so that exchanging a and b gives the reciprocal estimate and interval,
@@ -31,41 +30,6 @@ func PairedRatio(a, b []float64, level float64) Estimate {
 		return est
 	}
 	est.CI = Interval{ratios[lo-1], ratios[hi-1]}
-	return est
-}
-
-// PairedRatioBlock is PairedRatio with a percentile interval from a circular
-// block bootstrap (Politis and Romano, 1992) instead of the exact one: pairs are
-// drawn in runs of opt.Block neighbours, so that dependence between pairs closer
-// than that widens the interval as it should. Pairs must be in the order in which
-// they were measured. It is approximate, and on few blocks it covers less than its
-// level: with 40 pairs of autocorrelation 0.6 and blocks of 6 it covers 0.83 at a
-// level of 0.95, where the exact interval covers 0.77. Under ten blocks it warns.
-func PairedRatioBlock(a, b []float64, opt Bootstrap, rng *rand.Rand) Estimate {
-	opt = opt.withDefaults(len(a))
-	ratios, est := pairedRatios(a, b)
-	if ratios == nil {
-		return est
-	}
-	n := len(ratios)
-	order := argsort(ratios)
-	est.Value = middle(ratios[order[(n+1)/2-1]], ratios[order[n/2]])
-	if need := MinSamples(0.5, opt.Level); n < need {
-		est.Warnings = append(est.Warnings, fewSamples(n, 0.5, opt.Level))
-		return est
-	}
-	if w := opt.fewBlocks(n); w != nil {
-		est.Warnings = append(est.Warnings, w)
-	}
-	counts := make([]int, n)
-	reps := make([]float64, opt.Resamples)
-	for i := range reps {
-		resample(counts, opt.Block, rng)
-		lower := ratios[order[rankIn(counts, order, (n+1)/2)]]
-		upper := ratios[order[rankIn(counts, order, n/2+1)]]
-		reps[i] = middle(lower, upper)
-	}
-	est.CI = percentile(reps, opt.Level)
 	return est
 }
 

@@ -139,3 +139,22 @@ func sorted(x []float64) []float64 {
 }
 
 func hasNaN(x []float64) bool { return slices.ContainsFunc(x, math.IsNaN) }
+
+// argsort returns the indices of x in ascending order of its values, equal ones in
+// the order of x.
+func argsort(x []float64) []int {
+	order := make([]int, len(x))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(i, j int) int {
+		switch {
+		case x[i] < x[j]:
+			return -1
+		case x[i] > x[j]:
+			return 1
+		}
+		return 0
+	})
+	return order
+}

@@ -20,11 +20,11 @@ import (
 // the long-run variance of these influences, neighbours alike or not, gives the
 // interval, with Student's t for what it is not known better.
 //
-// Note: a percentile interval from a block bootstrap of the plain quantiles
-// (BootstrapQuantileRatio) covers 0.99 to 1.00 at a level of 0.95, since few order
-// statistics near P95 are all that it can draw, and it is twice as wide: on
-// simulated requests of a text predictor, 400 of them, 0.076 against 0.040 on a
-// quiet machine. The smooth ratio's own spread is 0.6 of the plain one's.
+// Note: a percentile interval from a block bootstrap of the plain quantiles covers
+// 0.99 to 1.00 at a level of 0.95, since few order statistics near P95 are all that
+// it can draw, and it is twice as wide: on simulated requests of a text predictor,
+// 400 of them, 0.076 against 0.040 on a quiet machine. The smooth ratio's own spread
+// is 0.6 of the plain one's. A test has both side by side.
 //
 // Under MinSamples(p, level) requests it gives the ratio but no interval, and
 // warns: the largest sample is then less than a bound of the quantile.
