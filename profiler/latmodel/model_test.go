@@ -341,8 +341,17 @@ func TestFoldsAreSeeded(t *testing.T) {
 	}
 }
 
+// withProcess is a model of int4 candidates with Gaussian processes.
+func withProcess(t testing.TB) *latmodel.Model {
+	m := mustFit(t, rippled.draw(t, 20, int4, 0.002, rand.New(rand.NewPCG(7, 8))), latmodel.Options{})
+	if m.Process(latmodel.PL) == nil || m.Process(latmodel.TL) == nil {
+		t.Fatal("no process")
+	}
+	return m
+}
+
 func TestModelsGoThroughJSON(t *testing.T) {
-	m := mustFit(t, plain.draw(t, 20, int4, 0.02, rand.New(rand.NewPCG(7, 8))), latmodel.Options{})
+	m := withProcess(t)
 	text, err := json.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -385,7 +394,7 @@ func TestModelsGoThroughJSON(t *testing.T) {
 }
 
 func TestOtherJSONIsRefused(t *testing.T) {
-	text, err := json.Marshal(fitted(t))
+	text, err := json.Marshal(withProcess(t))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -405,6 +414,10 @@ func TestOtherJSONIsRefused(t *testing.T) {
 		{`"baseline_ms":`, `"baseline_ms":-`, "positive time"},
 		{`"candidates":20,"left_out"`, `"candidates":21,"left_out"`, "21 candidates of 20 records"},
 		{`"name":"d_model"`, `"name":"depth"`, "depth"},
+		{`"amplitude":`, `"amplitude":-`, "amplitude"},
+		{`"inverse_lengths":[`, `"inverse_lengths":[1,`, "5 inverse_lengths"},
+		{`"alpha":[`, `"alpha":[1,`, "alpha"},
+		{`"naive_decoder_params":{"weights":[`, `"naive_decoder_params":{"weights":[1,`, "naive_decoder_params"},
 	} {
 		changed := strings.Replace(string(text), c.old, c.new, 1)
 		if changed == string(text) {
@@ -419,6 +432,10 @@ func TestOtherJSONIsRefused(t *testing.T) {
 func FuzzUnmarshalModel(f *testing.F) {
 	text, err := json.Marshal(fitted(f))
 	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	if text, err = json.Marshal(withProcess(f)); err != nil {
 		f.Fatal(err)
 	}
 	f.Add(text)

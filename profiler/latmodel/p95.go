@@ -50,10 +50,10 @@ func (m *Model) P95(c arch.Candidate, w record.Workload, tail Tail) (P95, error)
 		}
 	}
 	out := P95{
-		Candidate: c.Name(), Workload: w.Name, Requests: len(requests), TailFactor: tail.Factor, TailRequests: tail.Requests,
-		Level: p.Level, Warnings: p.Warnings,
+		Candidate: c.Name(), Workload: w.Name, Requests: len(requests), TailRequests: tail.Requests, Level: p.Level, Warnings: p.Warnings,
 	}
 	times := m.times(c.Spec, tail)
+	out.TailFactor = times.tail.Factor
 	out.BaselineMS = times.baseline(requests)
 	out.MS = times.candidate(requests, p.PL.Ratio, p.TL.Ratio)
 	out.IntervalMS = stat.Interval{

@@ -15,7 +15,14 @@ func TestPredictorAgreesWithPredict(t *testing.T) {
 		{Precision: arch.Precision{Type: arch.Int4, Block: 128}, Head: arch.Precision{Type: arch.FP32}, Threads: 2},
 	} {
 		rng := rand.New(rand.NewPCG(5, 6))
-		m := mustFit(t, plain.draw(t, 20, b, 0.02, rng), latmodel.Options{})
+		machine, noise := plain, 0.02
+		if b.Equal(int4) { // with a process
+			machine, noise = rippled, 0.002
+		}
+		m := mustFit(t, machine.draw(t, 30, b, noise, rng), latmodel.Options{})
+		if b.Equal(int4) && (m.Process(latmodel.PL) == nil || m.Process(latmodel.TL) == nil) {
+			t.Fatal("no process is tried")
+		}
 		p := m.Predictor(0)
 		inside := 0
 		for range 100 {
@@ -46,7 +53,7 @@ func TestPredictorAgreesWithPredict(t *testing.T) {
 
 func TestPredictorAllocatesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	p := mustFit(t, plain.draw(t, 20, int4, 0.02, rng), latmodel.Options{}).Predictor(0)
+	p := mustFit(t, rippled.draw(t, 30, int4, 0.002, rng), latmodel.Options{}).Predictor(0)
 	pt := arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}
 	if n := testing.AllocsPerRun(100, func() { p.At(pt); p.Within(pt) }); n != 0 {
 		t.Errorf("%g allocations a point", n)
@@ -57,11 +64,15 @@ var sink float64
 
 // BenchmarkEnumeratePaperSpace predicts every point of the paper's space that its
 // constraints leave, the evaluation of the constraints included, and every one of
-// its 146,900 points without them.
+// its 146,900 points without them, with and without Gaussian processes.
 func BenchmarkEnumeratePaperSpace(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	enumerate := func(b *testing.B, s arch.Space, build arch.Build) {
-		p := mustFit(b, plain.draw(b, 24, build, 0.02, rng), latmodel.Options{}).Predictor(0)
+	enumerate := func(b *testing.B, s arch.Space, build arch.Build, machine truth, candidates int) {
+		m := mustFit(b, machine.draw(b, candidates, build, 0.002, rng), latmodel.Options{})
+		if machine.ripple > 0 && (m.Process(latmodel.PL) == nil || m.Process(latmodel.TL) == nil) {
+			b.Fatal("no process")
+		}
+		p := m.Predictor(0)
 		b.ReportAllocs()
 		points, size := 0, 0
 		for b.Loop() {
@@ -83,10 +94,11 @@ func BenchmarkEnumeratePaperSpace(b *testing.B) {
 	}
 	free := arch.PaperSpace()
 	free.Constraints = nil
-	b.Run("constraints/fp32", func(b *testing.B) { enumerate(b, arch.PaperSpace(), arch.Build{}) })
-	b.Run("constraints/int4", func(b *testing.B) { enumerate(b, arch.PaperSpace(), int4) })
-	b.Run("all/fp32", func(b *testing.B) { enumerate(b, free, arch.Build{}) })
-	b.Run("all/int4", func(b *testing.B) { enumerate(b, free, int4) })
+	b.Run("constraints/fp32", func(b *testing.B) { enumerate(b, arch.PaperSpace(), arch.Build{}, plain, 30) })
+	b.Run("constraints/int4", func(b *testing.B) { enumerate(b, arch.PaperSpace(), int4, plain, 30) })
+	b.Run("all/int4", func(b *testing.B) { enumerate(b, free, int4, plain, 30) })
+	b.Run("all/int4/processes-of-30", func(b *testing.B) { enumerate(b, free, int4, rippled, 30) })
+	b.Run("all/int4/processes-of-100", func(b *testing.B) { enumerate(b, free, int4, rippled, 100) })
 }
 
 func BenchmarkPredictorAt(b *testing.B) {

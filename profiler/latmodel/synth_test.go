@@ -29,7 +29,8 @@ var paperSpace = sync.OnceValue(func() *arch.Compiled {
 // milliseconds, about as those of the machine that was measured.
 type truth struct {
 	pl, tl []float64 // ms a unit, in the order of latmodel.Features
-	bend   float64   // what no feature expresses: narrow matrices run slower
+	bend   float64   // narrow matrices run slower: what only a mixture of features can express
+	ripple float64   // what no mixture of features expresses: some widths and heads run slower
 }
 
 var plain = truth{
@@ -50,7 +51,9 @@ func (m truth) ms(t latmodel.Target, c arch.Candidate, past int) float64 {
 	for j, x := range latmodel.Count(t, c, rows, past) {
 		sum += w[j] * x
 	}
-	return sum * (1 + m.bend*256/float64(c.Spec.DModel))
+	d := float64(c.Spec.DModel)
+	ripple := math.Sin(4*math.Log(d/1024)) + math.Tanh(math.Log(float64(c.Spec.HeadDimOf(0))/96))
+	return sum * (1 + m.bend*256/d) * math.Exp(m.ripple*ripple)
 }
 
 var testHost = record.Host{

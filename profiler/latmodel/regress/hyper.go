@@ -240,11 +240,24 @@ func (s *shapes) noise(residual, variance []float64) float64 {
 		}
 		return v
 	}
-	// Few parameters, smooth, cheap: a fine grid does, from 0.01 to 30 %.
-	const steps = 50
-	least := math.Inf(1)
+	// From 1e-12 to e: a grid finds the valley, thirds its bottom.
+	const low, high, steps = -28.0, 1.0, 58
+	step := (high - low) / steps
+	best, least := low, math.Inf(1)
 	for k := range steps + 1 {
-		least = math.Min(least, at(math.Log(1e-4)+float64(k)/steps*math.Log(3000)))
+		x := low + float64(k)*step
+		if v := at(x); v < least {
+			best, least = x, v
+		}
 	}
-	return least
+	a, b := best-step, best+step
+	for b-a > 1e-3 {
+		c, d := a+(b-a)/3, b-(b-a)/3
+		if at(c) < at(d) {
+			b = d
+		} else {
+			a = c
+		}
+	}
+	return min(least, at((a+b)/2))
 }
