@@ -46,10 +46,12 @@ type Options struct {
 	// times as long as the fit.
 	Coverage bool
 
-	// ByInterval gives a candidate less weight the wider the interval of its median
-	// ratio is. The default weighs all alike: with dozens of pairs a candidate, what
-	// the model cannot express is larger than what the median is uncertain by.
-	ByInterval bool
+	// Alike weighs all candidates alike. The default gives a candidate less weight the
+	// less certain its ratio is: a wide interval of the median, a machine that was
+	// never quiet. Of 96 candidates, that took the held-out error of PL from 1.47 to
+	// 1.48 % in fp32 and from 1.11 to 1.09 % in int4, and on those that were measured
+	// on a quiet machine from 1.04 to 0.81 % and from 0.95 to 0.94 %.
+	Alike bool
 }
 
 func (o Options) validate() (Options, error) {

@@ -25,12 +25,18 @@ import (
 const (
 	quietQuantile = 0.2 // of a side's times: its time on the quiet machine
 	quietWidth    = 0.1 // relative slowness at which a pair counts for half
+	// By how much of its slowness a pair's ratio may be off, as a standard deviation:
+	// what no number of pairs taken in the same company mends.
+	quietBias = 0.3
 )
+
+// halfWidths of a 95 % interval are 1.96 standard errors.
+const halfWidths = 1.96
 
 // quietRatio is the median of the pairs' ratios, weighted by how quiet the machine
 // was. quietPartner is the partner's time on the quiet machine, in nanoseconds.
 func quietRatio(pairs []record.StepPair, quietPartner float64) measured {
-	ratio, weight := make([]float64, len(pairs)), make([]float64, len(pairs))
+	ratio, weight, slow := make([]float64, len(pairs)), make([]float64, len(pairs)), make([]float64, len(pairs))
 	own, lens := make([]float64, len(pairs)), 0.0
 	for i, p := range pairs {
 		own[i] = float64(p.NS)
@@ -39,11 +45,12 @@ func quietRatio(pairs []record.StepPair, quietPartner float64) measured {
 	for i, p := range pairs {
 		ratio[i] = own[i] / float64(p.PartnerNS)
 		a, b := slowness(own[i], quietOwn), slowness(float64(p.PartnerNS), quietPartner)
-		weight[i] = 1 / (1 + (a*a+b*b)/(quietWidth*quietWidth))
+		slow[i] = math.Hypot(a, b)
+		weight[i] = 1 / (1 + slow[i]*slow[i]/(quietWidth*quietWidth))
 		lens += float64(p.Len)
 	}
 	m := measured{ratio: weightedMedian(ratio, weight), past: lens / float64(len(pairs))}
-	m.spread = medianSpread(ratio, weight, m.ratio)
+	m.spread = math.Hypot(medianSpread(ratio, weight, m.ratio), halfWidths*quietBias*weightedMedian(slow, weight))
 	return m
 }
 
@@ -89,21 +96,19 @@ const minPairs = 6
 
 // medianSpread is the half width of a 95 % interval of a weighted median, relative:
 // as of normal ratios with the same median deviation, as many as the weights are
-// worth. It is infinite under 6 pairs.
+// worth. The deviation is that of all pairs alike: where one of them has nearly all
+// the weight, its own from itself would be none. It is infinite under 6 pairs.
 func medianSpread(x, weight []float64, median float64) float64 {
 	if len(x) < minPairs {
 		return math.Inf(1)
 	}
-	deviation := make([]float64, len(x))
 	var sum, square float64
-	for i, v := range x {
-		deviation[i] = math.Abs(v - median)
-		sum, square = sum+weight[i], square+weight[i]*weight[i]
+	for _, w := range weight {
+		sum, square = sum+w, square+w*w
 	}
 	const (
-		normal     = 1.4826 // standard deviation over median deviation
-		ofMedian   = 1.2533 // standard error of a median over that of a mean
-		halfWidths = 1.96
+		normal   = 1.4826 // standard deviation over median deviation
+		ofMedian = 1.2533 // standard error of a median over that of a mean
 	)
-	return halfWidths * ofMedian * normal * weightedMedian(deviation, weight) / math.Sqrt(sum*sum/square) / median
+	return halfWidths * ofMedian * normal * stat.MAD(x) / math.Sqrt(sum*sum/square) / median
 }
