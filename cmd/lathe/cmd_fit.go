@@ -33,8 +33,8 @@ for one.
 The errors printed are cross-validated: each candidate is predicted by a model
 that has not seen it. Beside the model stand its least squares alone, a model that
 knows decoder parameters only, and the error of the measurement itself, from
-candidates that were measured in several sessions: less than that no model can
-show. "in interval" is the share of candidates in their intervals of 90 %.
+candidates that were measured in several sessions: a perfect model would show
+about as much. "in interval" is the share of candidates in their intervals of 90 %.
 
 With --held-out N, N more random candidates are measured and never fitted: the
 same figures for those. --plot draws predicted against measured.`,

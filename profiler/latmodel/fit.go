@@ -130,9 +130,9 @@ func (seen *observed) rows(t *target, o Options) (rows []regress.Row, anchor *re
 		}
 		g := newGeometry(seen.build, at)
 		rows = append(rows, regress.Row{
-			Features: g.row(t.features, c.spec), Shape: shapeOf(c.spec), Y: m.ratio, SD: m.sd(), Weight: m.weight(o),
+			Features: g.row(t.features, c.spec), Shape: shapeOf(c.spec), Y: m.ratio, SD: m.sd(), Weight: m.importance(o),
 		})
-		heaviest = math.Max(heaviest, m.weight(o))
+		heaviest = math.Max(heaviest, m.importance(o))
 	}
 	if seen.baseline.Build.Equal(seen.build) {
 		g := newGeometry(seen.build, t.step)
@@ -146,10 +146,10 @@ func (seen *observed) rows(t *target, o Options) (rows []regress.Row, anchor *re
 // alike, the errors are no larger and no candidate decides a fit.
 const misfit = 0.02
 
-// weight is one over the standard error of the candidate's relative residual,
+// importance is one over the standard error of the candidate's relative residual,
 // the median's own and the model's, in units of the latter; 1 where all are
 // weighed alike.
-func (m measured) weight(o Options) float64 {
+func (m measured) importance(o Options) float64 {
 	if o.Alike {
 		return 1
 	}

@@ -3,8 +3,9 @@ package latmodel
 import "math"
 
 // Noise is the error of the measurement itself, from candidates that were measured
-// in several sessions: what a model would be charged with if it were perfect. An
-// error e of the model shows as about sqrt(e^2 + MAPE^2).
+// in several sessions: what a model would be charged with if it were perfect, but
+// for what all sessions of a candidate have in common. An error e of the model
+// shows as about sqrt(e^2 + MAPE^2).
 type Noise struct {
 	Candidates int     `json:"candidates"` // with more than one session
 	Sessions   int     `json:"sessions"`   // of those
@@ -12,27 +13,32 @@ type Noise struct {
 	SD         float64 `json:"sd"`         // its standard deviation
 }
 
-// noiseOf estimates it from ratios of each session, by candidate; nil where no
-// candidate has two sessions. The difference of two sessions' logarithms is sqrt(2)
-// of one session's error in size, and k sessions together err sqrt(k) times less.
-func noiseOf(sessions [][]float64) *Noise {
+// noiseOf estimates it from each session by itself, by candidate; nil where no
+// candidate has two sessions. A session's variance is taken to be in inverse
+// proportion to its weight: the difference of two sessions' logarithms then has
+// that of c/w + c/v, and what is pooled of all that of c over the sum of weights.
+func noiseOf(candidates [][]measured) *Noise {
 	var n Noise
-	for _, s := range sessions {
-		k := len(s)
+	for _, sessions := range candidates {
+		k := len(sessions)
 		if k < 2 {
 			continue
 		}
+		total := 0.0
+		for _, s := range sessions {
+			total += s.weight
+		}
 		var abs, square float64
-		for i := range s {
-			for _, o := range s[:i] {
-				d := math.Log(s[i] / o)
-				abs, square = abs+math.Abs(d), square+d*d
+		for i, s := range sessions {
+			for _, o := range sessions[:i] {
+				d := math.Log(s.ratio / o.ratio)
+				share := 1 / total / (1/s.weight + 1/o.weight)
+				abs, square = abs+math.Abs(d)*math.Sqrt(share), square+d*d*share
 			}
 		}
 		pairs := float64(k*(k-1)) / 2
 		n.Candidates, n.Sessions = n.Candidates+1, n.Sessions+k
-		n.MAPE += abs / pairs / math.Sqrt(2*float64(k))
-		n.SD += square / pairs / 2 / float64(k)
+		n.MAPE, n.SD = n.MAPE+abs/pairs, n.SD+square/pairs
 	}
 	if n.Candidates == 0 {
 		return nil

@@ -38,6 +38,7 @@ type measured struct {
 	// are too few pairs.
 	spread float64
 	past   float64 // mean number of tokens in the cache
+	weight float64 // of all pairs together, beside that of other sessions
 }
 
 // observed is what Fit works from.
@@ -165,7 +166,7 @@ func (seen *observed) pool(use []record.Record, leave func(string, ...any)) {
 	}
 	quiet := stat.Quantile(basePL, quietQuantile)
 	plOf := func(pairs []record.StepPair) measured { return quietRatio(pairs, quiet) }
-	var plEach, tlEach [][]float64
+	var plEach, tlEach [][]measured
 	for _, s := range order {
 		seen.all = append(seen.all, observation{s.spec, plOf(slices.Concat(s.pl...)), pairedRatio(slices.Concat(s.tl...))})
 		plEach, tlEach = append(plEach, each(s.pl, plOf)), append(tlEach, each(s.tl, pairedRatio))
@@ -181,10 +182,10 @@ type sessions struct {
 	pl, tl [][]record.StepPair
 }
 
-// each is the ratio of every session by itself.
-func each(sessions [][]record.StepPair, of func([]record.StepPair) measured) (out []float64) {
+// each is every session by itself.
+func each(sessions [][]record.StepPair, of func([]record.StepPair) measured) (out []measured) {
 	for _, pairs := range sessions {
-		out = append(out, of(pairs).ratio)
+		out = append(out, of(pairs))
 	}
 	return out
 }
@@ -214,7 +215,8 @@ func pairedRatio(pairs []record.StepPair) measured {
 		lens += float64(p.Len)
 	}
 	est := stat.PairedRatio(own, partner, stat.DefaultLevel)
-	return measured{est.Value, (est.CI.High - est.CI.Low) / 2 / est.Value, lens / float64(len(pairs))}
+	n := float64(len(pairs))
+	return measured{est.Value, (est.CI.High - est.CI.Low) / 2 / est.Value, lens / n, n}
 }
 
 // choosePoint finds the workload point that is not given.

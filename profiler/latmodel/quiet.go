@@ -37,7 +37,7 @@ const halfWidths = 1.96
 // was. quietPartner is the partner's time on the quiet machine, in nanoseconds.
 func quietRatio(pairs []record.StepPair, quietPartner float64) measured {
 	ratio, weight, slow := make([]float64, len(pairs)), make([]float64, len(pairs)), make([]float64, len(pairs))
-	own, lens := make([]float64, len(pairs)), 0.0
+	own, lens, total := make([]float64, len(pairs)), 0.0, 0.0
 	for i, p := range pairs {
 		own[i] = float64(p.NS)
 	}
@@ -48,8 +48,9 @@ func quietRatio(pairs []record.StepPair, quietPartner float64) measured {
 		slow[i] = math.Hypot(a, b)
 		weight[i] = 1 / (1 + slow[i]*slow[i]/(quietWidth*quietWidth))
 		lens += float64(p.Len)
+		total += weight[i]
 	}
-	m := measured{ratio: weightedMedian(ratio, weight), past: lens / float64(len(pairs))}
+	m := measured{ratio: weightedMedian(ratio, weight), past: lens / float64(len(pairs)), weight: total}
 	m.spread = math.Hypot(medianSpread(ratio, weight, m.ratio), halfWidths*quietBias*weightedMedian(slow, weight))
 	return m
 }

@@ -82,22 +82,23 @@ func TestNoiseOf(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 3))
 	const sd = 0.02
 	for _, k := range []int{2, 3} {
-		var sessions [][]float64
+		var candidates [][]measured
 		for range 3000 {
-			var s []float64
-			for range k {
-				s = append(s, 0.8*math.Exp(sd*rng.NormFloat64()))
+			var s []measured
+			for i := range k { // each of half the weight of the one before
+				w := math.Pow(2, -float64(i))
+				s = append(s, measured{ratio: 0.8 * math.Exp(sd/math.Sqrt(w)*rng.NormFloat64()), weight: w})
 			}
-			sessions = append(sessions, s)
+			candidates = append(candidates, s)
 		}
-		sessions = append(sessions, []float64{1}) // says nothing
-		n := noiseOf(sessions)
-		wantSD := sd / math.Sqrt(float64(k))
+		candidates = append(candidates, []measured{{ratio: 1, weight: 1}}) // says nothing
+		n := noiseOf(candidates)
+		wantSD := sd / math.Sqrt(2-math.Pow(2, 1-float64(k)))
 		if n.Candidates != 3000 || n.Sessions != 3000*k || math.Abs(n.SD/wantSD-1) > 0.05 || math.Abs(n.MAPE/(wantSD*math.Sqrt(2/math.Pi))-1) > 0.05 {
 			t.Errorf("%d sessions: %+v, want a standard deviation of %g", k, n, wantSD)
 		}
 	}
-	if noiseOf([][]float64{{1}, {0.9}}) != nil {
+	if noiseOf([][]measured{{{ratio: 1}}, {{ratio: 0.9}}}) != nil {
 		t.Error("noise of single sessions")
 	}
 }
