@@ -18,17 +18,23 @@
 // does), and does not choose what to measure next. It imports arch, record, stat
 // and regress.
 //
-// # What it does not predict
+// # What is predicted
 //
-// It predicts medians: relative PL and TL at the prompt and the cache length it
-// was fitted at, and from them the median latency_char of one shape of request
-// ([Model.LatencyChar]). P95 is not predicted in this version: a tail belongs to
-// the machine's disturbances and to the spread of requests, and is measured.
+// Medians on the quiet machine: relative PL and TL at the prompt and the cache
+// length that the model was fitted at, and from them the median latency_char of one
+// shape of request ([Model.LatencyChar]). P95 latency_char over a workload
+// ([Model.P95]) carries both to each request's lengths by the physical terms, and
+// takes the tail from the baseline's own requests ([Model.Tail]): a tail belongs to
+// the machine's disturbances, and a candidate's is taken to be like the baseline's.
+// [Model.CheckP95] says how wrong that was where requests of candidates were
+// measured.
 //
 // # Error and interval
 //
 // Every fit reports its own error by cross-validation over candidates ([CV]),
-// beside that of a naive model that knows decoder parameters only. Intervals are
+// beside that of its least squares alone, that of a naive model that knows decoder
+// parameters only, and that of the measurement itself ([Noise]); [Model.Check] says
+// it of candidates that were never fitted. Intervals are
 // conformal, by jackknife+ (Barber, Candes, Ramdas and Tibshirani, "Predictive
 // inference with the jackknife+", 2021), or CV+ of the same paper where folds are
 // fewer than candidates, of the score max(y/p, p/y). At a nominal 90 % their

@@ -9,7 +9,7 @@ import (
 
 // LatencyChar is the predicted median time a character shown, for one shape of
 // request. It is (PL + (t-1) TL)/c with TL as at the model's cache length, however
-// long the cache has grown. P95 is not predicted in this version.
+// long the cache has grown.
 type LatencyChar struct {
 	Request record.WorkloadRequest `json:"request"`
 	Estimate

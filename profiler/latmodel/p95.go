@@ -75,7 +75,7 @@ func (out *P95) warn(m *Model, tail Tail, requests []record.WorkloadRequest) {
 	for _, r := range requests {
 		least, most = min(least, r.PromptTokens), max(most, r.PromptTokens)
 	}
-	if least < tail.Prompts[0] || most > tail.Prompts[1] {
+	if 4*least < 3*tail.Prompts[0] || 4*most > 5*tail.Prompts[1] { // a little beyond is no matter
 		say("P95: prompts of %d to %d tokens; the baseline's requests had %d to %d", least, most, tail.Prompts[0], tail.Prompts[1])
 	}
 	if !m.Baseline.Build.Equal(m.Build) {
