@@ -26,6 +26,7 @@ type loop struct {
 	began       time.Duration // when sampling did
 	done, total int           // blocks
 	progress    func(float64)
+	watch       *watch
 	heap        heap
 }
 
@@ -77,6 +78,7 @@ func (l *loop) sample(ctx context.Context) error {
 		}
 		l.done++
 		l.heap.collect()
+		l.watch.look()
 		if l.asked != nil {
 			l.look()
 		}

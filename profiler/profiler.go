@@ -155,9 +155,9 @@ func Time(ctx context.Context, baseline Session, candidates []Session, o Options
 	}
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
-	before := machine.Read()
+	l.watch = newWatch()
 	err = l.sample(ctx)
-	res.Usage = record.Usage(machine.Read().Since(before))
+	res.Usage = l.watch.usage()
 	for _, s := range l.sides {
 		s.Reset()
 	}

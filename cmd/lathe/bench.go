@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"io"
@@ -24,6 +25,8 @@ type bench struct {
 	plan     profiler.Plan // of what is timed next
 	question *record.Question
 	budget   time.Duration
+	visit    int  // of the candidates timed next: other tokens and orders for each
+	pinned   bool // to CPUs
 	timer    timer
 }
 
@@ -39,7 +42,7 @@ func (a *app) newBench(ctx context.Context, baseline arch.Candidate, plan profil
 	if err != nil {
 		return nil, badInput(err)
 	}
-	b := &bench{a: a, baseline: baseline, plan: plan}
+	b := &bench{a: a, baseline: baseline, plan: plan, pinned: len(cpus) > 0}
 	if a.cfg.Timing.Isolate && mayRestart {
 		b.timer = &childTimer{a: a, baseline: baseline, cpus: cpus}
 	} else {
@@ -54,8 +57,15 @@ func (b *bench) close() error { return b.timer.close() }
 // Where one could not be run its failure is stored, and returned as a
 // candidateError.
 func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) ([]record.Record, error) {
+	if b.pinned {
+		for _, c := range cands {
+			if own, base := c.Build.Normalized().Threads, b.baseline.Build.Normalized().Threads; own != base {
+				return nil, badInput(fmt.Errorf("timing.cpus is %q, and %s has %d threads where the baseline has %d: pinned sessions have as many on both sides", b.a.cfg.Timing.CPUs, c.Name(), own, base))
+			}
+		}
+	}
 	records, err := b.timer.time(ctx, timingJob{
-		Candidates: cands, Seed: measureSeed(b.a.cfg.Seed, cands), Plan: b.plan, Question: b.question, Budget: b.budget,
+		Candidates: cands, Seed: measureSeed(b.a.cfg.Seed, b.visit, cands), Plan: b.plan, Question: b.question, Budget: b.budget,
 	}, progress)
 	if err != nil {
 		return nil, err
@@ -77,9 +87,12 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 		}
 		return nil
 	})
+	if err != nil {
+		return records, err
+	}
 	for _, r := range records {
-		if err == nil && r.Failure != nil {
-			err = &candidateError{r.Candidate, *r.Failure}
+		if r.Failure != nil {
+			err = errors.Join(err, &candidateError{r.Candidate, *r.Failure})
 		}
 	}
 	return records, err
@@ -87,27 +100,32 @@ func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress fu
 
 // stored returns a candidate's records that serve the plan's steps, the newest
 // last: same graph, build, baseline and host, the same lengths, at least as many
-// pairs. One that failed when it was last timed is a candidateError.
-func (b *bench) stored(ctx context.Context, c arch.Candidate) ([]record.Record, error) {
+// pairs. Where it failed when it was last timed, at no more than the plan's length,
+// that comes with them; except for want of memory, of which there may be more now.
+func (b *bench) stored(ctx context.Context, c arch.Candidate) (serve []record.Record, failed *candidateError, err error) {
 	g, err := graphgen.Lower(c, graphgen.Cached)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	hash, err := graphgen.Hash(g)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	st, err := b.a.project(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	all, err := st.Records(ctx, store.Query{
 		Candidate: c.Hash(), Baseline: b.baseline.Hash(), Graph: hash, Host: b.a.host(c.Build).Hash(),
 	})
 	if n := len(all); n > 0 && all[n-1].Failure != nil {
-		return nil, &candidateError{c, *all[n-1].Failure}
+		f := *all[n-1].Failure
+		if f.Stage != record.FailedMemory && f.MaxTokens <= b.plan.MaxLen() {
+			f.Message += "; that was when it was last timed, lathe measure tries it again"
+			failed = &candidateError{c, f}
+		}
 	}
-	return slices.DeleteFunc(all, func(r record.Record) bool { return !b.serves(r) }), err
+	return slices.DeleteFunc(all, func(r record.Record) bool { return !b.serves(r) }), failed, err
 }
 
 // serves reports whether a record has the plan's steps: as many pairs at least, of
@@ -156,10 +174,13 @@ func (a *app) checkVocabulary(baseline, c arch.Candidate, requests bool) error {
 	return nil
 }
 
-// measureSeed is the seed of a session: that of the configuration and what is
-// timed.
-func measureSeed(seed uint64, cands []arch.Candidate) uint64 {
+// measureSeed is the seed of a session: that of the configuration, what is timed,
+// and for which time.
+func measureSeed(seed uint64, visit int, cands []arch.Candidate) uint64 {
 	h := fnv.New64a()
+	if visit > 0 {
+		fmt.Fprintln(h, "visit", visit)
+	}
 	for _, c := range cands {
 		io.WriteString(h, c.Hash())
 	}
@@ -186,16 +207,12 @@ func (a *app) planFlags(fs *pflag.FlagSet, requests bool) {
 	}
 }
 
-// plan is the configuration's, with its workload where requests may be timed.
-func (a *app) plan(requests bool) (profiler.Plan, error) {
+// plan is the configuration's, with a workload of at least so many requests.
+func (a *app) plan(requests int) (profiler.Plan, error) {
 	t := a.cfg.Timing
-	p := profiler.Plan{PromptTokens: t.PromptTokens, GeneratedTokens: t.GeneratedTokens, PLPairs: t.PLPairs, TLPairs: t.TLPairs}
-	if requests {
-		w, err := a.workload(t.RequestPairs)
-		if err != nil {
-			return p, err
-		}
-		p.RequestPairs, p.Workload = t.RequestPairs, w
-	}
-	return p, nil
+	w, err := a.workload(requests)
+	return profiler.Plan{
+		PromptTokens: t.PromptTokens, GeneratedTokens: t.GeneratedTokens, PLPairs: t.PLPairs, TLPairs: t.TLPairs,
+		RequestPairs: t.RequestPairs, Workload: w,
+	}, err
 }

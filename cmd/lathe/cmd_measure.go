@@ -49,7 +49,7 @@ store, and so is a candidate's failure.`,
 			if err != nil {
 				return err
 			}
-			plan, err := a.plan(true)
+			plan, err := a.plan(ask.requests(a.cfg.Timing))
 			if err != nil {
 				return err
 			}

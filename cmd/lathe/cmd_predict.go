@@ -104,7 +104,7 @@ func (a *app) predict(cmd *cobra.Command, s *setup, c arch.Candidate, w record.W
 	case err == nil:
 		p95.Warnings = p95.Warnings[len(p.Warnings):] // PL and TL have said the others
 		out.P95 = &p95
-	case a.cfg.Timing.Workload != "":
+	case a.cfg.origin("timing.workload") != "default":
 		return out, badInput(err) // what was asked for
 	default:
 		out.Warnings = append(out.Warnings, err.Error())

@@ -154,7 +154,7 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 		return nil, badInput(fmt.Errorf("profile: %d rounds are %d runs of %d nodes; the library keeps a trace of %d such runs: fewer --runs or --generated tokens",
 			plan.Rounds, len(plan.Schedule()), len(g.Nodes), most))
 	}
-	rates, err := a.machineRates(ctx, c.Build)
+	rates, doubts, err := a.machineRates(ctx, c.Build)
 	if err != nil {
 		return nil, err
 	}
@@ -164,30 +164,26 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
 
-	if len(cpus) > 0 {
-		runtime.LockOSThread()
-		defer runtime.UnlockOSThread()
-		unpin, err := machine.PinThread(cpus[:1])
-		if err != nil {
-			return nil, err
-		}
-		defer unpin()
-	}
 	ids := make([]int64, plan.Prompt+plan.Generated)
 	rng := rand.New(rand.NewPCG(a.cfg.Seed, 0))
 	for i := range ids {
 		ids[i] = rng.Int64N(int64(c.Spec.Vocab))
 	}
 	bar := a.bar(100, c.Name(), false)
-	traced, untraced, err := operators.Alternate(ctx, profiler.Sequence(t.model), profiler.Sequence(plain.model), plan, ids,
-		func(share float64) { bar.Set(int(100 * share)) })
+	var traced, untraced []int64
+	pinning, err := pinned(cpus, func() (err error) {
+		traced, untraced, err = operators.Alternate(ctx, profiler.Sequence(t.model), profiler.Sequence(plain.model), plan, ids,
+			func(share float64) { bar.Set(int(100 * share)) })
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	again, err := a.machineRates(ctx, c.Build)
+	again, moreDoubts, err := a.machineRates(ctx, c.Build)
 	if err != nil {
 		return nil, err
 	}
+	doubts = append(append(pinning, doubts...), moreDoubts...)
 	best := operators.Machine{ReadBytesPerSecond: max(rates.ReadBytesPerSecond, again.ReadBytesPerSecond),
 		FlopsPerSecond: max(rates.FlopsPerSecond, again.FlopsPerSecond)}
 	events, err := t.finish()
@@ -215,7 +211,7 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 		if err := phases[i].Compare(schedule, traced, untraced); err != nil {
 			return nil, err
 		}
-		phases[i].Warnings = append(phases[i].Warnings, unsteady(rates, again)...)
+		phases[i].Warnings = append(phases[i].Warnings, append(doubts, unsteady(rates, again)...)...)
 	}
 	return &profiled{Candidate: c.Name(), Binding: bindingOf(c.Build), Host: a.host(c.Build), Threads: c.Build.Normalized().Threads,
 		Seed: a.cfg.Seed, Trace: keep, Phases: phases}, nil
@@ -233,7 +229,7 @@ func unsteady(before, after operators.Machine) (warnings []string) {
 		{"read bandwidth", "GB/s", before.ReadBytesPerSecond, after.ReadBytesPerSecond},
 		{"rate of operations", "GFLOP/s", before.FlopsPerSecond, after.FlopsPerSecond},
 	} {
-		if high := max(r.before, r.after); high-min(r.before, r.after) > most*high {
+		if high := max(r.before, r.after); min(r.before, r.after) > 0 && high-min(r.before, r.after) > most*high {
 			warnings = append(warnings, fmt.Sprintf("the machine's %s was %.3g %s before the runs and %.3g after: something else is running; limits and what is attained are uncertain by as much",
 				r.what, r.before/1e9, r.unit, r.after/1e9))
 		}
@@ -242,15 +238,39 @@ func unsteady(before, after operators.Machine) (warnings []string) {
 }
 
 // machineRates measures what a build could at best use. Those of another provider's
-// device are not known.
-func (a *app) machineRates(ctx context.Context, b arch.Build) (m operators.Machine, err error) {
+// device are not known. What cannot be measured is a doubt, and 0; only ctx's end
+// is an error.
+func (a *app) machineRates(ctx context.Context, b arch.Build) (m operators.Machine, doubts []string, err error) {
 	b = b.Normalized()
 	if b.Provider.Name != arch.CPU {
-		return m, nil
+		return m, nil, nil
 	}
-	if m.ReadBytesPerSecond, err = machine.ReadBandwidth(ctx, b.Threads); err != nil {
-		return m, err
+	cpus, err := machine.CPUs()
+	if err != nil {
+		return m, []string{err.Error()}, nil
 	}
-	m.FlopsPerSecond, err = operators.FlopRate(ctx, a.env, b.Threads)
-	return m, err
+	threads := min(b.Threads, len(cpus)) // more take turns, and do no more
+	if m.ReadBytesPerSecond, err = machine.ReadBandwidth(ctx, threads); err == nil {
+		m.FlopsPerSecond, err = operators.FlopRate(ctx, a.env, threads)
+	}
+	if err != nil {
+		doubts = append(doubts, err.Error())
+	}
+	return m, doubts, ctx.Err()
+}
+
+// pinned does what it is given on a thread that is kept on the first of cpus, the
+// caller's, if there are any. Where that cannot be it is done all the same, and
+// said.
+func pinned(cpus []int, do func() error) (doubts []string, err error) {
+	if len(cpus) == 0 {
+		return nil, do()
+	}
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	unpin, err := machine.PinThread(cpus[:1])
+	if err != nil {
+		return []string{fmt.Sprintf("the timing thread runs unpinned: %v", err)}, do()
+	}
+	return nil, errors.Join(do(), unpin())
 }

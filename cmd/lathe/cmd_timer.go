@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,8 @@ func (a *app) cmdTimer() *cobra.Command {
 		// Its configuration comes with the first request.
 		PersistentPreRunE: func(*cobra.Command, []string) error { return nil },
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			// A signal that asks it to end does end it: draining is the parent's.
+			signal.Reset()
 			s := &timerServer{a: a, out: json.NewEncoder(a.stdout)}
 			return s.serve(cmd.Context(), os.Stdin)
 		},

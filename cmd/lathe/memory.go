@@ -149,6 +149,21 @@ func (a *app) checkMemory(c arch.Candidate, plan profiler.Plan) error {
 	return nil
 }
 
+// checkGrowth refuses a longer plan for an open session whose longer cache and
+// prompts there is no memory for.
+func (a *app) checkGrowth(c arch.Candidate, from, to profiler.Plan) error {
+	if c.Build.Normalized().Provider.Name != arch.CPU {
+		return nil
+	}
+	was, parts := needOf(c, from), needOf(c, to)
+	need := parts.total() - was.total()
+	available, ok := machine.AvailableMemory()
+	if !ok || need <= 0 || available >= need {
+		return nil
+	}
+	return &memoryError{c, need, available, parts}
+}
+
 // checkThreads says it where a build has more threads than the cores it may use:
 // they take turns, and every operator waits for its last one.
 func (a *app) checkThreads(b arch.Build) {

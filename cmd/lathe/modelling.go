@@ -34,13 +34,17 @@ func (s *sampler) close() error { return s.bench.close() }
 // as visits, or measures it once more. A candidate that cannot be timed, now or
 // when it was last tried, is a candidateError.
 func (s *sampler) get(ctx context.Context, c arch.Candidate, visits int, progress func(float64)) (r record.Record, fresh bool, err error) {
-	stored, err := s.bench.stored(ctx, c)
+	stored, failed, err := s.bench.stored(ctx, c)
 	if err != nil {
 		return r, false, err
 	}
-	if n := len(stored); n >= visits {
+	switch n := len(stored); {
+	case n >= visits || n > 0 && failed != nil:
 		return stored[n-1], false, nil
+	case failed != nil:
+		return r, false, failed
 	}
+	s.bench.visit = len(stored)
 	rs, err := s.bench.measure(ctx, []arch.Candidate{c}, progress)
 	if err != nil {
 		return r, false, err

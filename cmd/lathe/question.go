@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 
 	"lathe/profiler"
 	"lathe/profiler/record"
+	"lathe/profiler/workload"
 )
 
 // questionFlags are what --decide asks.
@@ -18,6 +20,20 @@ type questionFlags struct {
 	metric            string
 	margin, precision fraction
 	budget            time.Duration
+}
+
+// enoughRequests are more than any budget takes: those that a generator is asked
+// for where a question, and not a number, says when to stop.
+const enoughRequests = 4096
+
+// requests is how many the workload must have: as many as were asked for, or for a
+// question about P95 without end as many as it can take.
+func (q *questionFlags) requests(t timingConfig) int {
+	p95 := q.metric == "p95" || q.metric == record.MetricP95
+	if p95 && t.RequestPairs == 0 && slices.Contains(workload.Generators, orText(t.Workload, workload.Generators[0])) {
+		return enoughRequests
+	}
+	return t.RequestPairs
 }
 
 // defaultBudget is how long a question may be sampled for.

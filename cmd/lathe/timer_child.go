@@ -113,7 +113,8 @@ func (c *childTimer) time(ctx context.Context, job timingJob, progress func(floa
 	records, err := c.ask(ctx, childRequest{Time: &job}, progress)
 	if gone := (*died)(nil); errors.As(err, &gone) && len(job.Candidates) == 1 {
 		// Of several timed together, nobody knows whose fault it was.
-		r, err := c.a.failedRecord(job.Candidates[0], c.baseline, began, job.Seed, record.Failure{Stage: record.FailedProcess, Message: gone.how})
+		bad := &candidateError{job.Candidates[0], record.Failure{Stage: record.FailedProcess, Message: gone.how, MaxTokens: job.Plan.MaxLen()}}
+		r, err := c.a.failedRecord(bad, c.baseline, began, job.Seed)
 		r.Conditions.Child = true
 		return []record.Record{r}, err
 	}

@@ -190,13 +190,19 @@ func (s *candidateSession) close() error {
 // open emits a candidate over the pool and creates its session, with buffers and
 // bindings for what the plan runs. Its threads are pinned to cpus, if there are
 // any; the first is the caller's.
-func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan, cpus []int) (*candidateSession, error) {
+func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan, cpus []int) (_ *candidateSession, err error) {
 	if err := fits(c, plan); err != nil {
 		return nil, err
 	}
+	unrun := a.unrun
 	if err := a.checkMemory(c, plan); err != nil {
 		return nil, err
 	}
+	defer func() {
+		if err != nil {
+			a.unrun = unrun
+		}
+	}()
 	env, err := a.runtime(ctx)
 	if err != nil {
 		return nil, err

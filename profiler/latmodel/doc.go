@@ -21,8 +21,7 @@
 // # What is predicted
 //
 // Medians on the quiet machine: relative PL and TL at the prompt and the cache
-// length that the model was fitted at, and from them the median latency_char of one
-// shape of request ([Model.LatencyChar]). P95 latency_char over a workload
+// length that the model was fitted at. P95 latency_char over a workload
 // ([Model.P95]) carries both to each request's lengths by the physical terms, and
 // takes the tail from the baseline's own requests ([Model.Tail]): a tail belongs to
 // the machine's disturbances, and a candidate's is taken to be like the baseline's.

@@ -299,33 +299,6 @@ func TestTermsAddUp(t *testing.T) {
 	}
 }
 
-func TestLatencyChar(t *testing.T) {
-	m := fitted(t)
-	p, err := m.Predict(arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 8, 1024, 4096, 16)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	got, err := m.LatencyChar(p, latmodel.DefaultRequest)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if want := (p.PL.MS + 3*p.TL.MS) / 17; math.Abs(got.MS/want-1) > 1e-12 {
-		t.Errorf("%g ms a character, want %g", got.MS, want)
-	}
-	low, high := math.Min(p.PL.Ratio, p.TL.Ratio), math.Max(p.PL.Ratio, p.TL.Ratio)
-	if got.Ratio < low || got.Ratio > high || !got.Interval.Contains(got.Ratio) || !got.IntervalMS.Contains(got.MS) {
-		t.Errorf("ratio %+v of PL %g and TL %g", got, p.PL.Ratio, p.TL.Ratio)
-	}
-	r := latmodel.DefaultRequest
-	r.PromptTokens = 32
-	_, err = m.LatencyChar(p, r)
-	wantError(t, err, "prompt of 32 tokens", "64 tokens only")
-	r = latmodel.DefaultRequest
-	r.Chars = 0
-	_, err = m.LatencyChar(p, r)
-	wantError(t, err, "shows nothing")
-}
-
 func TestFoldsAreSeeded(t *testing.T) {
 	records := plain.draw(t, 20, arch.Build{}, 0.02, rand.New(rand.NewPCG(9, 9)))
 	fit := func(seed uint64) latmodel.CV {

@@ -214,7 +214,7 @@ func pairedRatio(pairs []record.StepPair) measured {
 		own[i], partner[i] = float64(p.NS), float64(p.PartnerNS)
 		lens += float64(p.Len)
 	}
-	est := stat.PairedRatio(own, partner, stat.DefaultLevel)
+	est := stat.PairedRatioDependent(own, partner, stat.DefaultLevel)
 	n := float64(len(pairs))
 	return measured{est.Value, (est.CI.High - est.CI.Low) / 2 / est.Value, lens / n, n}
 }

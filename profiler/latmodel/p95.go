@@ -78,6 +78,15 @@ func (out *P95) warn(m *Model, tail Tail, requests []record.WorkloadRequest) {
 	if 4*least < 3*tail.Prompts[0] || 4*most > 5*tail.Prompts[1] { // a little beyond is no matter
 		say("P95: prompts of %d to %d tokens; the baseline's requests had %d to %d", least, most, tail.Prompts[0], tail.Prompts[1])
 	}
+	paused := 0
+	for _, r := range requests {
+		if r.ThinkMS > 0 {
+			paused++
+		}
+	}
+	if share := float64(paused) / float64(len(requests)); math.Abs(share-tail.Paused) > 0.25 {
+		say("P95: %.0f %% of the requests come after a pause, and of the baseline's measured ones %.0f %%: first tokens after a pause are colder, and the tail is another", 100*share, 100*tail.Paused)
+	}
 	if !m.Baseline.Build.Equal(m.Build) {
 		say("P95: the baseline runs as another build: how PL grows with the prompt is the physical terms' word alone")
 	}

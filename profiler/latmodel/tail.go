@@ -18,6 +18,7 @@ type Tail struct {
 	Requests int     // of the baseline that showed something; 0: nothing is known
 	Factor   float64 // its measured P95 latency_char over that quantile of its medians' predictions
 	Prompts  [2]int  // shortest and longest prompt among the requests
+	Paused   float64 // share of them that came after a pause
 
 	pl   []float64 // milliseconds: PL of n tokens is pl . (1, n, n^2)
 	tlMS float64   // of one step with the model's number of tokens in the cache
@@ -36,28 +37,26 @@ const minTail = 20
 // and n^2 through medians of neighbouring lengths, TL the median of all tokens
 // brought to one cache length.
 func (m *Model) Tail(records []record.Record) (Tail, error) {
-	type session struct {
-		began int64
-		seed  uint64
-	}
-	seen := map[session]bool{}
 	var requests []record.Request
-	for _, r := range records {
-		k := session{r.Time.UnixNano(), r.Seed}
-		if seen[k] || r.Validate() != nil || !r.Baseline.Equal(m.Baseline) || r.Host.Hash() != m.Host.Hash() || r.Binding != m.Binding {
+	paused := 0
+	for _, r := range record.Sessions(records) {
+		if r.Validate() != nil || !r.Baseline.Equal(m.Baseline) || r.Host.Hash() != m.Host.Hash() || r.Binding != m.Binding {
 			continue
 		}
-		for _, p := range r.Requests {
-			if p.Partner.Chars > 0 {
-				requests = append(requests, p.Partner)
-				seen[k] = true
+		for i, p := range r.Requests {
+			if p.Partner.Chars == 0 {
+				continue
+			}
+			requests = append(requests, p.Partner)
+			if i < len(r.Workload.Requests) && r.Workload.Requests[i].ThinkMS > 0 {
+				paused++
 			}
 		}
 	}
 	if len(requests) < minTail {
 		return Tail{Factor: 1}, nil
 	}
-	t := Tail{Requests: len(requests)}
+	t := Tail{Requests: len(requests), Paused: float64(paused) / float64(len(requests))}
 	slices.SortStableFunc(requests, func(a, b record.Request) int { return a.PromptTokens - b.PromptTokens })
 	t.Prompts = [2]int{requests[0].PromptTokens, requests[len(requests)-1].PromptTokens}
 	var err error

@@ -28,6 +28,9 @@ type Usage struct {
 const (
 	contentionThreshold = 0.05
 	clockThreshold      = 0.10
+	// A quiet machine takes a thread off its core some times a second, for work of
+	// the kernel's.
+	switchThreshold = 25 // a second
 )
 
 // Warnings says what disturbed the session, for people.
@@ -41,6 +44,9 @@ func (u Usage) Warnings() (out []string) {
 	}
 	if s := share(u.StealNS); s > contentionThreshold {
 		out = append(out, fmt.Sprintf("the hypervisor gave %.0f %% of a core to other machines while this was timed", 100*s))
+	}
+	if s := float64(u.InvoluntarySwitches) / (float64(u.WallNS) / 1e9); s > switchThreshold {
+		out = append(out, fmt.Sprintf("the timing thread was taken off its core %.0f times a second", s))
 	}
 	if u.MajorFaults > 0 {
 		out = append(out, fmt.Sprintf("%d pages were read from disk while this was timed: memory is short, or the weights were not in it yet", u.MajorFaults))
@@ -84,8 +90,9 @@ const (
 // Failure is why there are no samples: a result too, which a search need not
 // take again.
 type Failure struct {
-	Stage   string `json:"stage"` // FailedMemory, FailedCreate, FailedRun or FailedProcess
-	Message string `json:"message"`
+	Stage     string `json:"stage"` // FailedMemory, FailedCreate, FailedRun or FailedProcess
+	Message   string `json:"message"`
+	MaxTokens int    `json:"max_tokens"` // of the longest sequence that was to be run: what is shorter may well run
 }
 
 func (f Failure) check() error {
@@ -96,6 +103,9 @@ func (f Failure) check() error {
 	}
 	if f.Message == "" {
 		return fmt.Errorf("failure.message is empty: want what went wrong")
+	}
+	if f.MaxTokens < 0 {
+		return fmt.Errorf("failure.max_tokens is %d: want 0 (unknown) or more", f.MaxTokens)
 	}
 	return nil
 }

@@ -35,7 +35,7 @@ func TestFieldNames(t *testing.T) {
 		"seed":     `18446744073709551615`,
 		"time":     `"2026-03-01T12:00:00.000000005Z"`,
 		"workload": `{"name":"w","description":"two","requests":[{"prompt_tokens":5,"generated_tokens":2,"chars":9,"think_ms":0},{"prompt_tokens":7,"generated_tokens":1,"chars":0,"think_ms":1500}]}`,
-		"conditions": `{"cpus":[1],"child_process":true,"usage":{"wall_ns":8000,"own_cpu_ns":7900,"others_cpu_ns":60,"steal_ns":50,` +
+		"conditions": `{"cpus":[1],"child_process":true,"usage":{"wall_ns":8000000000,"own_cpu_ns":7900000000,"others_cpu_ns":60000000,"steal_ns":50000000,` +
 			`"involuntary_switches":4,"major_faults":0,"min_mhz":2000,"max_mhz":2100}}`,
 		"stop": `{"question":{"metric":"tl","margin":0.05,"precision":0.01},"verdict":"faster","reason":"decided",` +
 			`"level":0.95,"nominal_level":0.99,"looks":3,"elapsed_ns":12345}`,

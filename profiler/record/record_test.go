@@ -37,7 +37,7 @@ func sample(t testing.TB) Record {
 			{Own: Request{5, 2, 9, 50, []int64{5}}, Partner: Request{5, 3, 12, 60, []int64{6, 7}}, PartnerFirst: true},
 			{Own: Request{7, 1, 0, 70, []int64{}}, Partner: Request{7, 0, 0, 80, []int64{}}},
 		},
-		Conditions: Conditions{CPUs: []int{1}, Child: true, Usage: Usage{8000, 7900, 60, 50, 4, 0, 2000, 2100}},
+		Conditions: Conditions{CPUs: []int{1}, Child: true, Usage: Usage{8e9, 7.9e9, 6e7, 5e7, 4, 0, 2000, 2100}},
 		Stop:       &Stop{Question{MetricTL, 0.05, 0.01}, Faster, StopDecided, 0.95, 0.99, 3, 12345},
 		EmitNS:     1, CreateNS: 2, WarmupNS: 3, Warnings: []string{"noisy"},
 	}
@@ -46,7 +46,7 @@ func sample(t testing.TB) Record {
 // failed returns r as a session that has no samples.
 func failed(r Record) Record {
 	r.PL, r.TL, r.Requests, r.Stop = nil, nil, nil, nil
-	r.Failure = &Failure{FailedProcess, "killed"}
+	r.Failure = &Failure{FailedProcess, "killed", 80}
 	return r
 }
 
@@ -79,9 +79,9 @@ func TestUsageWarnings(t *testing.T) {
 	if w := (Usage{OthersNS: 1 << 40}).Warnings(); w != nil {
 		t.Errorf("a session that was not watched warns: %q", w)
 	}
-	loud := Usage{WallNS: 1000, OthersNS: 500, StealNS: 60, MajorFaults: 3, MinMHz: 2000, MaxMHz: 3000}
+	loud := Usage{WallNS: 1e9, OthersNS: 5e8, StealNS: 6e7, InvoluntarySwitches: 40, MajorFaults: 3, MinMHz: 2000, MaxMHz: 3000}
 	w := strings.Join(loud.Warnings(), "\n")
-	for _, want := range []string{"50 % of a core", "6 % of a core to other machines", "3 pages", "2000 and 3000 MHz"} {
+	for _, want := range []string{"50 % of a core", "6 % of a core to other machines", "40 times a second", "3 pages", "2000 and 3000 MHz"} {
 		if !strings.Contains(w, want) {
 			t.Errorf("no %q in %q", want, w)
 		}
@@ -108,7 +108,7 @@ func TestValidate(t *testing.T) {
 		"requests[0].own.pl_ns is 0":    func(r *Record) { r.Requests[0].Own.PL = 0 },
 		"partner.tl_ns[1] is 0":         func(r *Record) { r.Requests[0].Partner.TL[1] = 0 },
 		"requests[1].think_ms is -1":    func(r *Record) { r.Workload.Requests[1].ThinkMS = -1 },
-		"failure beside 4 pairs":        func(r *Record) { r.Failure = &Failure{FailedRun, "no"} },
+		"failure beside 4 pairs":        func(r *Record) { r.Failure = &Failure{FailedRun, "no", 0} },
 		"failure.stage is \"late\"":     func(r *Record) { *r = failed(*r); r.Failure.Stage = "late" },
 		"failure.message is empty":      func(r *Record) { *r = failed(*r); r.Failure.Message = "" },
 		"conditions.cpus[0] is -1":      func(r *Record) { r.Conditions.CPUs[0] = -1 },

@@ -132,6 +132,30 @@ func Summarize(r Record, o Options) Summary {
 	return s
 }
 
+// Sessions is one record for each session of records, in the order of their firsts:
+// candidates that were timed together have the baseline's samples in common. It is
+// the record with the most of them, since a candidate that has its answer leaves.
+func Sessions(records []Record) []Record {
+	type session struct {
+		began int64
+		seed  uint64
+	}
+	at := map[session]int{}
+	var out []Record
+	pairs := func(r Record) int { return len(r.PL) + len(r.TL) + len(r.Requests) }
+	for _, r := range records {
+		k := session{r.Time.UnixNano(), r.Seed}
+		switch i, known := at[k]; {
+		case !known:
+			at[k] = len(out)
+			out = append(out, r)
+		case pairs(r) > pairs(out[i]):
+			out[i] = r
+		}
+	}
+	return out
+}
+
 // SummarizeBaseline computes what records say of the baseline that they share:
 // the partner's samples of all of them, pooled in order; records of candidates that
 // were timed together, in one session, have the same samples, which count once.
@@ -140,18 +164,7 @@ func SummarizeBaseline(records []Record, o Options) Summary {
 	if len(records) == 0 {
 		return Summary{}
 	}
-	type session struct {
-		began int64
-		seed  uint64
-	}
-	seen := map[session]bool{}
-	var once []Record
-	for _, r := range records {
-		if k := (session{r.Time.UnixNano(), r.Seed}); !seen[k] {
-			seen[k] = true
-			once = append(once, r)
-		}
-	}
+	once := Sessions(records)
 	partner := func(p RequestPair) Request { return p.Partner }
 	s := summarizeSide(once, o.withDefaults(), partner, partnerNS)
 	s.Candidate = records[0].Baseline.Name()

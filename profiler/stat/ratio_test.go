@@ -47,7 +47,7 @@ func TestCallersBugsPanic(t *testing.T) {
 		"p":        func() { Quantile([]float64{1}, 1) },
 		"level":    func() { QuantileCI([]float64{1}, 0.5, 1) },
 		"pairs":    func() { PairedQuantileRatio([]float64{1}, nil, 0.5, 0) },
-		"look":     func() { NewSequential(0, SpendPocock).Look(2, 1) },
+		"look":     func() { NewSequential(0, spendPocock).Look(2, 1) },
 		"zero":     func() { MAPE([]float64{1}, []float64{0}) },
 		"spearman": func() { Spearman([]float64{1}, []float64{1, 2}) },
 	} {

@@ -21,18 +21,6 @@ func SpendPower(rho float64) Spending {
 	return func(alpha, share float64) float64 { return alpha * math.Pow(share, rho) }
 }
 
-// SpendPocock is alpha ln(1 + (e-1) share), which gives about constant bounds for
-// looks at equal distances (Lan and DeMets, 1983).
-func SpendPocock(alpha, share float64) float64 {
-	return alpha * math.Log1p((math.E-1)*share)
-}
-
-// SpendOBrienFleming spends next to nothing early, and leaves the last bound near
-// that of a single look (Lan and DeMets, 1983, each side having alpha/2).
-func SpendOBrienFleming(alpha, share float64) float64 {
-	return 4 * normal.Survival(normal.Quantile(1-alpha/4)/math.Sqrt(share))
-}
-
 // Sequential is a group-sequential bound: what an interval's level has to be at
 // each of several looks at growing samples, so that with probability of at least
 // its level none of the looks' intervals fails. Error is spent as Lan and DeMets
