@@ -3,6 +3,7 @@ package latmodel_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,6 +121,15 @@ func TestP95OverAWorkload(t *testing.T) {
 			}
 			if p.Requests != 270 || p.TailRequests != tail.Requests || contains(p.Warnings, "P95") {
 				t.Errorf("%+v", p)
+			}
+			// The tail is of requests back to back, and not of those after a pause.
+			slow := w
+			slow.Requests = slices.Clone(w.Requests)
+			for i := range slow.Requests {
+				slow.Requests[i].ThinkMS = 1500
+			}
+			if p, err := m.P95(c, slow, tail); err != nil || !contains(p.Warnings, "after a pause, and of the baseline's measured ones 0 %") {
+				t.Errorf("%+v, %v", p.Warnings, err)
 			}
 			// Without the baseline's requests there is no tail, and the ratio is there.
 			alone, err := m.P95(c, w, latmodel.Tail{})

@@ -184,6 +184,21 @@ func TestSummarizeStopped(t *testing.T) {
 	}
 }
 
+// Candidates timed together leave as they have their answers: the baseline's
+// samples are those of the one that stayed longest.
+func TestSessionsKeepTheLongestRecord(t *testing.T) {
+	short, long, other := sample(t), sample(t), sample(t)
+	short.Requests, long.Requests = requests(3), requests(9)
+	other.Seed++
+	got := Sessions([]Record{short, other, long})
+	if len(got) != 2 || len(got[0].Requests) != 9 || got[1].Seed != other.Seed {
+		t.Errorf("%d sessions, the first with %d requests", len(got), len(got[0].Requests))
+	}
+	if base := SummarizeBaseline([]Record{short, long}, Options{}); base.Samples.Requests != 9 {
+		t.Errorf("the baseline has %d requests, want 9", base.Samples.Requests)
+	}
+}
+
 func TestSummarizeFailure(t *testing.T) {
 	s := Summarize(failed(sample(t)), Options{})
 	if s.Failure == nil || s.Failure.Stage != FailedProcess || s.PL != nil || s.Ratio.PL != nil {
