@@ -1,0 +1,170 @@
+package inspect
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/proto"
+
+	"lathe/graphgen/onnxpb"
+)
+
+// MaxBytes is the most that one ONNX file can have: protobuf, its format, ends
+// there. Larger models keep their weights in external files.
+const MaxBytes = math.MaxInt32
+
+// ErrInput marks a file that is not there, or is no ONNX model.
+var ErrInput = errors.New("no ONNX model")
+
+type inputError struct{ error }
+
+func (inputError) Is(target error) bool { return target == ErrInput }
+func (e inputError) Unwrap() error      { return e.error }
+
+// File describes the model at path. Its external data is looked for in the
+// model's folder and nowhere else; of it, sizes alone are read.
+func File(path string) (*Report, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, inputError{fmt.Errorf("inspect: %s: there is no such file", path)}
+	} else if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	switch {
+	case info.IsDir():
+		const usual = "model.onnx"
+		hint := "give the ONNX file in it"
+		if _, err := os.Stat(filepath.Join(path, usual)); err == nil {
+			hint = "did you mean " + filepath.Join(path, usual) + "?"
+		}
+		return nil, inputError{fmt.Errorf("inspect: %s: it is a folder; %s", path, hint)}
+	case !info.Mode().IsRegular():
+		return nil, inputError{fmt.Errorf("inspect: %s: it is no regular file", path)}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %w", err)
+	}
+	defer f.Close()
+	r, err := Read(f, info.Size(), filepath.Dir(path))
+	if err != nil {
+		return nil, fmt.Errorf("inspect: %s: %w", path, err)
+	}
+	r.Path = path
+	return r, nil
+}
+
+// Read describes a model of size bytes. Folder is where its external data has to
+// be.
+func Read(src io.ReaderAt, size int64, folder string) (*Report, error) {
+	switch {
+	case size == 0:
+		return nil, inputError{errors.New("the file is empty")}
+	case size > MaxBytes:
+		return nil, inputError{fmt.Errorf("%d bytes, and protobuf, the format of ONNX files, ends at %d (2 GB): no reader takes it; weights of a model this large belong in external data", size, MaxBytes)}
+	}
+	m, err := decode(src, size)
+	if err != nil {
+		return nil, err
+	}
+	r := &Report{
+		Bytes: size, IRVersion: m.IrVersion, Producer: m.ProducerName, ProducerVersion: m.ProducerVersion,
+		Domain: m.Domain, ModelVersion: m.ModelVersion, GraphName: m.Graph.Name,
+		// Lists that are empty are so in JSON, not null.
+		Opsets: []Opset{}, Metadata: []Property{}, Operators: []Operator{}, Cycles: [][]string{},
+		Inputs: []Value{}, Outputs: []Value{}, Totals: []TypeTotal{}, Initializers: []Initializer{},
+		External: []External{}, Problems: []string{},
+	}
+	for _, o := range m.OpsetImport {
+		r.Opsets = append(r.Opsets, Opset{o.Domain, o.Version})
+	}
+	for _, kv := range m.MetadataProps {
+		r.Metadata = append(r.Metadata, Property{kv.Key, kv.Value})
+	}
+	initialized := map[string]bool{}
+	for _, t := range m.Graph.Initializer {
+		initialized[t.Name] = true
+	}
+	for _, v := range m.Graph.Input {
+		in := valueOf(v)
+		in.Default = initialized[v.Name]
+		r.Inputs = append(r.Inputs, in)
+	}
+	for _, v := range m.Graph.Output {
+		r.Outputs = append(r.Outputs, valueOf(v))
+	}
+	if len(m.Graph.Output) == 0 {
+		r.problem("the graph has no outputs")
+	}
+	s := survey(m)
+	s.report(r)
+	if err := r.topology(m, s); err != nil {
+		return nil, err
+	}
+	r.external(folder, s.tensors)
+	r.candidate(m)
+	return r, nil
+}
+
+func (r *Report) problem(format string, args ...any) {
+	const most = 50 // a file that is broken throughout is broken enough
+	switch {
+	case len(r.Problems) < most:
+		r.Problems = append(r.Problems, fmt.Sprintf(format, args...))
+	case len(r.Problems) == most:
+		r.Problems = append(r.Problems, "and more")
+	}
+}
+
+// decode reads a model without its weights.
+func decode(src io.ReaderAt, size int64) (*onnxpb.ModelProto, error) {
+	skimmed, err := skim(src, size)
+	var broken *fs.PathError
+	if errors.As(err, &broken) {
+		return nil, err // the disk, not the model
+	} else if err != nil {
+		head := make([]byte, min(size, 64))
+		n, _ := src.ReadAt(head, 0)
+		if what := otherFormat(head[:n]); what != "" {
+			return nil, inputError{fmt.Errorf("it is no ONNX model but %s", what)}
+		}
+		return nil, inputError{fmt.Errorf("it is no ONNX model, or it is cut short: %w", err)}
+	}
+	m := &onnxpb.ModelProto{}
+	if err := proto.Unmarshal(skimmed, m); err != nil {
+		return nil, inputError{fmt.Errorf("it is no ONNX model: %w", err)}
+	}
+	if m.Graph == nil {
+		return nil, inputError{errors.New("it is no ONNX model: there is no graph in it")}
+	}
+	return m, nil
+}
+
+// otherFormat names what is often found where an ONNX file is expected.
+func otherFormat(head []byte) string {
+	for _, f := range []struct {
+		at          int
+		magic, name string
+	}{
+		{0, "version https://git-lfs", "a pointer to a file that Git LFS has not fetched yet; git lfs pull fetches it"},
+		{0, "PK\x03\x04", "a zip archive, as PyTorch's checkpoints are"},
+		{0, "\x1f\x8b", "a gzip archive; unpack it"},
+		{0, "\x89HDF", "an HDF5 file"},
+		{0, "GGUF", "a GGUF file"},
+		{0, "<!DOCTYPE", "a web page"},
+		{0, "<html", "a web page"},
+		{4, "ORTM", "a model in ONNX Runtime's own ORT format"},
+		{8, "{\"", "a safetensors file"},
+	} {
+		if len(head) >= f.at && bytes.HasPrefix(head[f.at:], []byte(f.magic)) {
+			return f.name
+		}
+	}
+	return ""
+}
