@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"graphgen/onnxpb/gen":             nil,
 	"graphgen/arch":                   nil,
 	"graphgen/onnxpb":                 nil,
+	"graphgen/weights/safetensors":    nil,
 	"runtime/ort":                     nil,
 	"runtime/provision":               nil,
 	"runtime/provision/provisiontest": {"runtime/provision"},
