@@ -1,0 +1,112 @@
+package graphgen_test
+
+import (
+	"bytes"
+	"maps"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"lathe/graphgen"
+	"lathe/graphgen/arch"
+	"lathe/graphgen/inspect"
+	"lathe/graphgen/ir"
+)
+
+// beside places every parameter in one external file.
+type beside struct {
+	file string
+	end  int64
+}
+
+func (b *beside) Place(p *ir.Param) (ir.Placement, error) {
+	at := b.end
+	b.end += p.Bytes()
+	return ir.Placement{Location: b.file, Offset: at}, nil
+}
+
+// TestEmittedTopology: every emitted graph of the corpus, read by onnx-go, has the
+// operators and the edges that were lowered, and is recognised as its candidate.
+func TestEmittedTopology(t *testing.T) {
+	const data = "weights"
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, data), nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(filepath.Join(dir, data), 1<<30); err != nil { // a hole
+		t.Fatal(err)
+	}
+	recognised := 0
+	for _, s := range corpus() {
+		for _, b := range builds() {
+			for mode, name := range map[graphgen.Mode]string{graphgen.Cached: "cached", graphgen.Plain: "plain"} {
+				c := arch.Candidate{Spec: s, Build: b}
+				g, err := graphgen.Lower(c, mode)
+				if err != nil {
+					t.Fatal(err)
+				}
+				raw, err := ir.Encode(g, &beside{file: data})
+				if err != nil {
+					t.Fatal(err)
+				}
+				r, err := inspect.Read(bytes.NewReader(raw), int64(len(raw)), dir)
+				if err != nil {
+					t.Fatalf("%s: %v", c.Name(), err)
+				}
+				compareTopology(t, c.Name()+" "+name, g, r)
+				if len(r.Problems) > 0 || len(r.Cycles) > 0 {
+					t.Errorf("%s %s: cycles %q, problems %q", c.Name(), name, r.Cycles, r.Problems)
+				}
+				if _, err := arch.ParseCandidate(s.Name()); err != nil { // the metadata does not say the sizes
+					if got := r.Candidate; got == nil || got.Agrees || len(got.Differences) == 0 {
+						t.Errorf("%s %s is taken for %+v", c.Name(), name, got)
+					}
+					continue
+				}
+				recognised++
+				if got := r.Candidate; got == nil || !got.Agrees || got.Name != c.Name() || got.Mode != name || got.TotalParams != s.TotalParams() {
+					t.Errorf("%s %s is taken for %+v", c.Name(), name, got)
+				}
+			}
+		}
+	}
+	if recognised == 0 {
+		t.Error("no candidate was compared")
+	}
+}
+
+func compareTopology(t *testing.T, name string, g *ir.Graph, r *inspect.Report) {
+	t.Helper()
+	type operator struct{ domain, op string }
+	want, got := map[operator]int{}, map[operator]int{}
+	edges := map[[2]string]bool{}
+	for _, n := range g.Nodes {
+		want[operator{n.Domain, n.Op}]++
+		for _, out := range n.Outputs {
+			for _, in := range n.Inputs {
+				if out != nil && in != nil {
+					edges[[2]string{out.Name, in.Name}] = true
+				}
+			}
+		}
+	}
+	for _, o := range r.Operators {
+		got[operator{o.Domain, o.Op}] = o.Count
+	}
+	if !maps.Equal(want, got) {
+		t.Errorf("%s: operators %v, lowered were %v", name, got, want)
+	}
+	if r.Edges != len(edges) {
+		t.Errorf("%s: %d edges, lowered were %d", name, r.Edges, len(edges))
+	}
+	for e := range edges {
+		from, ok1 := r.Graph.Lookup(e[0])
+		to, ok2 := r.Graph.Lookup(e[1])
+		if !ok1 || !ok2 || !r.Graph.HasEdgeFromTo(from.ID(), to.ID()) {
+			t.Errorf("%s: no edge from %s to %s", name, e[0], e[1])
+		}
+	}
+	if len(r.Inputs) != len(g.Inputs) || len(r.Outputs) != len(g.Outputs) {
+		t.Errorf("%s: %d inputs and %d outputs, lowered were %d and %d", name, len(r.Inputs), len(r.Outputs), len(g.Inputs), len(g.Outputs))
+	}
+}
