@@ -11,6 +11,7 @@ import (
 // and the cache outputs collected on the way.
 type attention struct {
 	bias            *ir.Value // portable: float [batch, 1, sequence, total], 0 or the lowest float
+	groupedBias     *ir.Value // the same as [batch, 1, 1, sequence, total], where heads share keys
 	seqLensK, total *ir.Value // fused: int32 [batch], int32 scalar
 	present         []*ir.Value
 }
@@ -43,27 +44,35 @@ func (l *lowering) attentionInputs() attention {
 func (l *lowering) attention(x *ir.Value, prefix string, i int, layer arch.Layer) *ir.Value {
 	heads, headDim := int64(layer.NHead), int64(l.spec.HeadDimOf(i))
 	qkv := l.linear(x, prefix+"c_attn", l.dModel, 3*heads*headDim, normal(gpt2Std))
-	var pastKey, pastValue *ir.Value
-	totalDim := l.mask.Shape[1]
-	if l.mode == Cached {
-		cache := []ir.Dim{ir.S(symBatch), ir.D(heads), ir.S(symPast), ir.D(headDim)}
-		pastKey = l.Input(PastKey(i), ir.Float, cache...)
-		pastValue = l.Input(PastValue(i), ir.Float, cache...)
-	}
+	pastKey, pastValue := l.past(i, heads, headDim)
 	var y, key, value *ir.Value
 	if l.fused {
 		y, key, value = l.GroupQueryAttention(ir.GQA{
 			QKV: qkv, PastKey: pastKey, PastValue: pastValue,
 			SeqLensK: l.attn.seqLensK, Total: l.attn.total,
-			Heads: heads, KVHeads: heads, HeadDim: headDim, TotalDim: totalDim,
+			Heads: heads, KVHeads: heads, HeadDim: headDim, TotalDim: l.mask.Shape[1],
 		})
 	} else {
 		y, key, value = l.attentionPortable(qkv, pastKey, pastValue, heads, headDim)
 	}
+	l.extended(key, value)
+	return y
+}
+
+// past declares layer i's cache as inputs; there is none in Plain.
+func (l *lowering) past(i int, heads, headDim int64) (key, value *ir.Value) {
+	if l.mode != Cached {
+		return nil, nil
+	}
+	cache := []ir.Dim{ir.S(symBatch), ir.D(heads), ir.S(symPast), ir.D(headDim)}
+	return l.Input(PastKey(i), ir.Float, cache...), l.Input(PastValue(i), ir.Float, cache...)
+}
+
+// extended notes a layer's cache with the new tokens, for the outputs.
+func (l *lowering) extended(key, value *ir.Value) {
 	if l.mode == Cached {
 		l.attn.present = append(l.attn.present, key, value)
 	}
-	return y
 }
 
 // attentionPortable is softmax(q k' / sqrt(head_dim) + bias) v from standard
@@ -74,15 +83,25 @@ func (l *lowering) attentionPortable(qkv, pastKey, pastValue *ir.Value, heads, h
 	}
 	parts := l.Split(qkv, 3)
 	query, key, value := perHead(parts[0]), perHead(parts[1]), perHead(parts[2])
-	if pastKey != nil {
-		key = l.Concat(2, l.mask.Shape[1], pastKey, key)
-		value = l.Concat(2, l.mask.Shape[1], pastValue, value)
-	}
-	scores := l.MatMul(query, l.Transpose(key, 0, 1, 3, 2))
-	scores = l.Mul(scores, l.Float32(float32(1/math.Sqrt(float64(headDim)))))
-	probs := l.Softmax(l.Add(scores, l.attn.bias))
+	key, value = l.append(pastKey, key), l.append(pastValue, value)
+	probs := l.probabilities(query, l.Transpose(key, 0, 1, 3, 2), l.attn.bias, headDim)
 	y = l.Transpose(l.MatMul(probs, value), 0, 2, 1, 3)
 	return l.Reshape(y, 2, heads*headDim), key, value
+}
+
+// append is a cache with the keys or values of new tokens behind it.
+func (l *lowering) append(past, x *ir.Value) *ir.Value {
+	if past == nil {
+		return x
+	}
+	return l.Concat(2, l.mask.Shape[1], past, x)
+}
+
+// probabilities is softmax(q k' / sqrt(head_dim) + bias).
+func (l *lowering) probabilities(query, keyTransposed, bias *ir.Value, headDim int64) *ir.Value {
+	scores := l.MatMul(query, keyTransposed)
+	scores = l.Mul(scores, l.Float32(float32(1/math.Sqrt(float64(headDim)))))
+	return l.Softmax(l.Add(scores, bias))
 }
 
 // outputs declares the extended caches as the graph's outputs, keys and values

@@ -2,8 +2,12 @@ package graphgen_test
 
 import (
 	"context"
+	"encoding/binary"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"hash/fnv"
+	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -11,6 +15,7 @@ import (
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
+	"lathe/graphgen/ir"
 	"lathe/graphgen/weights"
 )
 
@@ -19,10 +24,12 @@ var corpusDir = flag.String("corpus", "", "folder to write the corpus's files to
 // corpusSize is how many seeded specs the corpus has.
 const corpusSize = 110
 
-// corpus is small GPT-2 specs of many shapes: one head and many, head_dim up to
-// 496, layers of different widths, tied and untied heads, sizes that are no
-// multiple of a quantization block.
-func corpus() []arch.Spec {
+// corpus is small specs of many shapes, of both families.
+func corpus() []arch.Spec { return append(gpt2Corpus(), llamaCorpus()...) }
+
+// gpt2Corpus has one head and many, head_dim up to 496, layers of different widths,
+// tied and untied heads, sizes that are no multiple of a quantization block.
+func gpt2Corpus() []arch.Spec {
 	rng := rand.New(rand.NewPCG(7, 7))
 	pick := func(vals ...int) int { return vals[rng.IntN(len(vals))] }
 	var specs []arch.Spec
@@ -55,6 +62,86 @@ func corpus() []arch.Spec {
 	return specs
 }
 
+// llamaCorpusSize is how many of the corpus's specs are of the LLaMA family.
+const llamaCorpusSize = 60
+
+// llamaCorpus has, beside what gpt2Corpus has, heads that share keys and values in
+// groups of all sizes, heads that GroupQueryAttention turns itself and such that it
+// does not, biases, rotary bases and scalings, and another epsilon.
+func llamaCorpus() []arch.Spec {
+	rng := rand.New(rand.NewPCG(8, 8))
+	pick := func(vals ...int) int { return vals[rng.IntN(len(vals))] }
+	var specs []arch.Spec
+	for i := range llamaCorpusSize {
+		heads := pick(1, 2, 3, 4, 6, 8)
+		headDim := 8 * (1 + rng.IntN(6))
+		if i%10 == 3 {
+			heads, headDim = 2, pick(64, 128, 160)
+		}
+		s := arch.Spec{
+			Family: arch.LLaMA, Vocab: 30 + rng.IntN(300), Positions: 40 + rng.IntN(30),
+			DModel: heads * headDim, Untied: rng.IntN(3) > 0, QKVBias: i%5 == 2,
+		}
+		if i%4 == 1 { // head_dim of its own
+			s.HeadDim, s.DModel = headDim, 24+8*rng.IntN(10)
+		}
+		if i%6 == 5 {
+			s.NormEps, s.RopeBase = 1e-6, 500000
+		}
+		switch i % 7 {
+		case 2:
+			s.RopeScaling = &arch.RopeScaling{Type: arch.RopeLinear, Factor: 4}
+		case 4:
+			s.RopeScaling = &arch.RopeScaling{Type: arch.RopeLLaMA3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalPositions: 32}
+		}
+		for range 1 + rng.IntN(4) {
+			l := arch.Layer{Type: arch.Transformer, NHead: heads, DInner: 8 + rng.IntN(200)}
+			if i%4 == 2 && heads%2 == 0 && rng.IntN(2) == 0 {
+				l.NHead = heads / 2 // a layer of fewer, wider heads
+			}
+			for kv := 1 + rng.IntN(l.NHead); ; kv-- {
+				if l.NHead%kv == 0 {
+					l.NKVHead = kv
+					break
+				}
+			}
+			s.Layers = append(s.Layers, l)
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}
+
+// lively draws norms' gains and biases too, around what they are at first, so that a
+// test sees whether they are used. Other parameters are those of Random.
+type lively struct{ weights.Random }
+
+func (s *lively) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error {
+	if len(p.Shape) != 1 {
+		return s.Random.WriteParam(ctx, w, p)
+	}
+	h := fnv.New64a()
+	io.WriteString(h, p.Name)
+	rng := rand.New(rand.NewPCG(s.Seed, h.Sum64()))
+	middle := float32(0)
+	if p.Init.Kind == ir.Ones {
+		middle = 1
+	}
+	vals := make([]float32, p.Shape[0].N)
+	for i := range vals {
+		vals[i] = middle + 0.2*(2*rng.Float32()-1)
+	}
+	return binary.Write(w, binary.LittleEndian, vals)
+}
+
+// sourceOf is where a test's weights come from.
+func sourceOf(s arch.Spec, seed uint64) weights.Source {
+	if s.Rotary() {
+		return &lively{weights.Random{Seed: seed}}
+	}
+	return &weights.Random{Seed: seed}
+}
+
 // builds of the corpus.
 func builds() []arch.Build {
 	var out []arch.Build
@@ -78,7 +165,7 @@ func TestCorpusIsSound(t *testing.T) {
 }
 
 // TestWriteCorpus writes every graph of the corpus for tools outside the product
-// to read; it does so only when asked for.
+// to read, and each spec as JSON; it does so only when asked for.
 func TestWriteCorpus(t *testing.T) {
 	if *corpusDir == "" {
 		t.Skip("no -corpus folder given: this only writes files for other tools")
@@ -87,6 +174,13 @@ func TestWriteCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, s := range corpus() {
+		spec, err := json.Marshal(s)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(*corpusDir, fmt.Sprintf("%03d.json", i)), spec, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		for _, b := range builds() {
 			b = b.Normalized()
 			for name, mode := range map[string]graphgen.Mode{"cached": graphgen.Cached, "plain": graphgen.Plain} {
@@ -95,7 +189,7 @@ func TestWriteCorpus(t *testing.T) {
 					t.Fatal(err)
 				}
 				path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s-%s-%s.onnx", i, b.Dialect, b.Precision.Type, name))
-				if err := weights.Write(context.Background(), path, g, &weights.Random{Seed: uint64(i)}, nil); err != nil {
+				if err := weights.Write(context.Background(), path, g, sourceOf(s, uint64(i)), nil); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -26,6 +26,13 @@ func TestPrintedGraphs(t *testing.T) {
 		{"fused-int4-head-fp32", "gpt2-l1-d32-f48-h2-v100-p16-untied+int4b16+head-fp32", graphgen.Cached},
 		{"plain-portable", "gpt2-l1-d32-f48-h2-v100-p16+portable", graphgen.Plain},
 		{"plain-fused", "gpt2-l1-d32-f48-h2-v100-p16", graphgen.Plain},
+		{"llama-portable", "llama-l2-d32-f48-h2-v100-p16+portable", graphgen.Cached},
+		{"llama-portable-shared", "llama-l1-d64-f48-h4-kv2-v100-p16-tied+portable", graphgen.Cached},
+		{"llama-fused", "llama-l2-d64-f48-h4-kv2-v100-p16", graphgen.Cached},
+		{"llama-fused-small-heads", "llama-l1-d32-f48-h4-kv2-v100-p16", graphgen.Cached},
+		{"llama-fused-int4", "llama-l1-d32-f48-h2-v100-p16+int4b16", graphgen.Cached},
+		{"llama-plain-portable", "llama-l1-d32-f48-h2-v100-p16+portable", graphgen.Plain},
+		{"llama-plain-fused", "llama-l1-d32-f48-h2-v100-p16", graphgen.Plain},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			c, err := arch.ParseCandidate(tc.candidate)
@@ -94,13 +101,15 @@ func TestCountsEqualGraph(t *testing.T) {
 	}
 }
 
-// paperTable is the baseline and the three candidates of the paper's Table 1.
+// paperTable is the baseline and the three candidates of the paper's Table 1, and a
+// LLaMA of the baseline's size.
 func paperTable() []arch.Spec {
 	return []arch.Spec{
 		arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16),
 		arch.NewSpec(arch.GPT2, 7, 1984, 1664, 4),
 		arch.NewSpec(arch.GPT2, 6, 1856, 3712, 4),
 		arch.NewSpec(arch.GPT2, 7, 1280, 6016, 4),
+		arch.NewSpec(arch.LLaMA, 12, 1024, 2816, 16).WithKVHeads(4),
 	}
 }
 
@@ -110,6 +119,8 @@ func TestHashTellsGraphsApart(t *testing.T) {
 	seen := map[string]string{}
 	for _, name := range []string{
 		"gpt2-l2-d32-f48-h2-v100-p16", "gpt2-l2-d32-f48-h4-v100-p16", "gpt2-l2-d32-f64-h2-v100-p16",
+		"llama-l2-d32-f48-h2-v100-p16", "llama-l2-d32-f48-h2-kv1-v100-p16", "llama-l2-d32-f48-h2-v100-p16-tied", "llama-l2-d32-f48-h2-v100-p17",
+		"llama-l2-d32-f48-h2-v100-p16+portable", "llama-l2-d32-f48-h2-v100-p16+int4b16",
 		"gpt2-l2-d32-f48-h2-v100-p16+portable", "gpt2-l2-d32-f48-h2-v100-p16+int4b32", "gpt2-l2-d32-f48-h2-v100-p16+int4b16",
 	} {
 		c, err := arch.ParseCandidate(name)

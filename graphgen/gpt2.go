@@ -8,11 +8,9 @@ import (
 	"lathe/graphgen/ir"
 )
 
-// GPT-2's constants (Radford et al. 2019, as published with its weights).
-const (
-	gpt2Epsilon = 1e-5
-	gpt2Std     = 0.02
-)
+// gpt2Std is the standard deviation of GPT-2's initial weights (Radford et al. 2019,
+// as published with its weights).
+const gpt2Std = 0.02
 
 // lowering is the state of one candidate's lowering.
 type lowering struct {
@@ -22,10 +20,12 @@ type lowering struct {
 	mode   Mode
 	fused  bool
 	dModel int64
+	eps    float32 // of norms
 
 	ids, mask, positions *ir.Value // int64 [batch, sequence], [batch, total], [batch, sequence]
 	keep                 *ir.Value // int64 scalar: rows of logits wanted, 0 = all; nil in Plain
 	attn                 attention
+	ropes                map[int64]rope // by head_dim, with rotary positions
 }
 
 // stream is the residual stream between two layers: sum, plus what the last
@@ -42,7 +42,7 @@ type stream struct {
 // embedding.
 func (l *lowering) gpt2() {
 	l.inputs()
-	wte := l.Param("transformer.wte.weight", ir.Float, normal(gpt2Std), int64(l.spec.Vocab), l.dModel)
+	wte := l.Param(embeddingName(l.spec), ir.Float, normal(gpt2Std), int64(l.spec.Vocab), l.dModel)
 	wpe := l.Param("transformer.wpe.weight", ir.Float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
 	var s stream
 	l.Scoped("embed", func() {
@@ -56,12 +56,8 @@ func (l *lowering) gpt2() {
 			var x *ir.Value
 			x, s = l.norm(s, prefix+"ln_1")
 			a := l.attention(x, prefix+"attn.", i, layer)
-			if i == last && l.keep != nil {
-				// Only the wanted rows go on: the rest of the network works row by
-				// row, and later tokens need no more of a row than its cache.
-				start := l.LastRows(l.keep)
-				a = l.SliceFrom(a, start, 1, ir.S(symKept))
-				s.sum = l.SliceFrom(s.sum, start, 1, ir.S(symKept))
+			if i == last {
+				a, s = l.wanted(a, s)
 			}
 			hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
 			s.branch, s.bias = l.linearLate(a, prefix+"attn.c_proj", hidden, l.dModel, l.residualInit())
@@ -74,6 +70,19 @@ func (l *lowering) gpt2() {
 		l.Output(Logits, l.head(x))
 		l.attn.outputs(l)
 	})
+}
+
+// wanted leaves of the last layer's attention, and of the residual stream beside it,
+// the rows whose logits are asked for. The rest of the network works row by row, and
+// later tokens need no more of a row than its cache.
+func (l *lowering) wanted(a *ir.Value, s stream) (*ir.Value, stream) {
+	if l.keep == nil {
+		return a, s
+	}
+	start := l.LastRows(l.keep)
+	a = l.SliceFrom(a, start, 1, ir.S(symKept))
+	s.sum = l.SliceFrom(s.sum, start, 1, ir.S(symKept))
+	return a, s
 }
 
 // inputs declares what every graph is fed.

@@ -89,14 +89,20 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		mode:    mode,
 		fused:   build.Dialect == arch.Fused,
 		dModel:  int64(c.Spec.DModel),
+		eps:     float32(c.Spec.NormEpsilon()),
 	}
 	l.Meta(MetaSpec, c.Spec.Name())
 	l.Meta(MetaMinLibrary, MinLibrary(build))
 	switch c.Spec.Family {
 	case arch.GPT2:
 		l.gpt2()
+	case arch.LLaMA:
+		if err := checkTables(c.Spec); err != nil {
+			return nil, err
+		}
+		l.llama()
 	default:
-		return nil, fmt.Errorf("graphgen: family %q has no lowering; known: %s", c.Spec.Family, arch.GPT2)
+		return nil, fmt.Errorf("graphgen: family %q has no lowering; known: %s, %s", c.Spec.Family, arch.GPT2, arch.LLaMA)
 	}
 	return l.Build()
 }

@@ -8,7 +8,7 @@ func (l *lowering) norm(s stream, name string) (*ir.Value, stream) {
 	gain := l.Param(name+".weight", ir.Float, ir.Init{Kind: ir.Ones}, l.dModel)
 	beta := l.Param(name+".bias", ir.Float, ir.Init{}, l.dModel)
 	if l.fused {
-		x, sum := l.SkipLayerNorm(s.branch, s.sum, gain, beta, s.bias, gpt2Epsilon)
+		x, sum := l.SkipLayerNorm(s.branch, s.sum, gain, beta, s.bias, l.eps)
 		return x, stream{sum: sum}
 	}
 	branch := s.branch
@@ -16,5 +16,5 @@ func (l *lowering) norm(s stream, name string) (*ir.Value, stream) {
 		branch = l.Add(branch, s.bias)
 	}
 	sum := l.Add(s.sum, branch)
-	return l.LayerNorm(sum, gain, beta, gpt2Epsilon), stream{sum: sum}
+	return l.LayerNorm(sum, gain, beta, l.eps), stream{sum: sum}
 }

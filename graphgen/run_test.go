@@ -41,7 +41,7 @@ func session(t *testing.T, s arch.Spec, b arch.Build, mode graphgen.Mode) *ort.S
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := ir.Encode(g, inline{&weights.Random{Seed: 11}})
+	model, err := ir.Encode(g, inline{sourceOf(s, 11)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -166,12 +166,18 @@ func TestDialectsAgree(t *testing.T) {
 // plainLogits runs a graph without a cache.
 func plainLogits(t *testing.T, s *ort.Session, prompts [][]int64) []float32 {
 	t.Helper()
+	return plainLogitsAt(t, s, prompts, 0)
+}
+
+// plainLogitsAt does so with positions that start at first.
+func plainLogitsAt(t *testing.T, s *ort.Session, prompts [][]int64, first int64) []float32 {
+	t.Helper()
 	rows, n := len(prompts), len(prompts[0])
 	var ids, pos, mask []int64
 	for _, p := range prompts {
 		ids = append(ids, p...)
 		for i := range p {
-			pos, mask = append(pos, int64(i)), append(mask, 1)
+			pos, mask = append(pos, first+int64(i)), append(mask, 1)
 		}
 	}
 	in := map[string]*ort.Tensor{}

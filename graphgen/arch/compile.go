@@ -64,9 +64,9 @@ func (a Axis) values(name string, high int) (v []int, problem string) {
 type Compiled struct {
 	space  Space
 	axes   [4][]int
-	tables []table // n_head divides d_model, then one for each constraint
+	tables []table // n_head fits d_model, then one for each constraint
 	count  int     // points that satisfy all
-	valid  int     // points where n_head divides d_model
+	valid  int     // points where n_head fits d_model
 
 	sparse func() []Point // all satisfying points, made on first use
 }
@@ -92,6 +92,17 @@ func (s Space) prepare() (*Compiled, []*vm.Program, error) {
 	}
 	if s.Positions == 0 {
 		s.Positions = def.positions
+	}
+	if s.Tied && s.Untied {
+		return nil, nil, fieldErrorf("tied", "space: tied and untied are both true: give one of them")
+	}
+	s.Untied = !s.Tied && (s.Untied || def.untied)
+	if p := sizeProblem("heads_per_kv_head", s.HeadsPerKVHead, 0, MaxHeads); p != "" {
+		return nil, nil, fieldErrorf("heads_per_kv_head", "space: %s", p)
+	}
+	if s.HeadsPerKVHead > 1 && !def.rotary {
+		return nil, nil, fieldErrorf("heads_per_kv_head", "space: heads_per_kv_head %d: in %s every head has keys and values of its own; %s's heads may share them",
+			s.HeadsPerKVHead, s.Family, LLaMA)
 	}
 	if p := sizeProblem("vocab", s.Vocab, 1, MaxVocab); p != "" {
 		return nil, nil, fieldErrorf("vocab", "space: %s", p)
@@ -160,7 +171,8 @@ func (c *Compiled) Size() int {
 func (c *Compiled) Count() int { return c.count }
 
 // Invalid returns how many of Size's points are no model, because n_head does
-// not divide d_model. They are never among Points.
+// not divide d_model (in LLaMA's family into heads of even size whose keys and
+// values are shared evenly). They are never among Points.
 func (c *Compiled) Invalid() int { return c.Size() - c.valid }
 
 // Axes returns the values of n_layer, d_model, d_inner and n_head, ascending.
@@ -244,11 +256,7 @@ func (c *Compiled) allows(i [4]int) bool {
 }
 
 // Spec returns the model at p, which need not be one of Points.
-func (c *Compiled) Spec(p Point) Spec {
-	s := NewSpec(c.space.Family, p.NLayer, p.DModel, p.DInner, p.NHead)
-	s.Vocab, s.Positions, s.Untied = c.space.Vocab, c.space.Positions, c.space.Untied
-	return s
-}
+func (c *Compiled) Spec(p Point) Spec { return c.space.Spec(p) }
 
 // Candidate returns the model at p, run as b says.
 func (c *Compiled) Candidate(p Point, b Build) Candidate {

@@ -22,6 +22,7 @@ type variables struct {
 	DModel          int `expr:"d_model"`
 	DInner          int `expr:"d_inner"`
 	NHead           int `expr:"n_head"`
+	NKVHead         int `expr:"n_kv_head"`
 	HeadDim         int `expr:"head_dim"`
 	Vocab           int `expr:"vocab"`
 	Positions       int `expr:"positions"`
@@ -32,35 +33,38 @@ type variables struct {
 	KVBytesPerToken int `expr:"kv_bytes_per_token"`
 }
 
-// Bits of the axes, by their index.
+// Bits of the axes, by their index, and onKV.
 const (
 	onLayer = 1 << iota
 	onModel
 	onInner
 	onHead
+	onKV // on n_head where heads share keys and values
 )
 
 // dependsOn says which axes a name depends on. Since n_head * head_dim is
-// d_model at every point of a Space, no count depends on n_head.
+// d_model at every point of a Space, no count depends on n_head but through the
+// heads of keys and values.
 var dependsOn = map[string]uint{
 	"n_layer":            onLayer,
 	"d_model":            onModel,
 	"d_inner":            onInner,
 	"n_head":             onHead,
+	"n_kv_head":          onHead,
 	"head_dim":           onModel | onHead,
 	"vocab":              0,
 	"positions":          0,
-	"decoder_params":     onLayer | onModel | onInner,
-	"total_params":       onLayer | onModel | onInner,
+	"decoder_params":     onLayer | onModel | onInner | onKV,
+	"total_params":       onLayer | onModel | onInner | onKV,
 	"embedding_params":   onModel,
-	"flops_per_token":    onLayer | onModel | onInner,
-	"kv_bytes_per_token": onLayer | onModel,
+	"flops_per_token":    onLayer | onModel | onInner | onKV,
+	"kv_bytes_per_token": onLayer | onModel | onKV,
 }
 
 // variableNames are the names that a constraint may use, in the order that
 // messages list them.
 var variableNames = []string{
-	"n_layer", "d_model", "d_inner", "n_head", "head_dim", "vocab", "positions",
+	"n_layer", "d_model", "d_inner", "n_head", "n_kv_head", "head_dim", "vocab", "positions",
 	"decoder_params", "total_params", "embedding_params", "flops_per_token", "kv_bytes_per_token",
 }
 
@@ -99,12 +103,14 @@ func (t table) at(i [4]int) bool {
 func (t table) depth() int { return max(0, bits.Len(t.axes)-1) }
 
 // divides is the condition that every model meets: n_head divides d_model, and
-// no size is beyond its limit.
+// no size is beyond its limit; with rotary positions a head has an even size, and
+// heads share keys and values evenly.
 func (c *Compiled) divides() table {
 	t := newTable(c, onModel|onHead)
+	rotary := families[c.space.Family].rotary
 	for i, d := range c.axes[1] {
 		for j, h := range c.axes[3] {
-			t.ok[i*t.stride[1]+j] = d%h == 0 && d/h <= MaxHeadDim
+			t.ok[i*t.stride[1]+j] = d%h == 0 && d/h <= MaxHeadDim && (!rotary || d/h%2 == 0) && h%c.space.KVHeads(h) == 0
 		}
 	}
 	return t
@@ -144,6 +150,12 @@ func (c *Compiled) evaluate(n int, program *vm.Program) (table, error) {
 	used := identifiers{}
 	tree := program.Node()
 	ast.Walk(&tree, &used)
+	if used.axes&onKV != 0 {
+		used.axes &^= onKV
+		if c.space.HeadsPerKVHead > 1 {
+			used.axes |= onHead
+		}
+	}
 	t := newTable(c, used.axes)
 	env := new(variables)
 	var machine vm.VM
@@ -189,15 +201,26 @@ var constraintOptions = func() []expr.Option {
 func (c *Compiled) fill(env *variables, p Point) {
 	n, d, f := p.NLayer, p.DModel, p.DInner
 	*env = variables{
-		NLayer: n, DModel: d, DInner: f, NHead: p.NHead, HeadDim: d / p.NHead,
+		NLayer: n, DModel: d, DInner: f, NHead: p.NHead, NKVHead: c.space.KVHeads(p.NHead), HeadDim: d / p.NHead,
 		Vocab: c.space.Vocab, Positions: c.space.Positions,
-		// Four products with their biases (3d, d, f, d) and two norms (4d).
-		DecoderParams:   n * (4*d*d + 2*d*f + 9*d + f),
-		EmbeddingParams: (c.space.Vocab + c.space.Positions) * d,
-		FlopsPerToken:   2 * (n*(4*d*d+2*d*f) + c.space.Vocab*d),
-		KVBytesPerToken: 2 * n * d * fp32Bytes,
 	}
-	env.TotalParams = env.DecoderParams + env.EmbeddingParams + 2*d
+	kv := d // width of keys, and of values: that of the queries but where heads share them
+	if env.NKVHead != p.NHead {
+		kv = env.NKVHead * env.HeadDim
+	}
+	var matrices, vectors, final int
+	if families[c.space.Family].rotary {
+		matrices, vectors, final = 2*d*d+2*d*kv+3*d*f, 2*d, d
+		env.EmbeddingParams = c.space.Vocab * d
+	} else {
+		// Four products with their biases (3d, d, f, d) and two norms (4d).
+		matrices, vectors, final = 4*d*d+2*d*f, 9*d+f, 2*d
+		env.EmbeddingParams = (c.space.Vocab + c.space.Positions) * d
+	}
+	env.DecoderParams = n * (matrices + vectors)
+	env.FlopsPerToken = 2 * (n*matrices + c.space.Vocab*d)
+	env.KVBytesPerToken = 2 * n * kv * fp32Bytes
+	env.TotalParams = env.DecoderParams + env.EmbeddingParams + final
 	if c.space.Untied {
 		env.TotalParams += c.space.Vocab * d
 	}

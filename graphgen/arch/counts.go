@@ -10,8 +10,8 @@ type Counts struct {
 	// norm nor an untied LM head are in it.
 	DecoderParams int64 `json:"decoder_params"`
 	TotalParams   int64 `json:"total_params"`
-	// EmbeddingParams are those of the token and the position embedding (and of
-	// the LM head where it is tied, which is the same matrix).
+	// EmbeddingParams are those of the token embedding and, with learned positions,
+	// of theirs (and of the LM head where it is tied, which is the same matrix).
 	EmbeddingParams int64 `json:"embedding_params"`
 	// BytesPerToken is the weight bytes that one decode step reads; see
 	// [Spec.BytesPerToken].
@@ -26,7 +26,7 @@ type Counts struct {
 
 // MatMul is one product with a weight matrix: [rows, K] x [K, N].
 type MatMul struct {
-	Name  string // within its layer, as Hugging Face names it: "attn.c_attn", ..., "lm_head"
+	Name  string // within its layer, as Hugging Face names it: "attn.c_attn", "mlp.up_proj", "lm_head"
 	K, N  int
 	Layer int // -1 for the LM head
 }
@@ -35,10 +35,11 @@ type MatMul struct {
 const lmHead = "lm_head"
 
 // MatMuls returns the products with weights of one forward pass, in the order
-// in which they run: for every layer attn.c_attn, attn.c_proj, mlp.c_fc and
-// mlp.c_proj, then lm_head.
+// in which they run: for every layer of GPT-2 attn.c_attn, attn.c_proj, mlp.c_fc
+// and mlp.c_proj, of LLaMA self_attn.qkv_proj (queries, keys and values in one),
+// self_attn.o_proj, mlp.gate_proj, mlp.up_proj and mlp.down_proj; then lm_head.
 func (s Spec) MatMuls() []MatMul {
-	all := make([]MatMul, 0, 4*len(s.Layers)+1)
+	all := make([]MatMul, 0, 5*len(s.Layers)+1)
 	for m := range s.matMuls() {
 		all = append(all, m)
 	}
@@ -47,8 +48,20 @@ func (s Spec) MatMuls() []MatMul {
 
 func (s Spec) matMuls() iter.Seq[MatMul] {
 	return func(yield func(MatMul) bool) {
+		rotary := s.Rotary()
 		for i, l := range s.Layers {
 			inner := l.NHead * s.HeadDimOf(i)
+			if rotary {
+				both := 2 * l.KVHeads() * s.HeadDimOf(i) // keys and values
+				if !yield(MatMul{"self_attn.qkv_proj", s.DModel, inner + both, i}) ||
+					!yield(MatMul{"self_attn.o_proj", inner, s.DModel, i}) ||
+					!yield(MatMul{"mlp.gate_proj", s.DModel, l.DInner, i}) ||
+					!yield(MatMul{"mlp.up_proj", s.DModel, l.DInner, i}) ||
+					!yield(MatMul{"mlp.down_proj", l.DInner, s.DModel, i}) {
+					return
+				}
+				continue
+			}
 			if !yield(MatMul{"attn.c_attn", s.DModel, 3 * inner, i}) ||
 				!yield(MatMul{"attn.c_proj", inner, s.DModel, i}) ||
 				!yield(MatMul{"mlp.c_fc", s.DModel, l.DInner, i}) ||
@@ -60,9 +73,20 @@ func (s Spec) matMuls() iter.Seq[MatMul] {
 	}
 }
 
-// vectorParams counts what is no matrix: a bias for every product but the LM
-// head's, two norms a layer and the final one, each a weight and a bias.
+// vectorParams counts what is no matrix: two norms a layer and the final one, and
+// biases. GPT-2's norms have a bias beside the weight, and every product but the LM
+// head's has one; in LLaMA only those of QKVBias are there.
 func (s Spec) vectorParams() (layers, final int64) {
+	if s.Rotary() {
+		norm := int64(s.DModel)
+		layers = 2 * norm * int64(len(s.Layers))
+		if s.QKVBias {
+			for i, l := range s.Layers {
+				layers += int64(l.NHead+2*l.KVHeads()) * int64(s.HeadDimOf(i))
+			}
+		}
+		return layers, norm
+	}
 	for m := range s.matMuls() {
 		if m.Layer >= 0 {
 			layers += int64(m.N)
@@ -83,9 +107,22 @@ func (s Spec) DecoderParams() int64 {
 	return n
 }
 
-// EmbeddingParams counts the parameters of the token and position embeddings.
+// EmbeddingParams counts the parameters of the token embedding and of that of
+// positions, where there is one.
 func (s Spec) EmbeddingParams() int64 {
-	return (int64(s.Vocab) + int64(s.Positions)) * int64(s.DModel)
+	rows := int64(s.Vocab)
+	if !s.Rotary() {
+		rows += int64(s.Positions)
+	}
+	return rows * int64(s.DModel)
+}
+
+// gathered counts the values that one token takes from embeddings: a row of each.
+func (s Spec) gathered() int64 {
+	if s.Rotary() {
+		return int64(s.DModel)
+	}
+	return 2 * int64(s.DModel)
 }
 
 // TotalParams counts all parameters, a tied matrix once.
@@ -126,14 +163,14 @@ func (s Spec) matMulBytes(b Build) (linear, head int64) {
 
 // BytesPerToken is the weight bytes that one decode step of b reads: every
 // matrix of the layers and the LM head wholly, in the precision it is stored in,
-// biases and norms in fp32, and one row each of the token and the position
-// embedding, which stay fp32. The cache is not in it (see KVBytesPerToken).
+// biases and norms in fp32, and one row of each embedding, which stay fp32. The
+// cache is not in it (see KVBytesPerToken), nor are the rotary embedding's angles,
+// which are constants.
 func (s Spec) BytesPerToken(b Build) int64 {
 	b = b.Normalized()
 	linear, head := s.matMulBytes(b)
 	layers, final := s.vectorParams()
-	rows := 2 * int64(s.DModel)
-	return linear + head + (layers+final+rows)*fp32Bytes
+	return linear + head + (layers+final+s.gathered())*fp32Bytes
 }
 
 // WeightBytes is the size of all weights as b stores them. A tied LM head that
@@ -162,7 +199,7 @@ func (s Spec) FlopsPerToken() int64 {
 func (s Spec) KVBytesPerToken() int64 {
 	var n int64
 	for i, l := range s.Layers {
-		n += 2 * int64(l.NHead) * int64(s.HeadDimOf(i)) * fp32Bytes
+		n += 2 * int64(l.KVHeads()) * int64(s.HeadDimOf(i)) * fp32Bytes
 	}
 	return n
 }

@@ -76,6 +76,44 @@ func TestCountsByHand(t *testing.T) {
 	}
 }
 
+// TestCountsOfLLaMAByHand counts a model small enough to be written out, and two that
+// are published: TinyLlama-1.1B has 1,100,048,384 parameters, Llama-2-7b 6,738,415,616.
+func TestCountsOfLLaMAByHand(t *testing.T) {
+	// d_model 8, two layers of 6 heads of 4, which share 3 heads of keys and values.
+	layer := Layer{NHead: 6, NKVHead: 3, DInner: 7}
+	s := Spec{Family: LLaMA, Vocab: 11, Positions: 6, DModel: 8, HeadDim: 4, Untied: true, Layers: []Layer{layer, layer}}
+	linear := int64(8*24 + 2*8*12 + 24*8 + 3*8*7)
+	norms := int64(2 * 8)
+	if got, want := s.DecoderParams(), 2*(linear+norms); got != want {
+		t.Errorf("decoder %d, want %d", got, want)
+	}
+	if got, want := s.TotalParams(), 2*(linear+norms)+2*11*8+8; got != want {
+		t.Errorf("total %d, want %d", got, want)
+	}
+	if got, want := s.EmbeddingParams(), int64(11*8); got != want {
+		t.Errorf("embedding %d, want %d", got, want)
+	}
+	if got, want := s.KVBytesPerToken(), int64(2*2*12*4); got != want {
+		t.Errorf("cache %d, want %d", got, want)
+	}
+	if got, want := s.BytesPerToken(Build{}), 4*(2*(linear+norms)+8+8*11+8); got != want {
+		t.Errorf("bytes %d, want %d", got, want)
+	}
+	s.QKVBias = true
+	if got, want := s.DecoderParams(), 2*(linear+norms+48); got != want {
+		t.Errorf("decoder with biases %d, want %d", got, want)
+	}
+	for name, want := range map[string]int64{
+		"llama-l22-d2048-f5632-h32-kv4":           1100048384,
+		"llama-l32-d4096-f11008-h32-p4096":        6738415616,
+		"llama-l5-d64-f172-h8-kv4-v512-p512-tied": 264128 - 2*512*4, // its file has tables of angles too
+	} {
+		if got := mustParse(t, name+"+portable").Spec.TotalParams(); got != want {
+			t.Errorf("%s: %d parameters, want %d", name, got, want)
+		}
+	}
+}
+
 // TestInt4PadsBlocks: K of 33 in blocks of 32 takes two.
 func TestInt4PadsBlocks(t *testing.T) {
 	p := Precision{Type: Int4, Block: 32}
@@ -93,16 +131,27 @@ func TestMatMulsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, false)
 		var weights, flops int64
+		products := 4
+		if s.Family == LLaMA {
+			products = 5
+		}
 		for i, m := range s.MatMuls() {
-			if want := i / 4; m.Layer != want && m.Layer != -1 {
+			if want := i / products; m.Layer != want && m.Layer != -1 {
 				t.Fatalf("product %d is in layer %d", i, m.Layer)
 			}
 			flops += 2 * int64(m.K) * int64(m.N)
 			if m.Layer >= 0 {
-				weights += int64(m.K)*int64(m.N) + int64(m.N)
+				weights += int64(m.K) * int64(m.N)
+				if s.Family == GPT2 || s.QKVBias && m.Name == "self_attn.qkv_proj" {
+					weights += int64(m.N)
+				}
 			}
 		}
 		norms := int64(4 * s.DModel * len(s.Layers))
+		rows := int64(2 * s.DModel)
+		if s.Family == LLaMA {
+			norms, rows = norms/2, rows/2
+		}
 		if got := s.DecoderParams(); got != weights+norms {
 			t.Fatalf("decoder %d, products and norms %d", got, weights+norms)
 		}
@@ -111,7 +160,7 @@ func TestMatMulsAddUp(t *testing.T) {
 		}
 		// All weights but the embeddings' unread rows are read once a token.
 		b := Build{}
-		unread := s.EmbeddingParams() - 2*int64(s.DModel)
+		unread := s.EmbeddingParams() - rows
 		if !s.Untied {
 			unread -= int64(s.Vocab) * int64(s.DModel)
 		}

@@ -6,21 +6,33 @@ import (
 	"pgregory.net/rapid"
 )
 
-// drawSpec draws a valid Spec, homogeneous or not.
+// drawSpec draws a valid Spec of either family: homogeneous and without settings that
+// a name cannot say, or not.
 func drawSpec(t *rapid.T, homogeneous bool) Spec {
-	headDim := rapid.IntRange(1, 96).Draw(t, "head_dim")
+	family := rapid.SampledFrom([]Family{GPT2, LLaMA}).Draw(t, "family")
+	step := 1 // of head_dim
+	if family == LLaMA {
+		step = 2
+	}
+	headDim := step * rapid.IntRange(1, 96/step).Draw(t, "head_dim")
 	// Multiples of all the head counts below, so that any of them divides.
 	dModel := 24 * headDim
 	layer := rapid.Custom(func(t *rapid.T) Layer {
-		return Layer{
+		l := Layer{
 			Type:   Transformer,
 			NHead:  rapid.SampledFrom([]int{1, 2, 3, 4, 6, 8, 12, 24}).Draw(t, "n_head"),
 			DInner: rapid.IntRange(1, 9000).Draw(t, "d_inner"),
 		}
+		if family == LLaMA {
+			if kv := rapid.SampledFrom([]int{0, 1, 2, 3, 4, 6, 8, 12, 24}).Draw(t, "n_kv_head"); kv == 0 || l.NHead%kv == 0 {
+				l.NKVHead = kv
+			}
+		}
+		return l
 	})
 	s := Spec{
-		Family:    GPT2,
-		Vocab:     rapid.OneOf(rapid.Just(50257), rapid.IntRange(1, 300000)).Draw(t, "vocab"),
+		Family:    family,
+		Vocab:     rapid.OneOf(rapid.SampledFrom([]int{50257, 32000}), rapid.IntRange(1, 300000)).Draw(t, "vocab"),
 		Positions: rapid.OneOf(rapid.Just(2048), rapid.IntRange(1, 100000)).Draw(t, "positions"),
 		DModel:    dModel,
 		Untied:    rapid.Bool().Draw(t, "untied"),
@@ -35,9 +47,39 @@ func drawSpec(t *rapid.T, homogeneous bool) Spec {
 		s.Layers = rapid.SliceOfN(layer, n, n).Draw(t, "layers")
 	}
 	if rapid.Bool().Draw(t, "own head_dim") {
-		s.HeadDim = rapid.IntRange(1, 512).Draw(t, "head_dim given")
+		s.HeadDim = step * rapid.IntRange(1, 512/step).Draw(t, "head_dim given")
+	}
+	if !homogeneous {
+		drawSettings(t, &s)
 	}
 	return s
+}
+
+// drawSettings draws what names have no parts for.
+func drawSettings(t *rapid.T, s *Spec) {
+	maybe := func(label string, v *float64, g *rapid.Generator[float64]) {
+		if rapid.Bool().Draw(t, "has "+label) {
+			*v = g.Draw(t, label)
+		}
+	}
+	maybe("norm_eps", &s.NormEps, rapid.OneOf(rapid.Just(1e-5), rapid.Float64Range(1e-12, 0.1)))
+	if s.Family != LLaMA {
+		return
+	}
+	maybe("rope_base", &s.RopeBase, rapid.OneOf(rapid.Just(1e4), rapid.Float64Range(1.5, 1e9)))
+	s.QKVBias = rapid.Bool().Draw(t, "qkv_bias")
+	factor := rapid.OneOf(rapid.Just(1.0), rapid.Float64Range(1, 64))
+	switch rapid.SampledFrom([]string{"", RopeLinear, RopeLLaMA3}).Draw(t, "rope_scaling") {
+	case RopeLinear:
+		s.RopeScaling = &RopeScaling{Type: RopeLinear, Factor: factor.Draw(t, "factor")}
+	case RopeLLaMA3:
+		low := rapid.Float64Range(0.1, 4).Draw(t, "low_freq_factor")
+		s.RopeScaling = &RopeScaling{
+			Type: RopeLLaMA3, Factor: factor.Draw(t, "factor"), LowFreqFactor: low,
+			HighFreqFactor:    low + rapid.Float64Range(0.1, 4).Draw(t, "high_freq_factor"),
+			OriginalPositions: rapid.IntRange(1, 10000).Draw(t, "original_positions"),
+		}
+	}
 }
 
 func drawPrecision(t *rapid.T, label string) Precision {

@@ -9,8 +9,10 @@ import (
 // of them is to blame.
 type EmptyError struct {
 	Size        int // points before the constraints
-	Invalid     int // of these, points whose n_head does not divide d_model
+	Invalid     int // of these, points whose n_head does not fit d_model; see Compiled.Invalid
 	Constraints []ConstraintCount
+
+	rotary bool // the family has rotary positions, which ask more of n_head
 }
 
 // ConstraintCount is what one constraint does to an empty Space.
@@ -23,12 +25,16 @@ type ConstraintCount struct {
 func (e *EmptyError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "arch: space: no point of %s is left", thousands(int64(e.Size)))
+	into := ""
+	if e.rotary {
+		into = " into heads of even size that share keys and values evenly"
+	}
 	if e.Invalid == e.Size {
-		b.WriteString(": no n_head divides any d_model")
+		b.WriteString(": no n_head divides any d_model" + into)
 		return b.String()
 	}
 	if e.Invalid > 0 {
-		fmt.Fprintf(&b, " (in %s of them n_head does not divide d_model)", thousands(int64(e.Invalid)))
+		fmt.Fprintf(&b, " (in %s of them n_head does not divide d_model%s)", thousands(int64(e.Invalid)), into)
 	}
 	for _, c := range e.Constraints {
 		fmt.Fprintf(&b, "\n  %s: alone it leaves %s points, without it %s are left",
@@ -65,7 +71,7 @@ func (c *Compiled) countPoints() {
 
 // diagnose says why count is 0.
 func (c *Compiled) diagnose() error {
-	e := &EmptyError{Size: c.Size(), Invalid: c.Invalid()}
+	e := &EmptyError{Size: c.Size(), Invalid: c.Invalid(), rotary: families[c.space.Family].rotary}
 	for _, text := range c.space.Constraints {
 		e.Constraints = append(e.Constraints, ConstraintCount{Constraint: text})
 	}

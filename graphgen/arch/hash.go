@@ -23,13 +23,40 @@ func (s Spec) Hash() string {
 	b = appendInt(b, "d_model", s.DModel)
 	b = strconv.AppendBool(append(b, "untied "...), s.Untied)
 	b = append(b, '\n')
+	b = s.appendSettings(b)
 	for i, l := range s.Layers {
 		b = appendText(b, "layer", string(l.Type))
 		b = appendInt(b, "n_head", l.NHead)
+		if l.NKVHead != 0 {
+			b = appendInt(b, "n_kv_head", l.NKVHead)
+		}
 		b = appendInt(b, "head_dim", s.HeadDimOf(i))
 		b = appendInt(b, "d_inner", l.DInner)
 	}
 	return digest(b)
+}
+
+// appendSettings adds a line for whatever is not the default in s, which is
+// normalized. There are none for most models, whose hashes were stored before there
+// were such settings.
+func (s Spec) appendSettings(b []byte) []byte {
+	if s.NormEps != 0 {
+		b = appendFloat(b, "norm_eps", s.NormEps)
+	}
+	if s.RopeBase != 0 {
+		b = appendFloat(b, "rope_base", s.RopeBase)
+	}
+	if r := s.RopeScaling; r != nil {
+		b = appendText(b, "rope_scaling", r.Type)
+		b = appendFloat(b, "factor", r.Factor)
+		b = appendFloat(b, "low_freq_factor", r.LowFreqFactor)
+		b = appendFloat(b, "high_freq_factor", r.HighFreqFactor)
+		b = appendInt(b, "original_positions", r.OriginalPositions)
+	}
+	if s.QKVBias {
+		b = append(b, "qkv_bias\n"...)
+	}
+	return b
 }
 
 // Hash returns the hex SHA-256 of the way of running.
@@ -56,6 +83,11 @@ func (c Candidate) Hash() string {
 func appendInt(b []byte, key string, v int) []byte {
 	b = append(append(b, key...), ' ')
 	return append(strconv.AppendInt(b, int64(v), 10), '\n')
+}
+
+func appendFloat(b []byte, key string, v float64) []byte {
+	b = append(append(b, key...), ' ')
+	return append(strconv.AppendFloat(b, v, 'g', -1, 64), '\n')
 }
 
 func appendText(b []byte, key, v string) []byte {

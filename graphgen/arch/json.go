@@ -34,20 +34,30 @@ type specDoc struct {
 	NLayer    int     `json:"n_layer,omitempty" yaml:"n_layer,omitempty"`
 	DInner    int     `json:"d_inner,omitempty" yaml:"d_inner,omitempty"`
 	NHead     int     `json:"n_head,omitempty" yaml:"n_head,omitempty"`
+	NKVHead   int     `json:"n_kv_head,omitempty" yaml:"n_kv_head,omitempty"`
 	Layers    []Layer `json:"layers,omitempty" yaml:"layers,omitempty"`
+
+	NormEps     float64      `json:"norm_eps,omitempty" yaml:"norm_eps,omitempty"`
+	RopeBase    float64      `json:"rope_base,omitempty" yaml:"rope_base,omitempty"`
+	RopeScaling *RopeScaling `json:"rope_scaling,omitempty" yaml:"rope_scaling,omitempty"`
+	QKVBias     bool         `json:"qkv_bias,omitempty" yaml:"qkv_bias,omitempty"`
 }
 
 func (s Spec) doc() specDoc {
-	d := specDoc{Family: s.Family, Vocab: &s.Vocab, Positions: &s.Positions, DModel: s.DModel, HeadDim: s.HeadDim, Untied: &s.Untied}
+	d := specDoc{
+		Family: s.Family, Vocab: &s.Vocab, Positions: &s.Positions, DModel: s.DModel, HeadDim: s.HeadDim, Untied: &s.Untied,
+		NormEps: s.NormEps, RopeBase: s.RopeBase, RopeScaling: s.RopeScaling, QKVBias: s.QKVBias,
+	}
 	if s.sizesSayAll() {
-		d.NLayer, d.DInner, d.NHead = len(s.Layers), s.Layers[0].DInner, s.Layers[0].NHead
+		l := s.Layers[0]
+		d.NLayer, d.DInner, d.NHead, d.NKVHead = len(s.Layers), l.DInner, l.NHead, l.NKVHead
 	} else {
 		d.Layers = s.Layers
 	}
 	return d
 }
 
-// sizesSayAll reports whether three sizes give s.Layers back exactly.
+// sizesSayAll reports whether sizes give s.Layers back exactly.
 func (s Spec) sizesSayAll() bool {
 	for _, l := range s.Layers {
 		if l != s.Layers[0] || l.Type != Transformer || l.NHead == 0 || l.DInner == 0 {
@@ -58,14 +68,18 @@ func (s Spec) sizesSayAll() bool {
 }
 
 func (d specDoc) spec() (Spec, error) {
-	if d.Layers != nil && (d.NLayer != 0 || d.DInner != 0 || d.NHead != 0) {
-		return Spec{}, errors.New("arch: json: the layers are given twice: by layers, and by n_layer, d_inner and n_head")
+	if d.Layers != nil && (d.NLayer != 0 || d.DInner != 0 || d.NHead != 0 || d.NKVHead != 0) {
+		return Spec{}, errors.New("arch: json: the layers are given twice: by layers, and by n_layer, d_inner, n_head and n_kv_head")
 	}
 	if p := sizeProblem("n_layer", d.NLayer, 0, MaxLayers); p != "" {
 		return Spec{}, fmt.Errorf("arch: json: %s", p)
 	}
 	s := NewSpec(d.Family, d.NLayer, d.DModel, d.DInner, d.NHead)
+	if d.NKVHead != 0 {
+		s = s.WithKVHeads(d.NKVHead)
+	}
 	s.HeadDim = d.HeadDim
+	s.NormEps, s.RopeBase, s.RopeScaling, s.QKVBias = d.NormEps, d.RopeBase, d.RopeScaling, d.QKVBias
 	if d.Layers != nil {
 		s.Layers = d.Layers
 	}

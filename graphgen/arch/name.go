@@ -11,12 +11,21 @@ import (
 // 255, and users of a name append suffixes to it.
 const MaxNameLen = 200
 
+// customPart and mixedPart stand before the hash that ends the name of a Spec with
+// settings that names have no parts for, or whose layers differ.
+const (
+	customPart = "-custom-"
+	mixedPart  = "-mixed-"
+)
+
 // nameHashLen is how many hex digits of a hash end a name that cannot be parsed.
 const nameHashLen = 8
 
 // Name returns the compact name of a homogeneous Spec, which [ParseCandidate]
-// reads back. Any other Spec gets a deterministic name that tells it apart but
-// cannot be parsed: gpt2-l4-d256-mixed-1a2b3c4d.
+// reads back. Any other Spec, and one with settings that names have no parts for (an
+// epsilon, a rotary base or scaling, biases), gets a deterministic name that tells
+// it apart but cannot be parsed: gpt2-l4-d256-mixed-1a2b3c4d,
+// llama-l4-d256-custom-1a2b3c4d.
 func (s Spec) Name() string {
 	s = s.Normalized()
 	def := families[s.Family]
@@ -26,11 +35,17 @@ func (s Spec) Name() string {
 	}
 	part("l", len(s.Layers))
 	part("d", s.DModel)
-	if !s.Homogeneous() {
-		return string(b) + "-mixed-" + s.Hash()[:nameHashLen]
+	switch {
+	case !s.Homogeneous():
+		return string(b) + mixedPart + s.Hash()[:nameHashLen]
+	case s.custom():
+		return string(b) + customPart + s.Hash()[:nameHashLen]
 	}
 	part("f", s.Layers[0].DInner)
 	part("h", s.Layers[0].NHead)
+	if n := s.Layers[0].NKVHead; n != 0 {
+		part("kv", n)
+	}
 	if s.Vocab != def.vocab {
 		part("v", s.Vocab)
 	}
@@ -40,8 +55,11 @@ func (s Spec) Name() string {
 	if s.HeadDim != 0 {
 		part("hd", s.HeadDim)
 	}
-	if s.Untied {
+	switch {
+	case s.Untied && !def.untied:
 		b = append(b, "-untied"...)
+	case !s.Untied && def.untied:
+		b = append(b, "-tied"...)
 	}
 	return string(b)
 }

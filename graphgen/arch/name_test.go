@@ -15,6 +15,9 @@ func TestNames(t *testing.T) {
 		change(&s)
 		return s
 	}
+	llama := NewSpec(LLaMA, 12, 1024, 2816, 16)
+	tied := llama
+	tied.Vocab, tied.Positions, tied.HeadDim, tied.Untied = 50257, 4096, 128, false
 	for _, c := range []struct {
 		spec  Spec
 		build Build
@@ -30,6 +33,11 @@ func TestNames(t *testing.T) {
 		{with(func(s *Spec) { s.Vocab, s.Positions, s.HeadDim, s.Untied = 1, 2, 3, true }), Build{Dialect: Portable},
 			"gpt2-l12-d1024-f4096-h16-v1-p2-hd3-untied+portable"},
 		{base, Build{Precision: Precision{Type: Int4}}, "gpt2-l12-d1024-f4096-h16+int4b32"},
+		{with(func(s *Spec) { *s = s.WithKVHeads(16) }), Build{}, "gpt2-l12-d1024-f4096-h16"},
+		{llama, Build{}, "llama-l12-d1024-f2816-h16"},
+		{llama.WithKVHeads(4), Build{}, "llama-l12-d1024-f2816-h16-kv4"},
+		{llama.WithKVHeads(16), Build{}, "llama-l12-d1024-f2816-h16"},
+		{tied.WithKVHeads(1), Build{Dialect: Portable}, "llama-l12-d1024-f2816-h16-kv1-v50257-p4096-hd128-tied+portable"},
 		{base, Build{Precision: Precision{Int4, 64}, Head: Precision{Type: FP32}}, "gpt2-l12-d1024-f4096-h16+int4b64+head-fp32"},
 		{base, Build{Head: Precision{Type: Int4}}, "gpt2-l12-d1024-f4096-h16+head-int4b32"},
 		{base, Build{Dialect: Portable, Threads: 2, Provider: Provider{Name: CUDA, Options: map[string]string{"device_id": "0", "arena": "x-1.5"}}},
@@ -61,6 +69,8 @@ func TestNamesReadFreely(t *testing.T) {
 		"gpt2-l12-d1024-f4096-h16+cpu@use_arena=0":                                    "gpt2-l12-d1024-f4096-h16+cpu@use_arena=0",
 		"gpt2-l1-d1-f1-h1+portable":                                                   "gpt2-l1-d1-f1-h1+portable",
 		"gpt2-l12-d1024-f4096-h12-hd64":                                               "gpt2-l12-d1024-f4096-h12-hd64",
+		"gpt2-tied-l12-d1024-f4096-h16-kv16":                                          "gpt2-l12-d1024-f4096-h16",
+		"llama-kv4-l12-untied-d1024-f2816-h16-v32000-p2048":                           "llama-l12-d1024-f2816-h16-kv4",
 		"gpt2-l12-d1024-f4096-h16+portable+tensorrt@a=b@trt_fp16_enable=1@engine=x_y": "gpt2-l12-d1024-f4096-h16+portable+tensorrt@a=b@engine=x_y@trt_fp16_enable=1",
 	} {
 		if got := mustParse(t, name).Name(); got != want {
@@ -101,7 +111,12 @@ func TestNamesThatCannotBeRead(t *testing.T) {
 			Build{Provider: Provider{Name: OpenVINO, Options: map[string]string{"cache_dir": v}}}}
 	}
 	long := strings.Repeat("x", maxOptionsLen)
-	for _, pair := range [][2]Candidate{{mixed(8), mixed(2)}, {option("/a b"), option("/a c")}, {option(long), option(long + "x")}, {option("a."), option("b.")}, {option(""), option("é")}} {
+	custom := func(base float64) Candidate {
+		s := NewSpec(LLaMA, 2, 64, 128, 4)
+		s.RopeBase = base
+		return Candidate{Spec: s}
+	}
+	for _, pair := range [][2]Candidate{{mixed(8), mixed(2)}, {custom(5e5), custom(1e6)}, {option("/a b"), option("/a c")}, {option(long), option(long + "x")}, {option("a."), option("b.")}, {option(""), option("é")}} {
 		a, b := pair[0].Name(), pair[1].Name()
 		if a == b || a != pair[0].Name() || strings.Trim(a, nameAlphabet+"-+@.=") != "" {
 			t.Errorf("names %q and %q", a, b)
@@ -109,6 +124,9 @@ func TestNamesThatCannotBeRead(t *testing.T) {
 		if _, err := ParseCandidate(a); err == nil || !strings.Contains(err.Error(), "YAML file") {
 			t.Errorf("%s: %v", a, err)
 		}
+	}
+	if got := custom(5e5).Name(); !strings.HasPrefix(got, "llama-l2-d64-custom-") || len(got) != len("llama-l2-d64-custom-")+8 {
+		t.Errorf("custom name %s", got)
 	}
 	if got := mixed(8).Name(); !strings.HasPrefix(got, "gpt2-l2-d256-mixed-") || len(got) != len("gpt2-l2-d256-mixed-")+8 {
 		t.Errorf("mixed name %s", got)
@@ -136,6 +154,7 @@ func TestHashes(t *testing.T) {
 	for _, name := range []string{
 		"gpt2-l12-d1024-f4096-h16", "gpt2-l11-d1024-f4096-h16", "gpt2-l12-d1152-f4096-h16", "gpt2-l12-d1024-f4095-h16",
 		"gpt2-l12-d1024-f4096-h8", "gpt2-l12-d1024-f4096-h16-v9", "gpt2-l12-d1024-f4096-h16-p9", "gpt2-l12-d1024-f4096-h16-hd8",
+		"llama-l12-d1024-f4096-h16", "llama-l12-d1024-f4096-h16-kv4", "llama-l12-d1024-f4096-h16-kv8", "llama-l12-d1024-f4096-h16-tied",
 		"gpt2-l12-d1024-f4096-h16-untied", "gpt2-l12-d1024-f4096-h16+portable", "gpt2-l12-d1024-f4096-h16+int4",
 		"gpt2-l12-d1024-f4096-h16+int4b64", "gpt2-l12-d1024-f4096-h16+int4+head-fp32", "gpt2-l12-d1024-f4096-h16+t2",
 		"gpt2-l12-d1024-f4096-h16+openvino", "gpt2-l12-d1024-f4096-h16+openvino@a=b", "gpt2-l12-d1024-f4096-h16+openvino@a=c",

@@ -136,6 +136,7 @@ var specParts = []struct{ key, what, example string }{
 	{"d", "d_model", "d1024"},
 	{"f", "d_inner", "f4096"},
 	{"h", "n_head", "h16"},
+	{"kv", "n_kv_head", "kv4"},
 	{"v", "vocab", "v32000"},
 	{"p", "positions", "p1024"},
 	{"hd", "head_dim", "hd128"},
@@ -144,7 +145,7 @@ var specParts = []struct{ key, what, example string }{
 // requiredParts of specParts have no default.
 const requiredParts = 4
 
-const knownSpecParts = "known are l12, d1024, f4096, h16, v32000, p1024, hd128 and untied"
+const knownSpecParts = "known are l12, d1024, f4096, h16, kv4, v32000, p1024, hd128, tied and untied"
 
 // parseSpec reads text, which begins name.
 func parseSpec(name, text string) (Spec, error) {
@@ -153,8 +154,11 @@ func parseSpec(name, text string) (Spec, error) {
 	if !ok {
 		return Spec{}, nameError(name, 0, "%s", unknownFamily(family))
 	}
-	if i := strings.Index(text, "-mixed"); i >= 0 {
+	if i := strings.Index(text, mixedPart); i >= 0 {
 		return Spec{}, nameError(name, i+1, "a model whose layers differ cannot be read from its name: pass its YAML file")
+	}
+	if i := strings.Index(text, customPart); i >= 0 {
+		return Spec{}, nameError(name, i+1, "a model with norm_eps, rope_base, rope_scaling or qkv_bias of its own cannot be read from its name: pass its YAML file")
 	}
 	values := map[string]int{"v": def.vocab, "p": def.positions}
 	untied := def.untied
@@ -163,11 +167,14 @@ func parseSpec(name, text string) (Spec, error) {
 		at++ // the "-"
 		part, _, _ := strings.Cut(text[at:], "-")
 		key := strings.TrimRight(part, "0123456789")
+		if part == "tied" {
+			key = "untied" // two words for one thing
+		}
 		if earlier, ok := seen[key]; ok {
 			return Spec{}, nameError(name, at, "%s is given twice (%s, then %s)", keyName(key), earlier, part)
 		}
-		if part == "untied" {
-			untied = true
+		if key == "untied" && part == strings.Trim(part, "0123456789") {
+			untied = part == "untied"
 		} else {
 			v, err := parseSize(name, at, part, key)
 			if err != nil {
@@ -183,13 +190,18 @@ func parseSpec(name, text string) (Spec, error) {
 			return Spec{}, nameError(name, len(text), "%s is missing: add it as in -%s", p.what, p.example)
 		}
 	}
-	if v, ok := values["hd"]; ok && v == 0 {
-		return Spec{}, nameError(name, partOf(name, "head_dim"), "head_dim 0 is out of range: it must be at least 1")
+	for _, key := range []string{"hd", "kv"} { // where 0 would be the default
+		if v, ok := values[key]; ok && v == 0 {
+			return Spec{}, nameError(name, partOf(name, keyName(key)), "%s 0 is out of range: it must be at least 1", keyName(key))
+		}
 	}
 	if p := sizeProblem("n_layer", values["l"], 1, MaxLayers); p != "" {
 		return Spec{}, nameError(name, partOf(name, "n_layer"), "%s", p)
 	}
 	s := NewSpec(Family(family), values["l"], values["d"], values["f"], values["h"])
+	if kv, ok := values["kv"]; ok {
+		s = s.WithKVHeads(kv)
+	}
 	s.Vocab, s.Positions, s.HeadDim, s.Untied = values["v"], values["p"], values["hd"], untied
 	return s.Normalized(), nil
 }

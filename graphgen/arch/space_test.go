@@ -87,9 +87,14 @@ func TestPointsAgainstCounts(t *testing.T) {
 
 // TestClosedForm: what constraints see equals the Spec's counts.
 func TestClosedForm(t *testing.T) {
-	space := PaperSpace()
 	rapid.Check(t, func(t *rapid.T) {
+		space := PaperSpace()
+		space.Family = rapid.SampledFrom([]Family{GPT2, LLaMA}).Draw(t, "family")
+		if space.Family == LLaMA {
+			space.HeadsPerKVHead = rapid.IntRange(0, 8).Draw(t, "heads_per_kv_head")
+		}
 		space.Untied = rapid.Bool().Draw(t, "untied")
+		space.Tied = !space.Untied
 		space.Vocab = rapid.IntRange(1, 300000).Draw(t, "vocab")
 		space.Positions = rapid.IntRange(1, 5000).Draw(t, "positions")
 		c := Compiled{space: space}
@@ -97,7 +102,7 @@ func TestClosedForm(t *testing.T) {
 		p := Point{rapid.IntRange(1, 50).Draw(t, "n_layer"), h * rapid.IntRange(1, 200).Draw(t, "head_dim"), rapid.IntRange(1, 9999).Draw(t, "d_inner"), h}
 		s := c.Spec(p)
 		want := variables{
-			NLayer: p.NLayer, DModel: p.DModel, DInner: p.DInner, NHead: h, HeadDim: s.HeadDimOf(0),
+			NLayer: p.NLayer, DModel: p.DModel, DInner: p.DInner, NHead: h, NKVHead: s.Layers[0].KVHeads(), HeadDim: s.HeadDimOf(0),
 			Vocab: s.Vocab, Positions: s.Positions,
 			DecoderParams: int(s.DecoderParams()), TotalParams: int(s.TotalParams()), EmbeddingParams: int(s.EmbeddingParams()),
 			FlopsPerToken: int(s.FlopsPerToken()), KVBytesPerToken: int(s.KVBytesPerToken()),
@@ -107,6 +112,39 @@ func TestClosedForm(t *testing.T) {
 			t.Fatalf("%+v, want %+v", got, want)
 		}
 	})
+}
+
+// TestLLaMASpace: the family's defaults, shared keys and values, heads of even size.
+func TestLLaMASpace(t *testing.T) {
+	space := Space{
+		Family: LLaMA, HeadsPerKVHead: 4,
+		NLayer: Axis{Choices: []int{2}}, DModel: Axis{Choices: []int{60, 64}}, DInner: Axis{Choices: []int{96}}, NHead: Axis{Choices: []int{2, 4, 6, 8}},
+	}
+	c := compile(t, space)
+	var got []string
+	for p := range c.Points() {
+		got = append(got, c.Spec(p).Name())
+		if err := c.Spec(p).Validate(); err != nil {
+			t.Error(err)
+		}
+	}
+	// 60 has heads of 15 at n_head 4, and 8 does not divide it; 6 does not divide 64.
+	want := []string{"llama-l2-d60-f96-h2-kv1", "llama-l2-d60-f96-h6-kv1", "llama-l2-d64-f96-h2-kv1", "llama-l2-d64-f96-h4-kv1", "llama-l2-d64-f96-h8-kv2"}
+	if !slices.Equal(got, want) || c.Invalid() != 3 {
+		t.Errorf("%d invalid, %v", c.Invalid(), got)
+	}
+	if s := c.Space(); !s.Untied || s.Vocab != 32000 || s.Positions != 2048 {
+		t.Errorf("%+v", s)
+	}
+	space.Tied = true
+	if s := compile(t, space.With("n_kv_head == 2")).Spec(Point{2, 64, 96, 8}); s.Name() != "llama-l2-d64-f96-h8-kv2-tied" || !s.Equal(space.Spec(Point{2, 64, 96, 8})) {
+		t.Error(s.Name())
+	}
+	space.DModel.Choices, space.NHead.Choices = []int{12}, []int{4}
+	var empty *EmptyError
+	if _, err := space.Compile(); !errors.As(err, &empty) || !strings.Contains(err.Error(), "no n_head divides any d_model into heads of even size") {
+		t.Error(err)
+	}
 }
 
 // TestVariables: every name of the environment is listed and has its axes.
@@ -121,6 +159,15 @@ func TestVariables(t *testing.T) {
 	// A constraint on each depends on the axes it should: compare with a table over
 	// all four.
 	space := Space{NLayer: Axis{Min: 1, Max: 3}, DModel: Axis{Min: 8, Max: 24, Step: 4}, DInner: Axis{Min: 5, Max: 9, Step: 2}, NHead: Axis{Min: 1, Max: 6}}
+	rotary := space
+	rotary.Family, rotary.HeadsPerKVHead = LLaMA, 2
+	for _, space := range []Space{space, rotary} {
+		checkAxes(t, space, names)
+	}
+}
+
+func checkAxes(t *testing.T, space Space, names []string) {
+	t.Helper()
 	all := compile(t, space)
 	for _, name := range names {
 		for _, mod := range []string{" % 3 == 0", " % 5 < 2"} {
@@ -219,7 +266,10 @@ func TestBadSpaces(t *testing.T) {
 		says   string
 	}{
 		{func(s *Space) { *s = Space{} }, "n_layer has no values"},
-		{func(s *Space) { s.Family = "llama" }, `unknown family "llama"`},
+		{func(s *Space) { s.Family = "lstm" }, `unknown family "lstm"`},
+		{func(s *Space) { s.HeadsPerKVHead = 4 }, "heads_per_kv_head 4: in gpt2 every head has keys and values of its own"},
+		{func(s *Space) { s.Family, s.HeadsPerKVHead = LLaMA, -1 }, "heads_per_kv_head -1 is out of range"},
+		{func(s *Space) { s.Tied, s.Untied = true, true }, "tied and untied are both true"},
 		{func(s *Space) { s.Vocab = -1 }, "vocab -1"},
 		{func(s *Space) { s.Positions = MaxPositions + 1 }, "positions 16777217"},
 		{func(s *Space) { s.NLayer.Max = 0 }, "n_layer max 0 is out of range"},

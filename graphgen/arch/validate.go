@@ -45,6 +45,9 @@ func (s Spec) Validate() error {
 			return fieldErrorf(f.name, "%s", p)
 		}
 	}
+	if field, problem := s.familyProblem(); problem != "" {
+		return fieldErrorf(field, "%s", problem)
+	}
 	for i, l := range s.Layers {
 		if field, problem := s.layerProblem(l); problem != "" {
 			return s.layerError(i, field, problem)
@@ -71,15 +74,74 @@ func (s Spec) layerProblem(l Layer) (field, problem string) {
 	if p := sizeProblem("d_inner", l.DInner, 1, MaxDInner); p != "" {
 		return "d_inner", p
 	}
-	if p := sizeProblem("n_head", l.NHead, 1, MaxHeads); p != "" || s.HeadDim != 0 {
+	if p := sizeProblem("n_head", l.NHead, 1, MaxHeads); p != "" {
 		return "n_head", p
+	}
+	if field, problem := s.kvProblem(l); problem != "" {
+		return field, problem
+	}
+	if s.HeadDim != 0 {
+		return "", ""
 	}
 	if s.DModel%l.NHead != 0 {
 		below, above := nearestDivisors(s.DModel, l.NHead)
 		return "n_head", fmt.Sprintf("n_head %d does not divide d_model %d: use n_head %s, or give head_dim (-hd%d)",
 			l.NHead, s.DModel, orList(below, above), max(1, s.DModel/l.NHead))
 	}
-	return "n_head", sizeProblem("head_dim (d_model/n_head)", s.DModel/l.NHead, 1, MaxHeadDim)
+	if p := sizeProblem("head_dim (d_model/n_head)", s.DModel/l.NHead, 1, MaxHeadDim); p != "" {
+		return "n_head", p
+	}
+	return "n_head", s.oddProblem("head_dim (d_model/n_head)", s.DModel/l.NHead)
+}
+
+// oddProblem is about a head that rotary positions cannot turn.
+func (s Spec) oddProblem(what string, headDim int) string {
+	if !s.Rotary() || headDim%2 == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%s %d is odd: the rotary embedding turns pairs, so it must be even", what, headDim)
+}
+
+// kvProblem is about heads that share keys and values.
+func (s Spec) kvProblem(l Layer) (field, problem string) {
+	n := l.KVHeads()
+	switch {
+	case n == l.NHead:
+		return "", ""
+	case !s.Rotary():
+		return "n_kv_head", fmt.Sprintf("n_kv_head %d: in %s every head has keys and values of its own; %s's heads may share them", n, s.Family, LLaMA)
+	case n < 1 || n > l.NHead:
+		return "n_kv_head", sizeProblem("n_kv_head", n, 1, l.NHead)
+	case l.NHead%n != 0:
+		below, above := nearestDivisors(l.NHead, n)
+		return "n_kv_head", fmt.Sprintf("n_kv_head %d does not divide n_head %d: use n_kv_head %s", n, l.NHead, orList(below, above))
+	}
+	return "", ""
+}
+
+// familyProblem is about settings that only some families have.
+func (s Spec) familyProblem() (field, problem string) {
+	// 1e-12 is nothing beside float32's rounding, and 0.1 more than any model's.
+	const minEps, maxEps = 1e-12, 0.1
+	n := s.Normalized()
+	switch {
+	case n.NormEps != 0 && !(n.NormEps >= minEps && n.NormEps <= maxEps):
+		return "norm_eps", fmt.Sprintf("norm_eps %g is out of range: it must be %g to %g", n.NormEps, minEps, maxEps)
+	case !s.Rotary() && n.RopeBase != 0:
+		return "rope_base", fmt.Sprintf("rope_base %g: %s has no rotary positions; %s has", n.RopeBase, s.Family, LLaMA)
+	case !s.Rotary() && n.RopeScaling != nil:
+		return "rope_scaling", fmt.Sprintf("rope_scaling: %s has no rotary positions; %s has", s.Family, LLaMA)
+	case !s.Rotary() && s.QKVBias:
+		return "qkv_bias", fmt.Sprintf("qkv_bias: %s always has biases; it is for %s", s.Family, LLaMA)
+	case n.RopeBase != 0 && !(n.RopeBase > 1 && n.RopeBase <= maxRopeBase):
+		return "rope_base", fmt.Sprintf("rope_base %g is out of range: it must be above 1 and at most %g", n.RopeBase, maxRopeBase)
+	case s.oddProblem("head_dim", s.HeadDim) != "":
+		return "head_dim", s.oddProblem("head_dim", s.HeadDim)
+	case n.RopeScaling != nil:
+		field, problem = n.RopeScaling.problem()
+		return "rope_scaling." + field, problem
+	}
+	return "", ""
 }
 
 // Validate reports the first thing that is wrong with b, whatever the Spec.

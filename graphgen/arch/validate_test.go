@@ -1,6 +1,7 @@
 package arch
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -26,6 +27,26 @@ func TestValidateSpec(t *testing.T) {
 		{func(s *Spec) { s.Layers[1].NHead = 5 }, "layer 1: n_head 5 does not divide d_model 64: use n_head 4 or 8"},
 		{func(s *Spec) { s.Layers[1].DInner = -3 }, "layer 1: d_inner -3"},
 		{func(s *Spec) { s.Layers[0].Type = "lstm" }, `layer 0: unknown layer type "lstm"`},
+		{func(s *Spec) { s.Layers[1].NKVHead = 2 }, "layer 1: n_kv_head 2: in gpt2 every head"},
+		{func(s *Spec) { s.RopeBase = 5e5 }, "rope_base 500000: gpt2 has no rotary positions; llama has"},
+		{func(s *Spec) { s.RopeScaling = &RopeScaling{Type: RopeLinear, Factor: 2} }, "rope_scaling: gpt2 has no rotary positions"},
+		{func(s *Spec) { s.QKVBias = true }, "qkv_bias: gpt2 always has biases"},
+		{func(s *Spec) { s.NormEps = 0.5 }, "norm_eps 0.5 is out of range: it must be 1e-12 to 0.1"},
+		{func(s *Spec) { s.NormEps = -1e-5 }, "norm_eps -1e-05"},
+		{func(s *Spec) { s.NormEps = math.NaN() }, "norm_eps NaN"},
+		{func(s *Spec) { s.Family, s.HeadDim = LLaMA, 15 }, "head_dim 15 is odd"},
+		{func(s *Spec) { s.Family, s.Layers[1].NKVHead = LLaMA, -2 }, "layer 1: n_kv_head -2 is out of range"},
+		{func(s *Spec) { s.Family, s.Layers[1].NKVHead = LLaMA, 3 }, "layer 1: n_kv_head 3 does not divide n_head 4: use n_kv_head 2 or 4"},
+		{func(s *Spec) { s.Family, s.RopeBase = LLaMA, 1 }, "rope_base 1 is out of range"},
+		{func(s *Spec) { s.Family, s.RopeBase = LLaMA, math.Inf(1) }, "rope_base +Inf"},
+		{func(s *Spec) { s.Family, s.RopeScaling = LLaMA, &RopeScaling{Type: "yarn", Factor: 2} }, `unknown rope_scaling type "yarn": known are linear, llama3`},
+		{func(s *Spec) { s.Family, s.RopeScaling = LLaMA, &RopeScaling{Type: RopeLinear, Factor: 0.5} }, "rope_scaling factor 0.5 is out of range"},
+		{func(s *Spec) {
+			s.Family, s.RopeScaling = LLaMA, &RopeScaling{Type: RopeLinear, Factor: 2, LowFreqFactor: 1}
+		}, "rope_scaling linear takes a factor and nothing else"},
+		{func(s *Spec) { s.Family, s.RopeScaling = LLaMA, &RopeScaling{RopeLLaMA3, 8, 0, 4, 8192} }, "rope_scaling low_freq_factor 0"},
+		{func(s *Spec) { s.Family, s.RopeScaling = LLaMA, &RopeScaling{RopeLLaMA3, 8, 4, 4, 8192} }, "rope_scaling high_freq_factor 4 is out of range: it must be above low_freq_factor 4"},
+		{func(s *Spec) { s.Family, s.RopeScaling = LLaMA, &RopeScaling{RopeLLaMA3, 8, 1, 4, 0} }, "rope_scaling original_positions 0"},
 		{func(s *Spec) { s.DModel = MaxDModel; s.Layers[0].NHead = 1 }, "head_dim (d_model/n_head) 65536"},
 	} {
 		s := NewSpec(GPT2, 2, 64, 128, 4)

@@ -244,6 +244,19 @@ func (r *yamlReader) size(v *int) func(*yaml.Node, string) error {
 	}
 }
 
+// number reads a number above 0, whole or not.
+func (r *yamlReader) number(v *float64) func(*yaml.Node, string) error {
+	return func(n *yaml.Node, path string) error {
+		if tag := n.ShortTag(); n.Kind != yaml.ScalarNode || tag != "!!int" && tag != "!!float" || n.Decode(v) != nil {
+			return r.errorf(n, "%s must be a number, got %s", path, describe(n))
+		}
+		if !(*v > 0) {
+			return r.errorf(n, "%s %g is out of range: it must be above 0", path, *v)
+		}
+		return nil
+	}
+}
+
 func (r *yamlReader) boolean(v *bool) func(*yaml.Node, string) error {
 	return func(n *yaml.Node, path string) error {
 		if n.Kind != yaml.ScalarNode || n.ShortTag() != "!!bool" || n.Decode(v) != nil {

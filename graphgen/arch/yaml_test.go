@@ -15,18 +15,21 @@ import (
 
 func TestYAML(t *testing.T) {
 	for doc, want := range map[string]string{
-		"name: gpt2-l12-d1024-f4096-h16+int4":                                                             "gpt2-l12-d1024-f4096-h16+int4b32",
-		"spec: gpt2-l12-d1024-f4096-h16":                                                                  "gpt2-l12-d1024-f4096-h16",
-		"spec: gpt2-l12-d1024-f4096-h16\nbuild: int4+t2":                                                  "gpt2-l12-d1024-f4096-h16+int4b32+t2",
-		"spec: {d_model: 1024, n_layer: 12, d_inner: 4096, n_head: 16}":                                   "gpt2-l12-d1024-f4096-h16",
-		"d_model: 1024\nn_layer: 12\nd_inner: 4096\nn_head: 16\nbuild: +portable":                         "gpt2-l12-d1024-f4096-h16+portable",
-		"d_model: 1024\nlayers: [{n_head: 4, d_inner: 8}, {type: transformer, n_head: 4, d_inner: 8}]":    "gpt2-l2-d1024-f8-h4",
-		"{d_model: 64, n_layer: 1, d_inner: 8, n_head: 4, vocab: 9, positions: 7, head_dim: 16}":          "gpt2-l1-d64-f8-h4-v9-p7",
-		"{family: gpt2, d_model: 64, n_layer: 1, d_inner: 8, n_head: 3, head_dim: 8, untied: true}":       "gpt2-l1-d64-f8-h3-hd8-untied",
-		"x: &x {n_head: 4, d_inner: 8}\n":                                                                 "",
-		"layers:\n  - &a {n_head: 4, d_inner: 8}\n  - *a\nd_model: 64":                                    "gpt2-l2-d64-f8-h4",
-		`{"name": "gpt2-l1-d64-f8-h4", "spec": {"d_model": 64, "n_layer": 1, "d_inner": 8, "n_head": 4}}`: "gpt2-l1-d64-f8-h4",
-		"name: gpt2-l2-d64-mixed-1a2b3c4d\nspec: gpt2-l1-d64-f8-h4":                                       "gpt2-l1-d64-f8-h4",
+		"name: gpt2-l12-d1024-f4096-h16+int4":                                                               "gpt2-l12-d1024-f4096-h16+int4b32",
+		"spec: gpt2-l12-d1024-f4096-h16":                                                                    "gpt2-l12-d1024-f4096-h16",
+		"spec: gpt2-l12-d1024-f4096-h16\nbuild: int4+t2":                                                    "gpt2-l12-d1024-f4096-h16+int4b32+t2",
+		"spec: {d_model: 1024, n_layer: 12, d_inner: 4096, n_head: 16}":                                     "gpt2-l12-d1024-f4096-h16",
+		"d_model: 1024\nn_layer: 12\nd_inner: 4096\nn_head: 16\nbuild: +portable":                           "gpt2-l12-d1024-f4096-h16+portable",
+		"d_model: 1024\nlayers: [{n_head: 4, d_inner: 8}, {type: transformer, n_head: 4, d_inner: 8}]":      "gpt2-l2-d1024-f8-h4",
+		"{d_model: 64, n_layer: 1, d_inner: 8, n_head: 4, vocab: 9, positions: 7, head_dim: 16}":            "gpt2-l1-d64-f8-h4-v9-p7",
+		"{family: gpt2, d_model: 64, n_layer: 1, d_inner: 8, n_head: 3, head_dim: 8, untied: true}":         "gpt2-l1-d64-f8-h3-hd8-untied",
+		"{family: llama, d_model: 64, n_layer: 1, d_inner: 8, n_head: 4, n_kv_head: 2}":                     "llama-l1-d64-f8-h4-kv2",
+		"{family: llama, d_model: 64, n_layer: 1, d_inner: 8, n_head: 4, norm_eps: 1e-5, rope_base: 10000}": "llama-l1-d64-f8-h4",
+		"{family: llama, d_model: 64, untied: false, layers: [{n_head: 4, d_inner: 8, n_kv_head: 4}]}":      "llama-l1-d64-f8-h4-tied",
+		"x: &x {n_head: 4, d_inner: 8}\n":                                                                   "",
+		"layers:\n  - &a {n_head: 4, d_inner: 8}\n  - *a\nd_model: 64":                                      "gpt2-l2-d64-f8-h4",
+		`{"name": "gpt2-l1-d64-f8-h4", "spec": {"d_model": 64, "n_layer": 1, "d_inner": 8, "n_head": 4}}`:   "gpt2-l1-d64-f8-h4",
+		"name: gpt2-l2-d64-mixed-1a2b3c4d\nspec: gpt2-l1-d64-f8-h4":                                         "gpt2-l1-d64-f8-h4",
 		`
 spec: gpt2-l1-d64-f8-h4
 build:
@@ -90,7 +93,21 @@ var badYAML = []struct {
 	{sizes + "vocab: 99999999999999999999", 5, "vocab must be a whole number"},
 	{sizes + "vocab: 99999999999", 5, "vocab 99999999999 is out of range"},
 	{sizes + "untied: 1", 5, "untied must be true or false"},
-	{sizes + "family: llama", 5, `unknown family "llama": this version lowers gpt2`},
+	{sizes + "family: opt", 5, `unknown family "opt": this version lowers gpt2, llama`},
+	{sizes + "n_kv_head: 2", 5, "n_kv_head 2: in gpt2 every head"},
+	{sizes + "family: llama\nn_kv_head: 3", 6, "n_kv_head 3 does not divide n_head 4"},
+	{sizes + "norm_eps: small", 5, `norm_eps must be a number, got "small"`},
+	{sizes + "norm_eps: 0", 5, "norm_eps 0 is out of range: it must be above 0"},
+	{sizes + "norm_eps: .nan", 5, "norm_eps NaN is out of range"},
+	{sizes + "norm_eps: 1", 5, "norm_eps 1 is out of range: it must be 1e-12 to 0.1"},
+	{sizes + "rope_base: 5e5", 5, "rope_base 500000: gpt2 has no rotary positions"},
+	{sizes + "family: llama\nqkv_bias: 1", 6, "qkv_bias must be true or false"},
+	{sizes + "family: llama\nrope_scaling: 2", 6, "rope_scaling must be a mapping"},
+	{sizes + "family: llama\nrope_scaling: {factor: 2}", 6, "rope_scaling: type is missing"},
+	{sizes + "family: llama\nrope_scaling:\n  type: linaer\n  factor: 2", 7, "did you mean linear?"},
+	{sizes + "family: llama\nrope_scaling:\n  type: linear\n  factor: 0.5", 8, "rope_scaling factor 0.5"},
+	{sizes + "family: llama\nrope_scaling:\n  type: linear\n  fator: 2", 8, "did you mean factor?"},
+	{"family: llama\nd_model: 64\nlayers:\n- {n_head: 4, d_inner: 1}\n- {n_head: 4, n_kv_head: 3, d_inner: 1}\n", 5, "layer 1: n_kv_head 3 does not divide n_head 4"},
 	{sizes + "build: +int8", 5, `unknown precision "int8"`},
 	{sizes + "build:\n  precision: int8", 6, `unknown precision "int8"`},
 	{sizes + "build:\n  precision: {type: int4, block: 48}", 6, "int4 block 48"},
@@ -170,6 +187,55 @@ func TestWrittenDocumentsReadBack(t *testing.T) {
 	})
 }
 
+// TestSettingsInDocuments: what names have no parts for is written and read in full.
+func TestSettingsInDocuments(t *testing.T) {
+	const doc = `spec:
+    family: llama
+    vocab: 128256
+    positions: 8192
+    d_model: 64
+    untied: true
+    n_layer: 2
+    d_inner: 96
+    n_head: 8
+    n_kv_head: 2
+    norm_eps: 1e-06
+    rope_base: 500000
+    rope_scaling:
+        type: llama3
+        factor: 8
+        low_freq_factor: 1
+        high_freq_factor: 4
+        original_positions: 8192
+    qkv_bias: true
+`
+	c, err := ParseYAML("a.yaml", []byte(doc))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := NewSpec(LLaMA, 2, 64, 96, 8).WithKVHeads(2)
+	want.Vocab, want.Positions, want.NormEps, want.RopeBase, want.QKVBias = 128256, 8192, 1e-6, 500000, true
+	want.RopeScaling = &RopeScaling{Type: RopeLLaMA3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4, OriginalPositions: 8192}
+	if !reflect.DeepEqual(c.Spec, want) {
+		t.Fatalf("read as %+v", c.Spec)
+	}
+	text, err := yaml.Marshal(c)
+	if err != nil || !strings.Contains(string(text), doc) {
+		t.Errorf("%s, %v", text, err)
+	}
+	data, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var back Candidate
+	if err := json.Unmarshal(data, &back); err != nil || !reflect.DeepEqual(back, c) {
+		t.Errorf("%s reads back as %+v, %v", data, back, err)
+	}
+	if !strings.Contains(string(data), `"rope_scaling":{"type":"llama3","factor":8,"low_freq_factor":1,"high_freq_factor":4,"original_positions":8192},"qkv_bias":true`) {
+		t.Errorf("%s", data)
+	}
+}
+
 func TestJSON(t *testing.T) {
 	text, err := json.Marshal(mustParse(t, "gpt2-l2-d64-f256-h4+int4"))
 	if err != nil {
@@ -247,6 +313,7 @@ func FuzzParseYAML(f *testing.F) {
 	for _, c := range badYAML {
 		f.Add([]byte(c.doc))
 	}
+	f.Add([]byte(sizes + "family: llama\nn_kv_head: 2\nqkv_bias: true\nrope_scaling: {type: llama3, factor: 8, low_freq_factor: 1, high_freq_factor: 4, original_positions: 64}"))
 	f.Add([]byte(sizes + "build: {precision: int4, provider: {name: openvino, options: {a: /b c}}}"))
 	f.Add([]byte("d_model: 64\nlayers:\n- {n_head: 4, d_inner: 1}\n- {n_head: 8, d_inner: 1}\n"))
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -75,9 +75,13 @@ type specReader struct {
 	vocab, positions       int
 	dModel, headDim        int
 	untied                 *bool
-	nLayer, dInner, nHead  int
+	nLayer, dInner         int
+	nHead, nKVHead         int
 	layers                 []Layer
 	hasLayers, hasShortcut bool
+	normEps, ropeBase      float64
+	ropeScaling            *RopeScaling
+	qkvBias                bool
 }
 
 func (s *specReader) fields() []field {
@@ -101,8 +105,30 @@ func (s *specReader) fields() []field {
 		{"n_layer", noted(&s.hasShortcut, r.size(&s.nLayer))},
 		{"d_inner", noted(&s.hasShortcut, r.size(&s.dInner))},
 		{"n_head", noted(&s.hasShortcut, r.size(&s.nHead))},
+		{"n_kv_head", noted(&s.hasShortcut, r.size(&s.nKVHead))},
 		{"layers", noted(&s.hasLayers, s.layerList)},
+		{"norm_eps", noted(&s.given, r.number(&s.normEps))},
+		{"rope_base", noted(&s.given, r.number(&s.ropeBase))},
+		{"rope_scaling", noted(&s.given, s.scaling)},
+		{"qkv_bias", noted(&s.given, r.boolean(&s.qkvBias))},
 	}
+}
+
+// scaling reads {type: llama3, factor: 8, ...}.
+func (s *specReader) scaling(n *yaml.Node, path string) error {
+	v := new(RopeScaling)
+	s.ropeScaling = v
+	err := s.r.mapping(n, path, path, []field{
+		{"type", s.r.text(&v.Type)},
+		{"factor", s.r.number(&v.Factor)},
+		{"low_freq_factor", s.r.number(&v.LowFreqFactor)},
+		{"high_freq_factor", s.r.number(&v.HighFreqFactor)},
+		{"original_positions", s.r.size(&v.OriginalPositions)},
+	})
+	if err == nil && v.Type == "" {
+		err = s.r.errorf(n, "%s: type is missing", path)
+	}
+	return err
 }
 
 func (s *specReader) layerList(n *yaml.Node, path string) error {
@@ -112,6 +138,7 @@ func (s *specReader) layerList(n *yaml.Node, path string) error {
 		err := s.r.mapping(n, path, "a layer", []field{
 			{"type", s.r.text(&kind)},
 			{"n_head", s.r.size(&l.NHead)},
+			{"n_kv_head", s.r.size(&l.NKVHead)},
 			{"d_inner", s.r.size(&l.DInner)},
 		})
 		if err != nil {
@@ -142,7 +169,7 @@ func (s *specReader) finish(n *yaml.Node) (Spec, error) {
 		return Spec{}, s.r.errorf(&yaml.Node{Line: s.r.lines["family"]}, "%s", unknownFamily(s.family))
 	}
 	if s.hasLayers && s.hasShortcut {
-		return Spec{}, s.r.errorf(n, "the layers are given twice: by layers, and by n_layer, d_inner and n_head")
+		return Spec{}, s.r.errorf(n, "the layers are given twice: by layers, and by n_layer, d_inner, n_head and n_kv_head")
 	}
 	required := []struct {
 		key string
@@ -163,6 +190,9 @@ func (s *specReader) finish(n *yaml.Node) (Spec, error) {
 		return Spec{}, s.r.errorf(&yaml.Node{Line: s.r.lines["n_layer"]}, "%s", p)
 	}
 	spec := NewSpec(family, s.nLayer, s.dModel, s.dInner, s.nHead)
+	if s.nKVHead != 0 {
+		spec = spec.WithKVHeads(s.nKVHead)
+	}
 	if s.hasLayers {
 		spec.Layers = s.layers
 	}
@@ -176,6 +206,7 @@ func (s *specReader) finish(n *yaml.Node) (Spec, error) {
 	if s.untied != nil {
 		spec.Untied = *s.untied
 	}
+	spec.NormEps, spec.RopeBase, spec.RopeScaling, spec.QKVBias = s.normEps, s.ropeBase, s.ropeScaling, s.qkvBias
 	return spec, nil
 }
 
@@ -284,6 +315,8 @@ func (r *yamlReader) space(n *yaml.Node) (Space, error) {
 		{"vocab", r.size(&s.Vocab)},
 		{"positions", r.size(&s.Positions)},
 		{"untied", r.boolean(&s.Untied)},
+		{"tied", r.boolean(&s.Tied)},
+		{"heads_per_kv_head", r.size(&s.HeadsPerKVHead)},
 		{"n_layer", axis(&s.NLayer)},
 		{"d_model", axis(&s.DModel)},
 		{"d_inner", axis(&s.DInner)},

@@ -76,31 +76,45 @@ func (b *Builder) InputWithDefault(name string, def int64) *Value {
 // Param declares a parameter, or returns the one of that name if its shape and
 // type agree: a tied matrix is one parameter.
 func (b *Builder) Param(name string, t DType, init Init, dims ...int64) *Value {
-	return b.param(name, t, init, nil, Fixed(dims...))
+	return b.param(Param{Init: init}, name, t, Fixed(dims...))
 }
 
-// QuantParam declares both tensors of the quantized form of weight.
-func (b *Builder) QuantParam(weight string, init Init, q Quant) (data, scales *Value) {
+// StackedParam is Param for a tensor that is stacked from parts along its first
+// dimension.
+func (b *Builder) StackedParam(name string, t DType, init Init, parts []Part, dims ...int64) *Value {
+	return b.param(Param{Init: init, Parts: parts}, name, t, Fixed(dims...))
+}
+
+// TurnedParam is StackedParam for a matrix [k, n] whose parts, if it has any, or
+// itself are published as [n, k].
+func (b *Builder) TurnedParam(name string, t DType, init Init, parts []Part, k, n int64) *Value {
+	return b.param(Param{Init: init, Parts: parts, Turned: true}, name, t, Fixed(k, n))
+}
+
+// QuantParam declares both tensors of the quantized form of weight, which is
+// stacked from parts if there are any.
+func (b *Builder) QuantParam(weight string, init Init, q Quant, parts ...Part) (data, scales *Value) {
 	q.Weight = weight
 	dq, sq := q, q
 	dq.Part, sq.Part = QuantData, QuantScales
-	data = b.param(weight+"_Q"+fmt.Sprint(q.Bits), Uint8, init, &dq, Fixed(q.N, q.Blocks(), q.Block*int64(q.Bits)/8))
-	scales = b.param(weight+"_scales", Float, init, &sq, Fixed(q.N, q.Blocks()))
+	data = b.param(Param{Init: init, Quant: &dq, Parts: parts}, weight+"_Q"+fmt.Sprint(q.Bits), Uint8,
+		Fixed(q.N, q.Blocks(), q.Block*int64(q.Bits)/8))
+	scales = b.param(Param{Init: init, Quant: &sq, Parts: parts}, weight+"_scales", Float, Fixed(q.N, q.Blocks()))
 	return data, scales
 }
 
-func (b *Builder) param(name string, t DType, init Init, q *Quant, shape Shape) *Value {
-	for _, p := range b.g.Params {
-		if p.Name == name {
-			if p.Type != t || !p.Shape.equal(shape) {
-				b.fail("parameter %s is %v%v and %v%v", name, p.Type, p.Shape, t, shape)
+func (b *Builder) param(p Param, name string, t DType, shape Shape) *Value {
+	for _, have := range b.g.Params {
+		if have.Name == name {
+			if have.Type != t || !have.Shape.equal(shape) || have.Turned != p.Turned {
+				b.fail("parameter %s is %v%v and %v%v", name, have.Type, have.Shape, t, shape)
 			}
-			return p.Value
+			return have.Value
 		}
 	}
-	v := &Value{Name: b.exact(name), Type: t, Shape: shape, kind: parameter}
-	b.g.Params = append(b.g.Params, &Param{Value: v, Init: init, Quant: q})
-	return v
+	p.Value = &Value{Name: b.exact(name), Type: t, Shape: shape, kind: parameter}
+	b.g.Params = append(b.g.Params, &p)
+	return p.Value
 }
 
 // Int64s is a constant vector of int64.
@@ -119,6 +133,17 @@ func (b *Builder) Int32(val int32) *Value {
 // Float32 is a constant float scalar.
 func (b *Builder) Float32(val float32) *Value {
 	return b.constant(Float, Shape{}, binary.LittleEndian.AppendUint32(nil, math.Float32bits(val)))
+}
+
+// Floats is a constant float tensor, such as a table; name is what it is called.
+func (b *Builder) Floats(name string, vals []float32, dims ...int64) *Value {
+	data := make([]byte, 0, 4*len(vals))
+	for _, v := range vals {
+		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+	}
+	v := &Value{Name: b.unique(name), Type: Float, Shape: Fixed(dims...), kind: constant}
+	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: data})
+	return v
 }
 
 func (b *Builder) constant(t DType, shape Shape, data []byte) *Value {

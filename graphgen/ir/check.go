@@ -18,11 +18,14 @@ func sig(minIn, maxIn, minOut, maxOut int, attrs ...string) signature {
 
 // signatures of the operators that may be emitted, from the ONNX schema at opset
 // 21 and ONNX Runtime's contributed operators; attributes are those in use.
+// SimplifiedLayerNormalization is one of the latter, although it is registered in
+// the standard domain.
 var signatures = map[string]signature{
 	"Add":                                sig(2, 2, 1, 1),
 	"And":                                sig(2, 2, 1, 1),
 	"Cast":                               sig(1, 1, 1, 1, "to"),
 	"Concat":                             sig(1, 1<<30, 1, 1, "axis"),
+	"Div":                                sig(2, 2, 1, 1),
 	"Gather":                             sig(2, 2, 1, 1, "axis"),
 	"Gelu":                               sig(1, 1, 1, 1, "approximate"),
 	"Identity":                           sig(1, 1, 1, 1),
@@ -31,13 +34,18 @@ var signatures = map[string]signature{
 	"MatMul":                             sig(2, 2, 1, 1),
 	"Mul":                                sig(2, 2, 1, 1),
 	"Neg":                                sig(1, 1, 1, 1),
+	"Pow":                                sig(2, 2, 1, 1),
 	"Range":                              sig(3, 3, 1, 1),
+	"ReduceMean":                         sig(1, 2, 1, 1, "keepdims"),
 	"ReduceSum":                          sig(1, 2, 1, 1, "keepdims"),
 	"Reshape":                            sig(2, 2, 1, 1),
 	"Shape":                              sig(1, 1, 1, 1, "start", "end"),
+	"Sigmoid":                            sig(1, 1, 1, 1),
+	"SimplifiedLayerNormalization":       sig(2, 2, 1, 2, "axis", "epsilon", "stash_type"),
 	"Slice":                              sig(3, 5, 1, 1),
 	"Softmax":                            sig(1, 1, 1, 1, "axis"),
 	"Split":                              sig(1, 2, 1, 1<<30, "axis", "num_outputs"),
+	"Sqrt":                               sig(1, 1, 1, 1),
 	"Squeeze":                            sig(1, 2, 1, 1),
 	"Sub":                                sig(2, 2, 1, 1),
 	"Transpose":                          sig(1, 1, 1, 1, "perm"),
@@ -45,9 +53,12 @@ var signatures = map[string]signature{
 	"Where":                              sig(3, 3, 1, 1),
 	DomainMS + ".FastGelu":               sig(1, 2, 1, 1),
 	DomainMS + ".FusedMatMul":            sig(2, 2, 1, 1, "transB"),
-	DomainMS + ".GroupQueryAttention":    sig(7, 12, 1, 4, "num_heads", "kv_num_heads"),
+	DomainMS + ".GroupQueryAttention":    sig(7, 12, 1, 4, "num_heads", "kv_num_heads", "do_rotary"),
 	DomainMS + ".MatMulNBits":            sig(3, 6, 1, 1, "K", "N", "bits", "block_size", "accuracy_level"),
+	DomainMS + ".QuickGelu":              sig(1, 1, 1, 1, "alpha"),
+	DomainMS + ".RotaryEmbedding":        sig(4, 4, 1, 1, "interleaved"),
 	DomainMS + ".SkipLayerNormalization": sig(3, 5, 1, 4, "epsilon"),
+	DomainMS + ".SkipSimplifiedLayerNormalization": sig(3, 4, 1, 4, "epsilon"),
 }
 
 // Check says whether the graph is whole: every operator known and called as its
@@ -63,7 +74,9 @@ func (g *Graph) Check() error {
 		c.define("parameter", p.Value)
 		if _, ok := p.Shape.Elements(); !ok {
 			c.fail("parameter %s has a symbolic shape %v", p.Name, p.Shape)
+			continue
 		}
+		c.parts(p)
 	}
 	for _, k := range g.Consts {
 		if !k.Input {
@@ -90,6 +103,21 @@ func (g *Graph) Check() error {
 		}
 	}
 	return c.err
+}
+
+// parts checks that what a parameter is stacked from fills it.
+func (c *checker) parts(p *Param) {
+	if len(p.Parts) == 0 {
+		return
+	}
+	var rows int64
+	for _, part := range p.Parts {
+		rows += part.Rows
+	}
+	alone := &Param{Value: p.Value, Quant: p.Quant, Turned: p.Turned}
+	if want := alone.Published()[0].Rows; rows != want {
+		c.fail("parameter %s has %d rows and its parts have %d", p.Name, want, rows)
+	}
 }
 
 type checker struct {

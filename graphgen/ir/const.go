@@ -7,23 +7,43 @@ import (
 	"strings"
 )
 
-// text is the constant's values for people.
+// maxText is how many of a constant's values are printed in full.
+const maxText = 16
+
+// text is the constant's values for people: of a table how many there are and the
+// last few, rounded, since their last bits may differ from machine to machine.
 func (c *Const) text() string {
-	var parts []string
-	for d := c.Data; len(d) > 0; {
-		switch c.Type {
-		case Int64:
-			parts = append(parts, fmt.Sprint(int64(binary.LittleEndian.Uint64(d))))
-			d = d[8:]
-		case Int32:
-			parts = append(parts, fmt.Sprint(int32(binary.LittleEndian.Uint32(d))))
-			d = d[4:]
-		case Float:
-			parts = append(parts, fmt.Sprint(math.Float32frombits(binary.LittleEndian.Uint32(d))))
-			d = d[4:]
-		default:
-			return fmt.Sprintf("%x", c.Data)
+	if n, _ := c.Shape.Elements(); n > maxText {
+		var last []string
+		for _, v := range c.values(c.Data)[n-4:] {
+			if _, ok := v.(float32); ok {
+				v = fmt.Sprintf("%.4g", v)
+			}
+			last = append(last, fmt.Sprint(v))
 		}
+		return fmt.Sprintf("(%d values: ... %s)", n, strings.Join(last, " "))
+	}
+	var parts []string
+	for _, v := range c.values(c.Data) {
+		parts = append(parts, fmt.Sprint(v))
 	}
 	return strings.Join(parts, " ")
+}
+
+// values are the elements in data, in the type they have.
+func (c *Const) values(data []byte) (vals []any) {
+	size := int(c.Type.Size())
+	for ; len(data) >= size; data = data[size:] {
+		switch c.Type {
+		case Int64:
+			vals = append(vals, int64(binary.LittleEndian.Uint64(data)))
+		case Int32:
+			vals = append(vals, int32(binary.LittleEndian.Uint32(data)))
+		case Float:
+			vals = append(vals, math.Float32frombits(binary.LittleEndian.Uint32(data)))
+		default:
+			vals = append(vals, data[0])
+		}
+	}
+	return vals
 }

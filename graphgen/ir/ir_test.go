@@ -39,6 +39,38 @@ func TestEmittersRefuseWhatTheOperatorWould(t *testing.T) {
 			y, _ := b.SkipLayerNorm(x, p, p, p, nil, 1)
 			return y
 		}, "differ"},
+		"split sizes": {func(b *Builder, x, _ *Value) *Value { return b.SplitSizes(x, 1, 4, 3)[0] }, "is not cut into [4 3]"},
+		"rms shapes": {func(b *Builder, x, _ *Value) *Value {
+			p := b.Param("p", Float, Init{}, 6)
+			y, _ := b.SkipSimplifiedLayerNorm(x, p, p, 1)
+			return y
+		}, "differ"},
+		"rms types": {func(b *Builder, x, i *Value) *Value { return b.SimplifiedLayerNorm(x, i, 1) }, "float"},
+		"rotary heads": {func(b *Builder, x, i *Value) *Value {
+			table := b.Floats("t", make([]float32, 8), 2, 4)
+			return b.RotaryEmbedding(b.Unsqueeze(x, 0), b.Unsqueeze(i, 0), table, table)
+		}, "heads of twice"},
+		"rotary tables": {func(b *Builder, x, i *Value) *Value {
+			cos, sin := b.Floats("c", make([]float32, 6), 2, 3), b.Floats("s", make([]float32, 8), 2, 4)
+			return b.RotaryEmbedding(b.Unsqueeze(x, 0), b.Unsqueeze(i, 0), cos, sin)
+		}, "tables of cosines and sines"},
+		"rotary head_dim": {func(b *Builder, x, i *Value) *Value {
+			table := b.Floats("t", make([]float32, 8), 2, 4)
+			wide := b.MatMul(b.Unsqueeze(x, 0), b.Param("p", Float, Init{}, 6, 24))
+			y, _, _ := b.GroupQueryAttention(GQA{QKV: wide, Heads: 1, KVHeads: 1, HeadDim: 8, SeqLensK: i, Total: i, Cos: table, Sin: table, Positions: i})
+			return y
+		}, "multiple of 16"},
+		"keys apart": {func(b *Builder, x, i *Value) *Value {
+			wide := b.MatMul(b.Unsqueeze(x, 0), b.Param("p", Float, Init{}, 6, 16))
+			y, _, _ := b.GroupQueryAttention(GQA{Q: wide, K: wide, V: wide, Heads: 2, KVHeads: 1, HeadDim: 8, SeqLensK: i, Total: i})
+			return y
+		}, "last dimension must be 8"},
+		"parts": {func(b *Builder, x, _ *Value) *Value {
+			return b.Add(x, b.StackedParam("p", Float, Init{}, []Part{{"q", 2}, {"k", 3}}, 6))
+		}, "6 rows and its parts have 5"},
+		"turned parts": {func(b *Builder, x, _ *Value) *Value {
+			return b.MatMul(x, b.TurnedParam("p", Float, Init{}, []Part{{"q", 2}, {"k", 4}}, 6, 7))
+		}, "7 rows and its parts have 6"},
 		"transB inner": {func(b *Builder, x, _ *Value) *Value { return b.FusedMatMulTransB(x, b.Param("p", Float, Init{}, 2, 5)) }, "inner dimensions"},
 	} {
 		b := NewBuilder("g")

@@ -54,12 +54,48 @@ type Quant struct {
 // Blocks is the number of quantization blocks in one row of K.
 func (q *Quant) Blocks() int64 { return (q.K + q.Block - 1) / q.Block }
 
+// Part is one of the published tensors that a parameter is stacked from, under the
+// name that Hugging Face gives it.
+type Part struct {
+	Name string
+	Rows int64 // of its first dimension; the others are the parameter's
+}
+
 // Param is a trained tensor. Its shape is fixed; where its bytes are is decided
 // by the [Placer] when the graph is encoded.
+//
+// A matrix of a linear layer that is published as [N, K] (one row for each output, as
+// PyTorch has them) is kept so where the operator takes it so: its bytes are then
+// those of its parts, one after the other.
 type Param struct {
 	*Value
 	Init  Init
 	Quant *Quant // nil for a tensor stored as it is
+	// Parts are the published tensors that are stacked to this one, or to the weight
+	// that Quant is of: queries, keys and values are one product. None: it is published
+	// under its own name (Quant.Weight for a quantized one).
+	Parts []Part
+	// Turned: this matrix is [K, N], what is published is [N, K]. A quantized one has
+	// Quant.Transposed instead, which says how the weight is published.
+	Turned bool
+}
+
+// Published are the tensors that the parameter's values come from, in order, each
+// with its number of rows.
+func (p *Param) Published() []Part {
+	switch {
+	case len(p.Parts) > 0:
+		return p.Parts
+	case p.Quant != nil && p.Quant.Transposed:
+		return []Part{{p.Quant.Weight, p.Quant.N}}
+	case p.Quant != nil:
+		return []Part{{p.Quant.Weight, p.Quant.K}}
+	case len(p.Shape) == 0:
+		return []Part{{p.Name, 1}}
+	case p.Turned:
+		return []Part{{p.Name, p.Shape[1].N}}
+	}
+	return []Part{{p.Name, p.Shape[0].N}}
 }
 
 // Bytes is the parameter's size.

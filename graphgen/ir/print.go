@@ -22,6 +22,12 @@ func (g *Graph) Print(w io.Writer) error {
 		if q := p.Quant; q != nil {
 			fmt.Fprintf(&b, " int%d block %d of %s", q.Bits, q.Block, q.Weight)
 		}
+		for i, part := range p.Parts {
+			fmt.Fprintf(&b, "%s %s[%d]", [...]string{" stacked from", " +"}[min(i, 1)], part.Name, part.Rows)
+		}
+		if p.Turned {
+			b.WriteString(" turned")
+		}
 		b.WriteByte('\n')
 	}
 	for _, c := range g.Consts {

@@ -80,6 +80,9 @@ func (r *Random) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error
 		_, err = w.Write(b)
 		return err
 	}
+	if p.Turned {
+		return r.writeTurned(ctx, w, p)
+	}
 	buf := make([]byte, 0, 4*p.Shape[1].N)
 	return r.rows(p.Name, p.Init, p.Shape[0].N, p.Shape[1].N, func(_ int64, row []float32) error {
 		if err := ctx.Err(); err != nil {
@@ -88,6 +91,29 @@ func (r *Random) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error
 		_, err := w.Write(appendFloats(buf[:0], row))
 		return err
 	})
+}
+
+// writeTurned writes a matrix [K, N] whose values are drawn as [N, K], so that they are
+// those of a graph that has it so.
+func (r *Random) writeTurned(ctx context.Context, w io.Writer, p *ir.Param) error {
+	k, n := p.Shape[0].N, p.Shape[1].N
+	turned := make([]float32, k*n)
+	err := r.rows(p.Name, p.Init, n, k, func(i int64, row []float32) error {
+		for j, v := range row {
+			turned[int64(j)*n+i] = v
+		}
+		return ctx.Err()
+	})
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 0, 4*n)
+	for j := range k {
+		if _, err := w.Write(appendFloats(buf[:0], turned[j*n:(j+1)*n])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (r *Random) writeQuantized(ctx context.Context, w io.Writer, p *ir.Param) error {
