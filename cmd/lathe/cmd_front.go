@@ -97,13 +97,6 @@ func (b *frontBody) frontRow(e search.Evaluation, mark string) reports.FrontRow 
 	}
 }
 
-func orInt(v, def int) int {
-	if v == 0 {
-		return def
-	}
-	return v
-}
-
 // frontRows are how many of a long front are printed: those around the
 // baseline's quality and its ends.
 const frontRows = 24

@@ -237,12 +237,14 @@ type keyValue struct {
 // spaceValues are the space in force.
 func (l *loaded) spaceValues() []keyValue {
 	sp := l.Space
-	def := arch.NewSpec(arch.GPT2, 1, 1, 1, 1) // for what the family decides
+	one := sp.Spec(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1}) // for what the family decides
 	return []keyValue{
-		{"space.family", orText(string(sp.Family), string(def.Family))},
-		{"space.vocab", orInt(sp.Vocab, def.Vocab)},
-		{"space.positions", orInt(sp.Positions, def.Positions)},
-		{"space.untied", sp.Untied},
+		{"space.family", string(one.Family)},
+		{"space.vocab", one.Vocab},
+		{"space.positions", one.Positions},
+		{"space.untied", one.Untied},
+		{"space.tied", !one.Untied},
+		{"space.heads_per_kv_head", max(1, sp.HeadsPerKVHead)},
 		{"space.n_layer", sp.NLayer},
 		{"space.d_model", sp.DModel},
 		{"space.d_inner", sp.DInner},

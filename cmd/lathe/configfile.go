@@ -169,7 +169,8 @@ func follow(n *yaml.Node) *yaml.Node {
 // keyKinds are all keys that a file may have.
 var keyKinds = func() map[string]valueKind {
 	kinds := map[string]valueKind{
-		"space.family": textKind, "space.vocab": intKind, "space.positions": intKind, "space.untied": boolKind, "space.constraints": textsKind,
+		"space.family": textKind, "space.vocab": intKind, "space.positions": intKind, "space.untied": boolKind, "space.tied": boolKind,
+		"space.heads_per_kv_head": intKind, "space.constraints": textsKind,
 	}
 	for _, axis := range []string{"n_layer", "d_model", "d_inner", "n_head"} {
 		for _, k := range []string{"min", "max", "step"} {

@@ -125,14 +125,7 @@ func (s *setup) samplePlan() profiler.Plan {
 
 // candidate is a point of the space, as it runs.
 func (s *setup) candidate(pt arch.Point) arch.Candidate {
-	family := s.Space.Family
-	if family == "" {
-		family = arch.GPT2
-	}
-	spec := arch.NewSpec(family, pt.NLayer, pt.DModel, pt.DInner, pt.NHead)
-	spec.Vocab, spec.Positions = orInt(s.Space.Vocab, spec.Vocab), orInt(s.Space.Positions, spec.Positions)
-	spec.Untied = s.Space.Untied
-	return arch.Candidate{Spec: spec, Build: s.Build}
+	return arch.Candidate{Spec: s.Space.Spec(pt), Build: s.Build}
 }
 
 // samplePoints draws distinct points of the space, the same for a seed: the

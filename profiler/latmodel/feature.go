@@ -44,7 +44,7 @@ var (
 		scale: 1, layer: (*geometry).layerOps, outside: (*geometry).outsideOps,
 	}
 	geluFeature = Feature{
-		Name: "gelu", Unit: "million", Doc: "elements that pass through GELU: tokens times d_inner",
+		Name: "gelu", Unit: "million", Doc: "elements that pass through GELU or SiLU: tokens times d_inner",
 		scale: mega, layer: (*geometry).gelus,
 	}
 )
@@ -126,14 +126,10 @@ func (f *Feature) value(g *geometry, o outside, layers func(func(*geometry, laye
 
 // row returns the features of s in one step.
 func (g *geometry) row(features []Feature, s arch.Spec) []float64 {
-	o := outside{float64(s.DModel), float64(s.Vocab)}
+	o := outsideOf(s)
 	each := func(count func(*geometry, layer) float64) (sum float64) {
-		for i, a := range s.Layers {
-			l := layer{
-				dModel: float64(s.DModel), nHead: float64(a.NHead), headDim: float64(s.HeadDimOf(i)), dInner: float64(a.DInner),
-				last: i == len(s.Layers)-1,
-			}
-			sum += count(g, l)
+		for i := range s.Layers {
+			sum += count(g, layerOf(s, i))
 		}
 		return sum
 	}
@@ -142,6 +138,28 @@ func (g *geometry) row(features []Feature, s arch.Spec) []float64 {
 		x[i] = features[i].value(g, o, each)
 	}
 	return x
+}
+
+// layerOf is the sizes of layer i of s.
+func layerOf(s arch.Spec, i int) layer {
+	a := s.Layers[i]
+	return layer{
+		dModel: float64(s.DModel), nHead: float64(a.NHead), headDim: float64(s.HeadDimOf(i)), dInner: float64(a.DInner),
+		nKVHead: float64(a.KVHeads()), rotary: s.Rotary(), qkvBias: s.QKVBias,
+		last: i == len(s.Layers)-1,
+	}
+}
+
+// outsideOf is the sizes of what surrounds the layers of s.
+func outsideOf(s arch.Spec) outside {
+	o := outside{dModel: float64(s.DModel), vocab: float64(s.Vocab), rotary: s.Rotary()}
+	seen := map[int]bool{}
+	for i, l := range s.Layers {
+		seen[s.HeadDimOf(i)] = true
+		o.shared = o.shared || l.KVHeads() != l.NHead
+	}
+	o.headDims = float64(len(seen))
+	return o
 }
 
 // names lists features' names.

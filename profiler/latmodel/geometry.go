@@ -26,6 +26,9 @@ type geometry struct {
 // layer is the sizes of one layer.
 type layer struct {
 	dModel, nHead, headDim, dInner float64
+	nKVHead                        float64
+	rotary                         bool // of the LLaMA family
+	qkvBias                        bool // which in GPT-2 all products have
 	// last: after its attention only the row whose logits are wanted goes on, as
 	// later tokens need nothing else of the other rows than their keys and values.
 	last bool
@@ -34,6 +37,9 @@ type layer struct {
 // outside is the sizes of what surrounds the layers.
 type outside struct {
 	dModel, vocab float64
+	rotary        bool    // of the LLaMA family
+	headDims      float64 // how many sizes of heads there are
+	shared        bool    // heads share keys and values in some layer
 }
 
 func newGeometry(b arch.Build, s step) geometry {
@@ -102,6 +108,17 @@ func (p precision) splitOutputs(k, n float64) float64 {
 // hidden is the width of a layer's attention.
 func (l layer) hidden() float64 { return l.nHead * l.headDim }
 
+// qkv is the width of queries, keys and values, which are one product.
+func (l layer) qkv() float64 { return (l.nHead + 2*l.nKVHead) * l.headDim }
+
+// ups is how many matrices [d_model, d_inner] the MLP has: SwiGLU has two.
+func (l layer) ups() float64 {
+	if l.rotary {
+		return 2
+	}
+	return 1
+}
+
 // tailRows is how many rows a layer's output projection and MLP work on.
 func (g *geometry) tailRows(l layer) float64 {
 	if l.last {
@@ -124,57 +141,111 @@ const (
 	// portable: two embeddings, 14 for the mask, 3 for the final norm, the head;
 	// one less, since no bias waits for the first norm.
 	portableOutsideOps = 2 + 14 + 3 + 1 - 1
+	// LLaMA, fused: two norms, qkv_proj, attention, o_proj, gate_proj, up_proj, SiLU, its
+	// product with the other, down_proj.
+	fusedRotaryOps = 10
+	// Where GroupQueryAttention does not turn heads of that size itself: split, and two
+	// rotary embeddings.
+	turnedHeads = 3
+	rotaryHeads = 16 // it turns heads of multiples of this size
+	// LLaMA, portable: 22 for attention (split, reshape, 5 for the rotary embedding,
+	// split, two transposed, values reshaped and transposed, 2 concatenations,
+	// transposed key, scores, scale, mask, softmax, product, transpose, reshape), two
+	// norms of 7 (residual sum, square, mean, epsilon, root, quotient, gain), qkv_proj,
+	// o_proj, gate_proj, up_proj, 2 for SiLU, the product, down_proj.
+	portableRotaryOps = 22 + 2*7 + 8
+	// Portable, heads that share keys and values: queries reshaped, keys and values
+	// given a dimension to broadcast along.
+	sharedHeadsOps = 3
+	// LLaMA, fused: the embedding, 6 for lengths, the final norm, the head.
+	fusedRotaryOutsideOps = 1 + 6 + 1 + 1
+	// LLaMA, portable: the embedding, 14 for the mask, 7 for the final norm, the head;
+	// one less, since nothing waits for the first norm. Then a row of cosines and one of
+	// sines for each size of heads.
+	portableRotaryOutsideOps = 1 + 14 + 7 + 1 - 1
+	rotaryTableOps           = 2
 	// The wanted row of attention and of the residual stream: negate, unsqueeze,
 	// and a slice of each.
 	sliceOps = 4
 )
 
-func (g *geometry) layerOps(layer) float64 {
-	n := float64(portableLayerOps)
-	if g.fused {
+func (g *geometry) layerOps(l layer) (n float64) {
+	switch {
+	case g.fused && l.rotary:
+		n = fusedRotaryOps
+		if math.Mod(l.headDim, rotaryHeads) != 0 {
+			n += turnedHeads
+		}
+	case g.fused:
 		n = fusedLayerOps
+	case l.rotary:
+		n = portableRotaryOps
+		if l.nKVHead != l.nHead {
+			n += sharedHeadsOps
+		}
+	default:
+		n = portableLayerOps
 	}
-	if g.linear.block == 0 {
-		n++ // c_attn's bias, which MatMulNBits adds itself
+	if g.linear.block == 0 && (l.qkvBias || !l.rotary) {
+		n++ // the bias of queries, keys and values, which MatMulNBits adds itself
 	}
 	return n
 }
 
-func (g *geometry) outsideOps(outside) float64 {
+func (g *geometry) outsideOps(o outside) (n float64) {
 	switch {
+	case g.fused && o.rotary:
+		return fusedRotaryOutsideOps + sliceOps
 	case g.fused:
 		return fusedOutsideOps + sliceOps
-	case g.head.block == 0:
-		return portableOutsideOps + sliceOps + 1 // the head's matrix, transposed
+	case o.rotary:
+		n = portableRotaryOutsideOps + sliceOps + rotaryTableOps*o.headDims
+		if o.shared {
+			n++ // the mask, with a dimension more
+		}
+	default:
+		n = portableOutsideOps + sliceOps
 	}
-	return portableOutsideOps + sliceOps
+	if g.head.block == 0 {
+		n++ // the head's matrix, transposed
+	}
+	return n
 }
 
 // layerBytes is the layer's parameters: matrices as they are stored, biases and
 // two norms in fp32.
 func (g *geometry) layerBytes(l layer) float64 {
-	d, hidden := l.dModel, l.hidden()
-	vectors := 3*hidden + d + l.dInner + d + 4*d
-	return g.linear.bytes(d, 3*hidden) + g.tailBytes(l) + fp32Bytes*vectors
+	d := l.dModel
+	vectors := l.qkv() + d + l.dInner + d + 4*d
+	if l.rotary {
+		vectors = 2 * d
+		if l.qkvBias {
+			vectors += l.qkv()
+		}
+	}
+	return g.linear.bytes(d, l.qkv()) + g.tailBytes(l) + fp32Bytes*vectors
 }
 
 // tailBytes is the matrices of the output projection and the MLP.
 func (g *geometry) tailBytes(l layer) float64 {
-	return g.linear.bytes(l.hidden(), l.dModel) + g.linear.bytes(l.dModel, l.dInner) + g.linear.bytes(l.dInner, l.dModel)
+	return g.linear.bytes(l.hidden(), l.dModel) + l.ups()*g.linear.bytes(l.dModel, l.dInner) + g.linear.bytes(l.dInner, l.dModel)
 }
 
 func (g *geometry) headBytes(o outside) float64 { return g.head.bytes(o.dModel, o.vocab) }
 
 // outsideBytes is what a step of one row reads outside the layers: the LM head,
-// the final norm, and one row each of the token and the position embedding.
+// the final norm, and one row of each embedding.
 func (g *geometry) outsideBytes(o outside) float64 {
+	if o.rotary {
+		return g.headBytes(o) + fp32Bytes*2*o.dModel
+	}
 	return g.headBytes(o) + fp32Bytes*(2*o.dModel+2*o.dModel)
 }
 
 // layerFlops is 2 for each multiply-add of the layer's products with weights.
 func (g *geometry) layerFlops(l layer) float64 {
 	d, hidden := l.dModel, l.hidden()
-	return 2 * (g.rows*d*3*hidden + g.tailRows(l)*(hidden*d+2*d*l.dInner))
+	return 2 * (g.rows*d*l.qkv() + g.tailRows(l)*(hidden*d+(l.ups()+1)*d*l.dInner))
 }
 
 // oneRowBytes is the layer's matrices that meet a single row in a prefill: each
@@ -190,7 +261,7 @@ func (g *geometry) oneRowBytes(l layer) float64 {
 // with rows that are no whole cache lines.
 func (g *geometry) layerSplitOutputs(l layer) float64 {
 	d, hidden := l.dModel, l.hidden()
-	return g.linear.splitOutputs(d, 3*hidden+l.dInner) + g.linear.splitOutputs(hidden, d) + g.linear.splitOutputs(l.dInner, d)
+	return g.linear.splitOutputs(d, l.qkv()+l.ups()*l.dInner) + g.linear.splitOutputs(hidden, d) + g.linear.splitOutputs(l.dInner, d)
 }
 
 func (g *geometry) headSplitOutputs(o outside) float64 { return g.head.splitOutputs(o.dModel, o.vocab) }
@@ -199,7 +270,7 @@ func (g *geometry) headSplitOutputs(o outside) float64 { return g.head.splitOutp
 func (g *geometry) layerSplitFlops(l layer) (flops float64) {
 	d, hidden, tail := l.dModel, l.hidden(), g.tailRows(l)
 	if g.linear.split(d) {
-		flops += g.rows*d*3*hidden + tail*d*l.dInner
+		flops += g.rows*d*l.qkv() + tail*d*l.ups()*l.dInner
 	}
 	if g.linear.split(hidden) {
 		flops += tail * hidden * d
@@ -213,7 +284,7 @@ func (g *geometry) layerSplitFlops(l layer) (flops float64) {
 // kvBytes is the layer's cache after the step, keys and values in fp32, all of
 // which attention reads.
 func (g *geometry) kvBytes(l layer) float64 {
-	return 2 * fp32Bytes * l.hidden() * (g.past + g.rows)
+	return 2 * fp32Bytes * l.nKVHead * l.headDim * (g.past + g.rows)
 }
 
 // scores is the elements of the layer's attention matrices.
@@ -223,5 +294,5 @@ func (g *geometry) scores(l layer) float64 { return l.nHead * g.rows * (g.past +
 // probabilities with values.
 func (g *geometry) attentionFlops(l layer) float64 { return 4 * l.headDim * g.scores(l) }
 
-// gelus is the elements that pass through the layer's GELU.
+// gelus is the elements that pass through the layer's GELU or SiLU.
 func (g *geometry) gelus(l layer) float64 { return g.tailRows(l) * l.dInner }

@@ -12,7 +12,7 @@ import (
 	"lathe/profiler/latmodel"
 )
 
-// corpus is specs of many shapes: one layer and several, layers of different
+// corpus is specs of both families and many shapes: one layer and several, layers of different
 // widths and heads, head sizes of their own, tied and untied heads, sizes that
 // are no multiple of a quantization block.
 func corpus() []arch.Spec {
@@ -20,11 +20,12 @@ func corpus() []arch.Spec {
 	specs := []arch.Spec{
 		arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16), arch.NewSpec(arch.GPT2, 7, 1280, 6016, 16), arch.NewSpec(arch.GPT2, 8, 960, 7168, 4),
 		arch.NewSpec(arch.GPT2, 6, 832, 1088, 8),
+		arch.NewSpec(arch.LLaMA, 12, 1024, 2816, 16).WithKVHeads(4), arch.NewSpec(arch.LLaMA, 6, 832, 2240, 8),
 	}
 	for i := range 40 {
 		heads, headDim := []int{1, 2, 4, 6}[rng.IntN(4)], 8*(1+rng.IntN(6))
 		s := arch.Spec{
-			Family: arch.GPT2, Vocab: 30 + rng.IntN(300), Positions: 200 + rng.IntN(30),
+			Family: []arch.Family{arch.GPT2, arch.LLaMA}[i%2], Vocab: 30 + rng.IntN(300), Positions: 200 + rng.IntN(30),
 			DModel: heads * headDim, Untied: rng.IntN(3) == 0,
 		}
 		if i%5 == 4 {
@@ -35,8 +36,12 @@ func corpus() []arch.Spec {
 			if i%3 == 1 && heads%2 == 0 {
 				l.NHead = heads / (1 + rng.IntN(2))
 			}
+			if s.Rotary() && rng.IntN(2) == 0 {
+				l.NKVHead = []int{1, l.NHead / 2}[rng.IntN(2)]
+			}
 			s.Layers = append(s.Layers, l)
 		}
+		s.QKVBias = s.Rotary() && i%4 == 1
 		specs = append(specs, s)
 	}
 	return specs
@@ -151,7 +156,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			}
 		case "Softmax":
 			c["scores"] += g.elements(out)
-		case "Gelu", "FastGelu":
+		case "Gelu", "FastGelu", "QuickGelu", "Sigmoid":
 			c["gelu"] += g.elements(out)
 		}
 	}
@@ -163,7 +168,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 				read += p.Bytes()
 			}
 		}
-		if g.is("transformer.h.", p.Value) {
+		if g.is("transformer.h.", p.Value) || g.is("model.layers.", p.Value) {
 			c["layer_weights"] += read
 		} else {
 			c["head_weights"] += read

@@ -12,6 +12,7 @@ import (
 // It agrees with [Model.Predict]. It is safe for concurrent use.
 type Predictor struct {
 	pl, tl pointTarget
+	space  arch.Space // of which the points are, for what a point does not say
 	o      outside
 	ranges []Range
 }
@@ -29,13 +30,33 @@ type pointTerm struct {
 	outside func(*geometry, outside) float64
 }
 
-// Predictor returns the model for points whose Spec has this vocabulary; 0 stands
-// for the baseline's. Specs with a head_dim of their own are for Predict.
+// Predictor returns the model for points of GPT-2's family whose Spec has this
+// vocabulary; 0 stands for the baseline's.
 func (m *Model) Predictor(vocab int) *Predictor {
 	if vocab == 0 {
 		vocab = m.Baseline.Spec.Vocab
 	}
-	return &Predictor{pl: m.pl.forPoints(m.Build), tl: m.tl.forPoints(m.Build), o: outside{vocab: float64(vocab)}, ranges: m.Ranges}
+	return m.PredictorOf(arch.Space{Vocab: vocab})
+}
+
+// PredictorOf returns the model for points of a space. Specs with a head_dim of their
+// own, or with biases that their family need not have, are for Predict.
+func (m *Model) PredictorOf(s arch.Space) *Predictor {
+	one := s.Spec(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1})
+	o := outside{vocab: float64(one.Vocab), rotary: one.Rotary(), headDims: 1}
+	return &Predictor{pl: m.pl.forPoints(m.Build), tl: m.tl.forPoints(m.Build), space: s, o: o, ranges: m.Ranges}
+}
+
+// sizes are those of a layer of a point, and of what surrounds its layers.
+func (p *Predictor) sizes(pt arch.Point) (layer, outside) {
+	kv := p.space.KVHeads(pt.NHead)
+	l := layer{
+		dModel: float64(pt.DModel), nHead: float64(pt.NHead), headDim: float64(pt.DModel / pt.NHead), dInner: float64(pt.DInner),
+		nKVHead: float64(kv), rotary: p.o.rotary,
+	}
+	o := p.o
+	o.dModel, o.shared = l.dModel, kv != pt.NHead
+	return l, o
 }
 
 func (t *target) forPoints(b arch.Build) pointTarget {
@@ -52,11 +73,7 @@ func (t *target) forPoints(b arch.Build) pointTarget {
 // At returns relative PL and TL of a point whose n_head divides its d_model, as
 // those of arch.Compiled do.
 func (p *Predictor) At(pt arch.Point) (pl, tl float64) {
-	o := p.o
-	o.dModel = float64(pt.DModel)
-	l := layer{
-		dModel: o.dModel, nHead: float64(pt.NHead), headDim: float64(pt.DModel / pt.NHead), dInner: float64(pt.DInner),
-	}
+	l, o := p.sizes(pt)
 	n := float64(pt.NLayer)
 	pl, tl = p.pl.at(l, o, n), p.tl.at(l, o, n)
 	if p.pl.process != nil || p.tl.process != nil {
@@ -94,11 +111,7 @@ func (t *pointTarget) at(l layer, o outside, n float64) (ratio float64) {
 // Within reports whether every size of the point lies within what was measured.
 // Outside, Predict warns that it extrapolates.
 func (p *Predictor) Within(pt arch.Point) bool {
-	o := p.o
-	o.dModel = float64(pt.DModel)
-	l := layer{
-		dModel: o.dModel, nHead: float64(pt.NHead), headDim: float64(pt.DModel / pt.NHead), dInner: float64(pt.DInner),
-	}
+	l, o := p.sizes(pt)
 	g := &p.tl.geometry
 	bytes := float64(pt.NLayer)*g.layerBytes(l) + g.outsideBytes(o)
 	for i, v := range [...]float64{float64(pt.NLayer), l.dModel, l.dInner, l.nHead, l.headDim, o.vocab, bytes} {
