@@ -93,7 +93,7 @@ func TestLoad(t *testing.T) {
 	for path, want := range map[string]string{
 		filepath.Join(one, "none"): "no such file",
 		t.TempDir():                "has neither a tokenizer.json nor",
-		model:                      "is a SentencePiece model: supported is byte-level BPE",
+		model:                      "tokenizer.model: the file is empty: want a SentencePiece model",
 	} {
 		if _, err := Load(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
@@ -156,7 +156,7 @@ func TestJSONForms(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	for want, change := range map[string]func(file, model map[string]any){
-		`model.type is "Unigram": supported is byte-level BPE`: func(_, m map[string]any) {
+		`model.type is "Unigram": supported is BPE over bytes`: func(_, m map[string]any) {
 			m["type"], m["vocab"] = "Unigram", []any{[]any{"<unk>", 0.0}}
 			delete(m, "merges")
 		},
@@ -165,14 +165,13 @@ func TestUnsupported(t *testing.T) {
 		`it has no model: supported is`:                                           func(f, _ map[string]any) { delete(f, "model") },
 		`model.vocab is missing`:                                                  func(_, m map[string]any) { delete(m, "vocab") },
 		`it has no pre_tokenizer`:                                                 func(f, _ map[string]any) { f["pre_tokenizer"] = nil },
-		`pre_tokenizer.type is "Metaspace", want ByteLevel`:                       func(f, _ map[string]any) { f["pre_tokenizer"] = map[string]any{"type": "Metaspace"} },
-		`pre_tokenizer.use_regex is false`:                                        func(f, _ map[string]any) { f["pre_tokenizer"].(map[string]any)["use_regex"] = false },
+		`pre_tokenizer.type is "Whitespace", want ByteLevel`:                      func(f, _ map[string]any) { f["pre_tokenizer"] = map[string]any{"type": "Whitespace"} },
+		`pre_tokenizer.use_regex is false, and nothing else`:                      func(f, _ map[string]any) { f["pre_tokenizer"].(map[string]any)["use_regex"] = false },
 		`pre_tokenizer.add_prefix_space is true`:                                  func(f, _ map[string]any) { f["pre_tokenizer"].(map[string]any)["add_prefix_space"] = true },
 		`it has a normalizer, "NFKC", which`:                                      func(f, _ map[string]any) { f["normalizer"] = map[string]any{"type": "NFKC"} },
 		`model.continuing_subword_prefix is "##"`:                                 func(_, m map[string]any) { m["continuing_subword_prefix"] = "##" },
 		`model.end_of_word_suffix is "</w>"`:                                      func(_, m map[string]any) { m["end_of_word_suffix"] = "</w>" },
 		`model.dropout is 0.1, which`:                                             func(_, m map[string]any) { m["dropout"] = 0.1 },
-		`model.ignore_merges is true`:                                             func(_, m map[string]any) { m["ignore_merges"] = true },
 		`model.vocab: line 1, column `:                                            func(_, m map[string]any) { m["vocab"].(map[string]int)["x"] = 0; m["vocab"] = []int{1} },
 		`model.merges[1]: "th": want two tokens`:                                  func(_, m map[string]any) { m["merges"].([]string)[1] = "th" },
 		`model.merges[1]: "q" and "u": the vocabulary has no "qu"`:                func(_, m map[string]any) { m["merges"].([]string)[1] = "q u" },

@@ -5,12 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-// pattern is how GPT-2 parts text into the pieces that tokens never cross
-// (Radford et al., "Language Models are Unsupervised Multitask Learners", 2019,
-// encoder.py): English contractions, then runs of letters, of numbers and of other
-// signs, each with one space before it, then white space.
-const pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
-
 // maxSegment bounds the bytes that are encoded at once: merging takes time that
 // grows with the square of a piece, and a megabyte of one letter would take the
 // better part of an hour.
@@ -18,12 +12,13 @@ const maxSegment = 4096
 
 // segment returns the length of the first part of text that can be encoded by
 // itself: white space and what follows it up to the next white space, where every
-// match of pattern ends.
+// match of a pattern ends. Of a pattern that has signs joined with line ends, that is
+// so behind letters and numbers only.
 //
 // A part that is longer than maxSegment ends behind the last run of letters or of
 // numbers in that length, where a match ends too. Only a single run that is longer
 // is cut inside, and may have a token more there than it would have whole.
-func segment(text string) int {
+func segment(text string, joined bool) int {
 	word, last, before := false, 0, int8(other)
 	for i, r := range text {
 		class := int8(other)
@@ -38,7 +33,7 @@ func segment(text string) int {
 		case unicode.IsNumber(r):
 			class = number
 		}
-		if class == space && word {
+		if class == space && word && (!joined || before == letter || before == number) {
 			return i
 		}
 		word = word || class != space
@@ -56,7 +51,7 @@ func segment(text string) int {
 	return len(text)
 }
 
-// Classes of characters, as pattern has them.
+// Classes of characters, as the patterns have them.
 const (
 	other  = 0
 	space  = 1

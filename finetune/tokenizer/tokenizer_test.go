@@ -179,26 +179,39 @@ func TestCountCharsWithinACharacter(t *testing.T) {
 	}
 }
 
-// Encoding in segments gives what encoding everything at once does.
+// Encoding in segments gives what encoding everything at once does, with every
+// pattern that segments are known of.
 func TestSegments(t *testing.T) {
-	tk := gpt2(t)
-	// Kinds of signs that the pattern tells apart, and spaces of all sorts.
+	// Kinds of signs that the patterns tell apart, and spaces of all sorts.
 	alphabet := []rune("abZé漢9½٣'’sdtmlrev.,-€😀 \u00a0\u2028\t\n\r\u0085\u200b\u0301ſ")
-	check := func(t interface{ Fatalf(string, ...any) }, text string) {
-		var want []int
-		for _, rank := range tk.core.EncodeOrdinary(text) {
-			want = append(want, tk.ids[rank])
-		}
-		if got := tk.Encode(text); !slices.Equal(got, want) {
-			t.Fatalf("%q\n got %v\nwant %v", text, got, want)
-		}
+	for name, expr := range map[string]string{"GPT-2": pattern, "Llama 3": llama3Pattern, "Qwen2": qwen2Pattern} {
+		t.Run(name, func(t *testing.T) {
+			from := gpt2(t).model.(*byteLevel)
+			ranks := map[string]int{}
+			for rank, id := range from.ids {
+				ranks[gpt2(t).bytes[id]] = rank
+			}
+			m, err := newByteLevel(ranks, from.ids, []part{{expr, name}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			check := func(t interface{ Fatalf(string, ...any) }, text string) {
+				var want []int
+				for _, rank := range m.core.EncodeOrdinary(text) {
+					want = append(want, m.ids[rank])
+				}
+				if got := m.encode(nil, text); !slices.Equal(got, want) {
+					t.Fatalf("%q\n got %v\nwant %v", text, got, want)
+				}
+			}
+			rapid.Check(t, func(t *rapid.T) {
+				check(t, string(rapid.SliceOfN(rapid.SampledFrom(alphabet), 0, 40).Draw(t, "text")))
+			})
+			// Longer than a segment, without white space.
+			check(t, strings.Repeat("ab9c,漢d'sé", 900))
+			check(t, strings.Repeat("x", 9)+strings.Repeat("12345,", 2000))
+		})
 	}
-	rapid.Check(t, func(t *rapid.T) {
-		check(t, string(rapid.SliceOfN(rapid.SampledFrom(alphabet), 0, 40).Draw(t, "text")))
-	})
-	// Longer than a segment, without white space.
-	check(t, strings.Repeat("ab9c,漢d'sé", 900))
-	check(t, strings.Repeat("x", 9)+strings.Repeat("12345,", 2000))
 }
 
 // A run of one kind that is longer than a segment is cut, and nothing is lost.
@@ -263,7 +276,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run("fresh/"+filepath.Base(name), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				clear(tk.seen)
+				tk.model.(*byteLevel).words.empty()
 				tk.Encode(text)
 			}
 		})
