@@ -4,10 +4,11 @@ usage: check_corpus.py FOLDER     (needs onnx, onnxruntime, numpy)
 
 Every file made of standard operators must pass onnx.checker with full, strict
 shape inference; ONNX Runtime must load every file; and on some files ONNX
-Runtime's logits, and those of onnx's own reference evaluator, must equal a
-plain numpy GPT-2's.
+Runtime's logits, and those of onnx's own reference evaluator, must equal those of
+a GPT-2 or a LLaMA in plain numpy. Beside the files lies each spec as JSON.
 """
 import glob
+import json
 import math
 import os
 import sys
@@ -37,17 +38,77 @@ def gpt2(w, ids, heads):
     for i, h in enumerate(heads):
         p = f"transformer.h.{i}."
         qkv = norm(x, w, p + "ln_1") @ w[p + "attn.c_attn.weight"] + w[p + "attn.c_attn.bias"]
-        q, k, v = (z.reshape(n, h, -1).swapaxes(0, 1) for z in np.split(qkv, 3, axis=-1))
-        s = q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1])
-        s = np.where(np.tril(np.ones((n, n), bool)), s, -np.inf)
-        s = np.exp(s - s.max(-1, keepdims=True))
-        a = (s / s.sum(-1, keepdims=True)) @ v
-        a = a.swapaxes(0, 1).reshape(n, -1)
+        a = attend(*(z.reshape(n, h, -1).swapaxes(0, 1) for z in np.split(qkv, 3, axis=-1)))
         x = x + a @ w[p + "attn.c_proj.weight"] + w[p + "attn.c_proj.bias"]
         u = gelu(norm(x, w, p + "ln_2") @ w[p + "mlp.c_fc.weight"] + w[p + "mlp.c_fc.bias"])
         x = x + u @ w[p + "mlp.c_proj.weight"] + w[p + "mlp.c_proj.bias"]
     x = norm(x, w, "transformer.ln_f")
     return x @ w.get("lm_head.weight", w["transformer.wte.weight"]).T
+
+
+def rms(x, w, name, eps):
+    return x / np.sqrt((x**2).mean(-1, keepdims=True) + eps) * w[name + ".weight"]
+
+
+def inverse_frequencies(spec, head_dim):
+    f = spec.get("rope_base", 10000.0) ** -(np.arange(0, head_dim, 2) / head_dim)
+    scaling = spec.get("rope_scaling")
+    if scaling is None:
+        return f
+    if scaling["type"] == "linear":
+        return f / scaling["factor"]
+    low, high, old = scaling["low_freq_factor"], scaling["high_freq_factor"], scaling["original_positions"]
+    length = 2 * np.pi / f
+    smooth = (old / length - low) / (high - low)
+    between = (1 - smooth) * f / scaling["factor"] + smooth * f
+    return np.where(length < old / high, f, np.where(length > old / low, f / scaling["factor"], between))
+
+
+def rotate(x, spec):
+    """Turns x [heads, tokens, head_dim]; j and j + head_dim/2 are a pair."""
+    angle = np.outer(np.arange(x.shape[1]), inverse_frequencies(spec, x.shape[2]))
+    a, b = np.split(x, 2, axis=-1)
+    return np.concatenate([a * np.cos(angle) - b * np.sin(angle), b * np.cos(angle) + a * np.sin(angle)], axis=-1)
+
+
+def attend(q, k, v):
+    """Causal attention; q [heads, tokens, head_dim], k and v perhaps of fewer heads."""
+    n = q.shape[1]
+    k, v = (np.repeat(z, q.shape[0] // z.shape[0], axis=0) for z in (k, v))
+    s = q @ k.swapaxes(1, 2) / math.sqrt(q.shape[-1])
+    s = np.where(np.tril(np.ones((n, n), bool)), s, -np.inf)
+    s = np.exp(s - s.max(-1, keepdims=True))
+    a = (s / s.sum(-1, keepdims=True)) @ v
+    return a.swapaxes(0, 1).reshape(n, -1)
+
+
+def llama(w, spec, ids):
+    """Logits of one sequence, in double precision. Weights as the graph has them:
+    [in, out] with standard operators, [out, in] with fused ones."""
+    w = {k: v.astype(np.float64) for k, v in w.items()}
+    n, eps, d = len(ids), spec.get("norm_eps", 1e-5), spec["d_model"]
+    layers = spec.get("layers") or [spec] * spec["n_layer"]
+    turned = spec["turned"]
+
+    def linear(x, name, out):
+        m = w[name + ".weight"]
+        y = x @ (m if turned else m.T)
+        assert y.shape[-1] == out, name
+        return y + w.get(name + ".bias", 0)
+
+    x = w["model.embed_tokens.weight"][ids]
+    for i, l in enumerate(layers):
+        p = f"model.layers.{i}."
+        heads, kv = l["n_head"], l.get("n_kv_head") or l["n_head"]
+        hd = spec.get("head_dim") or d // heads
+        qkv = linear(rms(x, w, p + "input_layernorm", eps), p + "self_attn.qkv_proj", (heads + 2 * kv) * hd)
+        q, k, v = (z.reshape(n, -1, hd).swapaxes(0, 1) for z in np.split(qkv, [heads * hd, (heads + kv) * hd], axis=-1))
+        x = x + linear(attend(rotate(q, spec), rotate(k, spec), v), p + "self_attn.o_proj", d)
+        u = rms(x, w, p + "post_attention_layernorm", eps)
+        gate, up = (linear(u, p + f"mlp.{m}_proj", l["d_inner"]) for m in ("gate", "up"))
+        x = x + linear(gate / (1 + np.exp(-gate)) * up, p + "mlp.down_proj", d)
+    x = rms(x, w, "model.norm", eps)
+    return x @ w.get("lm_head.weight", w["model.embed_tokens.weight"]).T
 
 
 def feeds(model, ids):
@@ -74,7 +135,6 @@ def main(folder):
     options.intra_op_num_threads = 1
     checked = compared = referenced = 0
     rng = np.random.default_rng(0)
-    heads = {}
     for path in files:
         name = os.path.basename(path)
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
@@ -83,14 +143,18 @@ def main(folder):
             onnx.checker.check_model(path, full_check=True)
             onnx.shape_inference.infer_shapes_path(path, "/dev/null", check_type=True, strict_mode=True, data_prop=True)
             checked += 1
-        if "-cached" in name:
-            heads[name[:3]] = [v.type.tensor_type.shape.dim[1].dim_value for v in small.graph.input if v.name.endswith(".key")]
         if "-fp32-cached" not in name or int(name[:3]) % 4:
             continue
         model = onnx.load(path)
-        weights = {t.name: nh.to_array(t) for t in model.graph.initializer if t.name.startswith(("transformer.", "lm_head."))}
-        ids = rng.integers(0, weights["transformer.wte.weight"].shape[0], 12)
-        want = gpt2(weights, ids, heads[name[:3]])
+        weights = {t.name: nh.to_array(t) for t in model.graph.initializer if t.name.startswith(("transformer.", "model.", "lm_head."))}
+        with open(os.path.join(folder, name[:3] + ".json")) as f:
+            spec = json.load(f)
+        ids = rng.integers(0, spec["vocab"], 12)
+        if spec["family"] == "llama":
+            spec["turned"] = "portable" in name
+            want = llama(weights, spec, ids)
+        else:
+            want = gpt2(weights, ids, [l["n_head"] for l in spec.get("layers") or [spec] * spec["n_layer"]])
         got = session.run(["logits"], feeds(small, ids))[0][0]
         worst = np.abs(got - want).max()
         if not worst < 1e-4:
