@@ -1,0 +1,230 @@
+package weights
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+
+	"lathe/graphgen/ir"
+)
+
+// Given provides weights that exist: a user's own model. It streams: what is held
+// at once is some rows of a tensor, and of a quantized weight its quantized form.
+type Given struct {
+	// Tensors are the weights by the names and in the layouts in which they are
+	// published: ir.Param says what of them a parameter is.
+	Tensors map[string]Matrix
+	// Sum identifies the values; [Scan] finds it.
+	Sum string
+	// Errors is what quantization did to the weights written so far.
+	Errors []QuantError
+
+	last quantized
+}
+
+// ErrNotFinite marks a weight that cannot be quantized because some value of it
+// is infinite or no number.
+var ErrNotFinite = errors.New("not finite")
+
+// Hash implements [Source].
+func (s *Given) Hash() string { return s.Sum }
+
+// bandBytes is about what is read of a matrix at once, as float32.
+const bandBytes = 4 << 20
+
+// band is how many rows of cols values are read at once.
+func band(cols int64) int64 { return max(1, bandBytes/(4*max(1, cols))) }
+
+// WriteParam implements [Source].
+func (s *Given) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error {
+	if p.Quant != nil {
+		return s.writeQuantized(ctx, w, p)
+	}
+	m, err := s.published(p)
+	if err != nil {
+		return err
+	}
+	if p.Turned {
+		m = Turn(m)
+	}
+	rows, cols := m.Size()
+	if p.Type != ir.Float || !shaped(p.Shape, rows, cols) {
+		return fmt.Errorf("weights: parameter %s is %v %v, and what is given for it is [%d, %d]", p.Name, p.Type, p.Shape, rows, cols)
+	}
+	return WriteMatrix(ctx, w, m)
+}
+
+// published is what is given for a parameter, or for the weight that it is the
+// quantized form of, as it is published.
+func (s *Given) published(p *ir.Param) (Matrix, error) {
+	vector := p.Quant == nil && len(p.Shape) < 2
+	var parts []Matrix
+	for _, part := range p.Published() {
+		m := s.Tensors[part.Name]
+		if m == nil {
+			return nil, fmt.Errorf("weights: no tensor %s is given, for parameter %s", part.Name, p.Name)
+		}
+		if vector { // a row: its values are what is counted
+			m = Turn(m)
+		}
+		rows, cols := m.Size()
+		if rows != part.Rows {
+			return nil, fmt.Errorf("weights: tensor %s has %d rows, and parameter %s takes %d of it", part.Name, rows, p.Name, part.Rows)
+		}
+		if len(parts) > 0 {
+			if _, first := parts[0].Size(); cols != first {
+				return nil, fmt.Errorf("weights: tensor %s has %d columns, and %s, which parameter %s has above it, %d", part.Name, cols, p.Published()[0].Name, p.Name, first)
+			}
+		}
+		parts = append(parts, m)
+	}
+	m := parts[0]
+	if len(parts) > 1 {
+		m = Stack(parts...)
+	}
+	if vector {
+		m = Turn(m)
+	}
+	return m, nil
+}
+
+// shaped reports whether a parameter's shape is that of a matrix; a vector is one
+// row.
+func shaped(s ir.Shape, rows, cols int64) bool {
+	if len(s) == 1 {
+		return rows == 1 && s[0].N == cols
+	}
+	return len(s) == 2 && s[0].N == rows && s[1].N == cols
+}
+
+// WriteMatrix writes a matrix as float32, little-endian, row by row. What is
+// stored like that is copied, to the bit.
+func WriteMatrix(ctx context.Context, w io.Writer, m Matrix) error {
+	switch s := m.(type) {
+	case *Stored:
+		if s.Type == Float32 {
+			return copyBytes(ctx, w, s)
+		}
+	case stacked: // its parts follow each other
+		for _, part := range s {
+			if err := WriteMatrix(ctx, w, part); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	rows, cols := m.Size()
+	step := band(cols)
+	vals := make([]float32, min(step, rows)*cols)
+	buf := make([]byte, 0, 4*len(vals))
+	for r := int64(0); r < rows; r += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := vals[:(min(r+step, rows)-r)*cols]
+		if err := m.Read(part, r, min(r+step, rows), 0, cols); err != nil {
+			return err
+		}
+		if _, err := w.Write(appendFloats(buf[:0], part)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func copyBytes(ctx context.Context, w io.Writer, s *Stored) error {
+	buf := make([]byte, min(bandBytes, s.Bytes()))
+	for at := int64(0); at < s.Bytes(); at += int64(len(buf)) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		part := buf[:min(int64(len(buf)), s.Bytes()-at)]
+		if err := readFull(s.Data, part, at); err != nil {
+			return err
+		}
+		if _, err := w.Write(part); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeQuantized writes one part of a quantized weight. The parts follow each
+// other in a graph, and are made together.
+func (s *Given) writeQuantized(ctx context.Context, w io.Writer, p *ir.Param) error {
+	key := *p.Quant
+	key.Part = ir.QuantData
+	if s.last.weight != key.Weight || s.last.quant != key {
+		out, quality, err := s.quantize(ctx, p)
+		if err != nil {
+			return err
+		}
+		out.quant = key
+		s.last = out
+		s.Errors = append(s.Errors, quality)
+	}
+	var err error
+	if p.Quant.Part == ir.QuantData {
+		_, err = w.Write(s.last.data)
+	} else {
+		_, err = w.Write(appendFloats(nil, s.last.scales))
+	}
+	return err
+}
+
+// quantize quantizes a weight, bands of its rows in parallel.
+func (s *Given) quantize(ctx context.Context, p *ir.Param) (quantized, QuantError, error) {
+	q := p.Quant
+	if q.Bits != 4 {
+		return quantized{}, QuantError{}, fmt.Errorf("weights: weight %s: %d bits, known: 4", q.Weight, q.Bits)
+	}
+	m, err := s.published(p)
+	if err != nil {
+		return quantized{}, QuantError{}, err
+	}
+	if !q.Transposed {
+		m = Turn(m)
+	}
+	if rows, cols := m.Size(); rows != q.N || cols != q.K {
+		return quantized{}, QuantError{}, fmt.Errorf("weights: weight %s has %d outputs of %d inputs, and what is given for it %d of %d", q.Weight, q.N, q.K, rows, cols)
+	}
+	blocks := q.Blocks()
+	rowBytes := blocks * q.Block / 2
+	out := quantized{weight: q.Weight, data: make([]byte, q.N*rowBytes), scales: make([]float32, q.N*blocks)}
+	step := band(q.K)
+	sums := make([]errorSums, (q.N+step-1)/step)
+	err = parallel(ctx, len(sums), func(i int) error {
+		from := int64(i) * step
+		to := min(from+step, q.N)
+		vals := make([]float32, (to-from)*q.K)
+		if err := m.Read(vals, from, to, 0, q.K); err != nil {
+			return err
+		}
+		for n := from; n < to; n++ {
+			row := vals[(n-from)*q.K : (n-from+1)*q.K]
+			if k := notFinite(row); k >= 0 {
+				return fmt.Errorf("weights: weight %s: value %g of output %d, input %d: %w; it cannot be quantized", q.Weight, row[k], n, k, ErrNotFinite)
+			}
+			data, scales := out.data[n*rowBytes:(n+1)*rowBytes], out.scales[n*blocks:(n+1)*blocks]
+			Quantize4(row, int(q.Block), data, scales)
+			sums[i].add(row, data, scales, int(q.Block))
+		}
+		return nil
+	})
+	return out, sumErrors(q.Weight, sums), err
+}
+
+// notFinite is the index of the first value that is infinite or no number, or -1.
+func notFinite(vals []float32) int {
+	for i, v := range vals {
+		if math.Float32bits(v)&exponent32 == exponent32 {
+			return i
+		}
+	}
+	return -1
+}
+
+// exponent32 is the bits of a float32's exponent: all set in what is not finite.
+const exponent32 = 0x7f800000
