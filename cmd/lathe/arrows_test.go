@@ -14,6 +14,8 @@ import (
 var arrows = map[string][]string{
 	"graphgen/ir":                     {"graphgen/onnxpb"},
 	"graphgen/weights":                {"graphgen/ir"},
+	"graphgen/weights/llama2c":        {"graphgen/arch", "graphgen/weights"},
+	"graphgen/hf":                     {"graphgen/arch", "graphgen/weights", "graphgen/weights/safetensors"},
 	"graphgen":                        {"graphgen/arch", "graphgen/ir"},
 	"graphgen/inspect":                {"graphgen", "graphgen/arch", "graphgen/ir", "graphgen/onnxpb"},
 	"runtime/decode":                  {"runtime/ort"},
