@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"lathe/graphgen/inspect"
@@ -127,20 +129,70 @@ const irDefaults = 4
 
 func inspectValues(r *inspect.Report) *table {
 	t := &table{columns: []column{{"", true}, {"name", true}, {"type", true}, {"shape", true}}}
+	var inputs []inspect.Value
 	for _, v := range r.Inputs {
-		name := v.Name
-		if v.Default {
-			if r.IRVersion < irDefaults {
-				continue // a weight
-			}
+		if !v.Default || r.IRVersion >= irDefaults { // or it is a weight
+			inputs = append(inputs, v)
+		}
+	}
+	for _, in := range alike(inputs) {
+		name := in.name
+		if in.value.Default {
 			name += " " + t.note("may be left out: the file has a value for it")
 		}
-		t.add("input", name, v.Type, shapeText(v.Shape))
+		t.add("input", name, in.value.Type, shapeText(in.value.Shape))
 	}
-	for _, v := range r.Outputs {
-		t.add("output", v.Name, v.Type, shapeText(v.Shape))
+	for _, out := range alike(r.Outputs) {
+		t.add("output", out.name, out.value.Type, shapeText(out.value.Shape))
 	}
 	return t
+}
+
+// named is a value, or several that are alike but for a number in their names.
+type named struct {
+	name  string
+	value inspect.Value
+}
+
+var number = regexp.MustCompile(`[0-9]+`)
+
+// alike joins values of the same type and shape whose names differ in their first
+// number alone, as a cache's do: past_key_values.{0..11}.key. Numbers that do not
+// follow each other, and fewer than three, stay apart.
+func alike(values []inspect.Value) (all []named) {
+	type family struct{ before, after, kind string }
+	of := func(v inspect.Value) (f family, n int) {
+		at := number.FindStringIndex(v.Name)
+		if at == nil {
+			return family{}, -1
+		}
+		n, err := strconv.Atoi(v.Name[at[0]:at[1]])
+		if err != nil || strconv.Itoa(n) != v.Name[at[0]:at[1]] {
+			return family{}, -1
+		}
+		return family{v.Name[:at[0]], v.Name[at[1]:], fmt.Sprint(v.Type, shapeText(v.Shape), v.Default)}, n
+	}
+	numbers := map[family][]int{}
+	for _, v := range values {
+		if f, n := of(v); n >= 0 {
+			numbers[f] = append(numbers[f], n)
+		}
+	}
+	for _, v := range values {
+		f, n := of(v)
+		run := numbers[f]
+		joined := n >= 0 && len(run) >= 3
+		for i := range run {
+			joined = joined && run[i] == run[0]+i
+		}
+		switch {
+		case !joined:
+			all = append(all, named{v.Name, v})
+		case n == run[0]:
+			all = append(all, named{fmt.Sprintf("%s{%d..%d}%s", f.before, n, run[len(run)-1], f.after), v})
+		}
+	}
+	return all
 }
 
 func shapeText(shape []inspect.Dim) string {

@@ -18,7 +18,8 @@ func TestInspectTables(t *testing.T) {
 			{Name: "input_ids", Type: "int64", Shape: []inspect.Dim{{Symbol: "batch_size"}, {Symbol: "sequence_length"}}},
 			{Name: "num_logits_to_keep", Type: "int64", Shape: []inspect.Dim{}, Default: true},
 		},
-		Outputs: []inspect.Value{{Name: "logits", Type: "float", Shape: []inspect.Dim{{Symbol: "batch_size"}, {N: -1}, {N: 100}}}},
+		Outputs: []inspect.Value{{Name: "present.0", Type: "float"}, {Name: "logits", Type: "float", Shape: []inspect.Dim{{Symbol: "batch_size"}, {N: -1}, {N: 100}}},
+			{Name: "present.1", Type: "float"}, {Name: "present.2", Type: "float"}, {Name: "a1", Type: "int64"}, {Name: "a3", Type: "int64"}, {Name: "a4", Type: "int64"}},
 		Totals: []inspect.TypeTotal{
 			{Type: "float", Tensors: 16, Elements: 11_000, Bytes: 44_000},
 			{Type: "int64", Tensors: 3, Elements: 5, Bytes: 40},

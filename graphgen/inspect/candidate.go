@@ -103,7 +103,7 @@ func contentsOf(m *onnxpb.ModelProto) contents {
 	c := contents{operators: map[operator]int{}, tensors: map[string]string{}}
 	blocks := map[int]bool{}
 	for _, n := range m.Graph.Node {
-		c.operators[operator{n.Domain, n.OpType}]++
+		c.operators[operator{plainDomain(n.Domain), n.OpType}]++
 		if n.Domain != ir.DomainMS {
 			continue
 		}

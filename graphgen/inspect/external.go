@@ -93,7 +93,7 @@ func (r *Report) external(folder string, tensors []stored) {
 		switch {
 		case err != nil:
 			f.Bytes, f.Whole = -1, false
-			r.problem("external data %q: %v; %d tensors with %d bytes are in it", f.Location, err, f.Tensors, f.sum)
+			r.problem("external data %q: %v; tensors that should be in it: %d, with %d bytes", f.Location, err, f.Tensors, f.sum)
 		case f.Needed > f.Bytes:
 			f.Whole = false
 			r.problem("external data %q is too short: it has %d bytes, and tensor %q ends at %d", f.Location, f.Bytes, f.last, f.Needed)

@@ -89,7 +89,7 @@ func TestExternalDataNotWhole(t *testing.T) {
 		entries []string
 		problem string
 	}{
-		{[]string{"location=gone"}, `external data "gone": there is no such file in the model's folder; 1 tensors with 16 bytes are in it`},
+		{[]string{"location=gone"}, `external data "gone": there is no such file in the model's folder; tensors that should be in it: 1, with 16 bytes`},
 		{[]string{"location=data", "offset=56"}, `external data "data" is too short: it has 64 bytes, and tensor "w" ends at 72`},
 		{[]string{"location=data", "offset=100", "length=16"}, `it has 64 bytes, and tensor "w" ends at 116`},
 		{[]string{"location=data", "length=12"}, `tensor "w": its external data has 12 bytes, and float[4] takes 16`},

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"google.golang.org/protobuf/proto"
 
@@ -104,6 +106,7 @@ func Read(src io.ReaderAt, size int64, folder string) (*Report, error) {
 	}
 	s := survey(m)
 	s.report(r)
+	r.checkImports(s)
 	if err := r.topology(m, s); err != nil {
 		return nil, err
 	}
@@ -120,6 +123,36 @@ func (r *Report) problem(format string, args ...any) {
 	case len(r.Problems) == most:
 		r.Problems = append(r.Problems, "and more")
 	}
+}
+
+// checkImports looks for domains that are used and not imported. Nodes of functions
+// are left out: a function has imports of its own.
+func (r *Report) checkImports(s *surveyed) {
+	imported := map[string]bool{}
+	for _, o := range r.Opsets {
+		imported[plainDomain(o.Domain)] = true
+	}
+	if len(imported) == 0 {
+		return // the oldest files have none
+	}
+	missing := map[string]bool{}
+	for op := range s.top {
+		if !imported[op.domain] {
+			missing[op.domain] = true
+		}
+	}
+	for _, domain := range slices.Sorted(maps.Keys(missing)) {
+		r.problem("operators of the domain %q are called, and the model does not import it", domain)
+	}
+}
+
+// plainDomain is a domain as this package writes it: ONNX's own can be given as
+// the empty name and as ai.onnx.
+func plainDomain(domain string) string {
+	if domain == "ai.onnx" {
+		return ""
+	}
+	return domain
 }
 
 // decode reads a model without its weights.

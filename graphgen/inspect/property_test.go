@@ -95,6 +95,7 @@ func TestTopologyOfRandomGraphs(t *testing.T) {
 			nodes = append(nodes, n)
 		}
 		m := graphOf(nodes, "x", nodes[len(nodes)-1].Output[0])
+		m.OpsetImport = append(m.OpsetImport, &onnxpb.OperatorSetIdProto{Domain: "d", Version: 1})
 		m.Graph.Initializer = []*onnxpb.TensorProto{floats("w", 2)}
 		for _, name := range rapid.SliceOfN(rapid.SampledFrom(known), 0, 5).Draw(rt, "listed") {
 			m.Graph.ValueInfo = append(m.Graph.ValueInfo, value(name))

@@ -99,10 +99,7 @@ func (s *surveyed) graph(g *onnxpb.GraphProto, nested bool) {
 }
 
 func (s *surveyed) node(n *onnxpb.NodeProto, nested bool) {
-	op := operator{n.Domain, n.OpType}
-	if op.domain == "ai.onnx" { // another way to write it
-		op.domain = ""
-	}
+	op := operator{plainDomain(n.Domain), n.OpType}
 	if nested {
 		s.nested[op]++
 	} else {

@@ -118,10 +118,7 @@ func (r *Report) topology(m *onnxpb.ModelProto, s *surveyed) error {
 		for i, name := range g.ops {
 			domain := ""
 			if i < len(m.Graph.Node) && m.Graph.Node[i].OpType == name {
-				domain = m.Graph.Node[i].Domain
-			}
-			if domain == "ai.onnx" {
-				domain = ""
+				domain = plainDomain(m.Graph.Node[i].Domain)
 			}
 			seen[operator{domain, name}]++
 		}
