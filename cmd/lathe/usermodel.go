@@ -1,0 +1,132 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+
+	"lathe/graphgen/arch"
+	"lathe/graphgen/hf"
+	"lathe/graphgen/weights"
+	"lathe/graphgen/weights/llama2c"
+)
+
+// userModel is a model of the user's own: a folder of transformers, or a
+// checkpoint of llama2.c.
+type userModel struct {
+	path, format, kind string // kind: model_type, or the format's version
+	spec               arch.Spec
+	stored             []weights.Named
+	tensors            map[string]weights.Matrix
+	tokens             map[string]json.RawMessage // ids of special tokens
+	ignored            []string
+	missing, extra     []string
+	shapes             []error
+	warnings           []error
+	whole              error // nil if all weights are there, and no others
+	close              func() error
+}
+
+// openUserModel opens a model's folder or file. What is wrong with it is the
+// user's.
+func openUserModel(path string) (*userModel, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, badInput(fmt.Errorf("%s: there is no such folder or file", path))
+	}
+	if err != nil {
+		return nil, err
+	}
+	if info.IsDir() {
+		m, err := hf.Open(path)
+		if err != nil {
+			return nil, unlessDenied(err)
+		}
+		return &userModel{
+			path: path, format: "huggingface", kind: m.Config.Type, spec: m.Spec(), stored: m.Named(), tensors: m.Matrices(), tokens: m.Config.Tokens,
+			ignored: m.Ignored, missing: m.Missing, extra: m.Extra, shapes: m.Shapes, warnings: m.Config.Warnings, whole: badInput(m.Check()), close: m.Close,
+		}, nil
+	}
+	if !info.Mode().IsRegular() {
+		return nil, badInput(fmt.Errorf("%s is neither a folder nor a regular file", path))
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	m, err := llama2c.Read(f, info.Size(), path)
+	if err != nil {
+		f.Close()
+		return nil, badInput(fmt.Errorf("%w; known are folders with %s and checkpoints of llama2.c", err, hf.ConfigFile))
+	}
+	return &userModel{
+		path: path, format: "llama2c", kind: fmt.Sprintf("version %d", m.Version), spec: m.Spec, stored: m.Tensors, tensors: m.Matrices(), close: f.Close,
+	}, nil
+}
+
+// unlessDenied marks an error as bad input, unless the system refused to read.
+func unlessDenied(err error) error {
+	if errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	return badInput(err)
+}
+
+// scan reads all weights once.
+func (a *app) scan(ctx context.Context, m *userModel) (weights.Scanned, error) {
+	var total int64
+	for _, t := range m.stored {
+		total += t.Bytes()
+	}
+	bar := a.bar(total, "reading", true)
+	defer bar.Finish()
+	s, err := weights.Scan(ctx, m.stored, func(done, _ int64) { bar.Set64(done) })
+	if err != nil {
+		return s, fmt.Errorf("%s: %w", m.path, err)
+	}
+	return s, nil
+}
+
+// notFiniteWarnings says which weights are no numbers.
+func notFiniteWarnings(list []weights.NotFinite) (out []string) {
+	for _, n := range list {
+		out = append(out, fmt.Sprintf("%s has %d NaN and %d infinite values", n.Name, n.NaN, n.Inf))
+	}
+	return out
+}
+
+// dtypes are how the weights are stored, the most bytes first.
+func (m *userModel) dtypes() []storedType {
+	bytes := map[string]*storedType{}
+	for _, t := range m.stored {
+		name := t.Type.String()
+		if bytes[name] == nil {
+			bytes[name] = &storedType{Type: name}
+		}
+		bytes[name].Tensors++
+		bytes[name].Bytes += t.Bytes()
+	}
+	var out []storedType
+	for _, t := range bytes {
+		out = append(out, *t)
+	}
+	slices.SortFunc(out, func(a, b storedType) int {
+		if a.Bytes != b.Bytes {
+			return int(min(max(b.Bytes-a.Bytes, -1), 1))
+		}
+		return strings.Compare(a.Type, b.Type)
+	})
+	return out
+}
+
+// storedType is the tensors that are stored in one type.
+type storedType struct {
+	Type    string `json:"type"`
+	Tensors int    `json:"tensors"`
+	Bytes   int64  `json:"bytes"`
+}
