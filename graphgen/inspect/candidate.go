@@ -36,7 +36,8 @@ func (r *Report) candidate(m *onnxpb.ModelProto) {
 	}
 	c.DecoderParams, c.TotalParams = named.Spec.DecoderParams(), named.Spec.TotalParams()
 	if r.Nodes < len(named.Spec.Layers) {
-		r.problem("the metadata says that it is %s, of %d layers, and it has %d nodes", c.Spec, len(named.Spec.Layers), r.Nodes)
+		c.Differences = []string{fmt.Sprintf("%d layers in %d nodes", len(named.Spec.Layers), r.Nodes)}
+		r.problem("the metadata says that it is %s, and it is not: it would have %s", c.Spec, c.Differences[0])
 		return
 	}
 	mode := graphgen.Plain
@@ -69,7 +70,7 @@ func (r *Report) candidate(m *onnxpb.ModelProto) {
 	default:
 		c.Differences = append(nearest.weights, nearest.rest...)
 		if len(nearest.weights) > 0 {
-			r.problem("the metadata says that it is %s, and it is not: nearest is %s, from which %d parameters differ: %s",
+			r.problem("the metadata says that it is %s, and it is not: nearest is %s; parameters that differ: %d, first %s",
 				c.Spec, nearest.name, len(nearest.weights), nearest.weights[0])
 			return
 		}
