@@ -225,6 +225,7 @@ func TestUnsoundGraphs(t *testing.T) {
 		{"no outputs", noOutput, "the graph has no outputs"},
 		{"domain", graphOf([]*onnxpb.NodeProto{call("com.acme.Frob", "x", "y")}, "x", "y"), `operators of the domain "com.acme" are called, and the model does not import it`},
 		{"input is output", graphOf([]*onnxpb.NodeProto{call("Neg", "x", "y")}, "x", "y,x"), ""},
+		{"output twice", graphOf([]*onnxpb.NodeProto{call("Neg", "x", "y")}, "x", "y,y"), ""},
 		{"no name", typed(floats("", 2)), "an initializer has no name"},
 		{"short", typed(&onnxpb.TensorProto{Name: "w", DataType: 1, Dims: []int64{3}, RawData: make([]byte, 8)}), `tensor "w": it has 8 bytes, and float[3] takes 12`},
 		{"empty", typed(&onnxpb.TensorProto{Name: "w", DataType: 1, Dims: []int64{3}}), `tensor "w": it has 0 bytes, and float[3] takes 12`},

@@ -112,7 +112,7 @@ func (g *Graph) depths() (deepest int, cyclic []int64) {
 		ready, left[id] = ready[:len(ready)-1], false
 		for from := g.From(id); from.Next(); {
 			in := from.Node().ID()
-			if readers[in]--; left[in] && readers[in] == 0 {
+			if readers[in]--; readers[in] == 0 {
 				ready = append(ready, in)
 			}
 		}
