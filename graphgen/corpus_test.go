@@ -63,7 +63,7 @@ func gpt2Corpus() []arch.Spec {
 }
 
 // llamaCorpusSize is how many of the corpus's specs are of the LLaMA family.
-const llamaCorpusSize = 60
+const llamaCorpusSize = 40
 
 // llamaCorpus has, beside what gpt2Corpus has, heads that share keys and values in
 // groups of all sizes, heads that GroupQueryAttention turns itself and such that it
