@@ -35,7 +35,17 @@ const (
 	cutNowhere cut = iota // a token may hold a space behind other signs
 	cutWords              // before spaces that are behind other signs
 	cutSpaces             // before every space
+	cutLong               // as cutWords, and only where text is longer than maxWhole
 )
+
+// maxWhole is what Unigram takes at once, in bytes.
+//
+// Note: where two ways to part a text are as good as each other, SentencePiece's
+// choice comes from how the sum of the scores before is rounded, to 32 bits: so
+// words by themselves would be parted in another way now and then. In a text of
+// megabytes the sum is so large that the rounding outweighs the scores: so it is cut
+// after all.
+const maxWhole = 1 << 16
 
 func (p *pieces) encode(ids []int, text string) []int {
 	if p.escape {
@@ -59,6 +69,18 @@ func (p *pieces) segment(text string) int {
 		if strings.HasPrefix(text, p.space) {
 			n = len(p.space)
 		}
+	case cutLong:
+		if len(text) <= maxWhole {
+			return len(text)
+		}
+		for n = strings.LastIndex(text[:maxWhole], p.space); n > 0 && strings.HasSuffix(text[:n], p.space); {
+			n -= len(p.space)
+		}
+		if n > 0 {
+			return n
+		}
+		n = 0
+		fallthrough
 	case cutWords:
 		for strings.HasPrefix(text[n:], p.space) {
 			n += len(p.space)
@@ -193,6 +215,9 @@ func buildPieces(f piecesFile) (*Tokenizer, error) {
 		return nil, err
 	}
 	if f.unigram {
+		if p.cut == cutWords {
+			p.cut = cutLong
+		}
 		p.algorithm = newUnigram(f.pieces)
 		return t, nil
 	}

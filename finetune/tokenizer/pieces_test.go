@@ -229,6 +229,22 @@ func TestBytesBeforeUnknown(t *testing.T) {
 	}
 }
 
+// A text that is too long for Unigram at once is cut before a word, and its words have
+// the ids that they have in a short one.
+func TestLongUnigram(t *testing.T) {
+	tk := load(t, filepath.Join("testdata", "bytes.model"))
+	for _, text := range []string{strings.Repeat("the king  ", 20000), strings.Repeat("x", 3*maxWhole) + " the king", "x" + strings.Repeat(" ", 3*maxWhole) + "x"} {
+		if got := tk.Decode(tk.Encode(text)); got != text {
+			t.Errorf("%d bytes become %d", len(text), len(got))
+		}
+	}
+	text := strings.Repeat("the king", 1000) // 8,000 bytes, of one word
+	one := tk.Encode(text)
+	if got := tk.Encode(strings.Repeat(" "+text, 40)[1:]); !slices.Equal(got, slices.Repeat(one, 40)) {
+		t.Error("ids of a long text differ")
+	}
+}
+
 // A long text without spaces takes no more than its length times a logarithm.
 func TestLongPiece(t *testing.T) {
 	tk := llama2(t)

@@ -56,9 +56,11 @@ func (u *unigram) tokens(text string, yield func(id int32, of string)) {
 		ways[i].from = none
 	}
 	ways[0].from = 0
-	reach := func(from, to int, id int32, score float32) {
-		if w := &ways[to]; w.from == none || score > w.score {
-			*w = best{score, int32(from), id}
+	// The sums are rounded as SentencePiece does it: a token's comes with 64 bits, to be
+	// compared with what 32 have kept.
+	reach := func(from, to int, id int32, score float64) {
+		if w := &ways[to]; w.from == none || score > float64(w.score) {
+			*w = best{float32(score), int32(from), id}
 		}
 	}
 	for from, r := range text {
@@ -70,12 +72,12 @@ func (u *unigram) tokens(text string, yield func(id int32, of string)) {
 			}
 			node = next
 			if id := u.at[node]; id != none {
-				reach(from, i+1, id, ways[from].score+u.pieces[id].score)
+				reach(from, i+1, id, float64(ways[from].score)+float64(u.pieces[id].score))
 				one = one || i+1 == from+n
 			}
 		}
 		if !one {
-			reach(from, from+n, none, ways[from].score+u.lack)
+			reach(from, from+n, none, float64(ways[from].score+u.lack))
 		}
 	}
 	var ends []int32

@@ -10,7 +10,7 @@ SHARED_DATA has llama2c/tokenizer.model, llama2c/phi3-llama-tokenizer.json.gz an
 small-lm/tinyshakespeare.txt, on the first 60,000 characters of which the small ones
 are trained. ids.NAME[i] are those of texts[i].
 """
-import gzip, json, os, sys, tempfile
+import gzip, json, os, random, sys, tempfile
 
 import sentencepiece as spm
 from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
@@ -26,6 +26,11 @@ TEXTS = [
     "\x1c\x1d", "'\u017f '\u017f \u017f 's 'S", "“quotes” — dash… €", "first\tsecond\t\tthird", "...!?!?\n\n\n...", "x  y   z    w",
     "<|user|>\nhi<|end|>\n<|assistant|>\n  ok", "ab<ud>cd <ud> <ud>", "\u0130\u0131 ẞß Ǆ", "Ｔｈｅ\u3000ｋｉｎｇ  ", "\u0958 \u0915\u093c",
 ]
+# Places where two ways to part the text are as good as each other, and chance.
+TEXTS += ["-\x1c\u017fa\x1c\u0663\u2019--- \u6f22\rv\u200b\u0085 \u00a0", "--- ----- ---"]
+SIGNS = "abZ\u00e9\u6f229\u00bd\u0663'\u2019\u017fsdtmlrev.,-\u20ac\U0001f600 \u00a0\u2028\t\n\r\u0085\u200b\u0301\x1c\u2126\u0345  \n"
+RNG = random.Random(1)
+TEXTS += ["".join(RNG.choice(SIGNS) for _ in range(RNG.randint(1, 60))) for _ in range(30)]
 LLAMA3 = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 QWEN2 = LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
 OTHER = r"[A-Za-z]+(?=\s)|\p{L}\p{M}*|\s"
@@ -58,18 +63,17 @@ def metaspace(text, scheme, split):
     return Tokenizer.from_str(json.dumps(j))
 
 
-def sentencepiece(dir, text, **options):
-    path = os.path.join(dir, "in.txt")
-    with open(path, "w") as f:
+def sentencepiece(text, **options):
+    """Trains in the current folder: a model keeps the names of files, as they are given."""
+    with open("in.txt", "w") as f:
         f.write(text)
-    prefix = os.path.join(dir, "out")
-    spm.SentencePieceTrainer.train(input=path, model_prefix=prefix, minloglevel=2, **options)
-    with open(prefix + ".model", "rb") as f:
+    spm.SentencePieceTrainer.train(input="in.txt", model_prefix="out", minloglevel=2, num_threads=1, **options)
+    with open("out.model", "rb") as f:
         return f.read()
 
 
 def main():
-    data, here = sys.argv[1], os.path.dirname(os.path.abspath(__file__))
+    data, here = os.path.abspath(sys.argv[1]), os.path.dirname(os.path.abspath(__file__))
     text = open(os.path.join(data, "small-lm/tinyshakespeare.txt")).read()[:60000]
     ids = {}
 
@@ -97,14 +101,15 @@ def main():
     for scheme in ("first", "always", "never"):
         hf(f"metaspace-{scheme}.json", metaspace(text, scheme, scheme == "always"))
     with tempfile.TemporaryDirectory() as dir:
-        rules = os.path.join(dir, "rules.tsv")
-        with open(rules, "w") as f:  # code points in hexadecimal
+        os.chdir(dir)
+        with open("rules.tsv", "w") as f:  # code points in hexadecimal
             f.write("FF34\t54\nFF48\t68\nFF45\t65\n3000\t20\nFB01\t66 69\n65 301\tE9\nA0\t20\n7F\t\n9\t20\nA\t20\n")
         same = dict(normalization_rule_name="identity", remove_extra_whitespaces=False)
-        sp("unigram.model", sentencepiece(dir, text, vocab_size=500, model_type="unigram", normalization_rule_tsv=rules))
-        sp("bytes.model", sentencepiece(dir, text, vocab_size=600, model_type="unigram", byte_fallback=True, **same))
-        sp("bpe.model", sentencepiece(dir, text, vocab_size=400, model_type="bpe", user_defined_symbols=["<ud>"], **same))
-        sp("across.model", sentencepiece(dir, text, vocab_size=400, model_type="bpe", split_by_whitespace=False, add_dummy_prefix=False, **same))
+        sp("unigram.model", sentencepiece(text, vocab_size=500, model_type="unigram", normalization_rule_tsv="rules.tsv"))
+        sp("bytes.model", sentencepiece(text, vocab_size=600, model_type="unigram", byte_fallback=True, **same))
+        sp("bpe.model", sentencepiece(text, vocab_size=400, model_type="bpe", user_defined_symbols=["<ud>"], **same))
+        sp("across.model", sentencepiece(text, vocab_size=400, model_type="bpe", split_by_whitespace=False, add_dummy_prefix=False, **same))
+        os.chdir(here)
     with open(os.path.join(here, "goldens.json"), "w") as f:
         f.write("{\n\"texts\": " + json.dumps(TEXTS) + ",\n\"ids\": {\n")
         f.write(",\n".join(json.dumps(k) + ": " + json.dumps(v, separators=(",", ":")) for k, v in ids.items()))
