@@ -37,16 +37,23 @@ const (
 )
 
 // The oldest ONNX Runtime that was found to run what is emitted, with the logits
-// of the newest to 1e-6: 1.17 knows no opset 21, and 1.18 no bias in MatMulNBits.
+// of the newest to 1e-6: 1.17 knows no opset 21, 1.18 no bias in MatMulNBits, and
+// 1.21 no positions in GroupQueryAttention.
 const (
-	minLibraryFP32 = "1.18.1"
-	minLibraryInt4 = "1.19.2"
+	minLibraryFP32   = "1.18.1"
+	minLibraryInt4   = "1.19.2"
+	minLibraryRotary = "1.22.0"
 )
 
-// MinLibrary is the oldest ONNX Runtime that runs a build's graphs. Every file
+// MinLibrary is the oldest ONNX Runtime that runs a candidate's graphs. Every file
 // records it in its metadata.
-func MinLibrary(b arch.Build) string {
-	b = b.Normalized()
+func MinLibrary(c arch.Candidate) string {
+	b := c.Build.Normalized()
+	for i := range c.Spec.Layers {
+		if c.Spec.Rotary() && b.Dialect == arch.Fused && c.Spec.HeadDimOf(i)%ir.RotaryHeadDims == 0 {
+			return minLibraryRotary
+		}
+	}
 	if b.Precision.Type == arch.Int4 || b.Head.Type == arch.Int4 {
 		return minLibraryInt4
 	}
@@ -92,7 +99,7 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		eps:     float32(c.Spec.NormEpsilon()),
 	}
 	l.Meta(MetaSpec, c.Spec.Name())
-	l.Meta(MetaMinLibrary, MinLibrary(build))
+	l.Meta(MetaMinLibrary, MinLibrary(c))
 	switch c.Spec.Family {
 	case arch.GPT2:
 		l.gpt2()

@@ -18,7 +18,8 @@ norm. bytes_per_token is the weights that one decode step reads, and bounds its
 time where memory is the limit. flops_per_token leaves attention over the cache
 out.`,
 		Example: `  lathe show gpt2-l12-d1024-f4096-h16
-  lathe show gpt2-l7-d1280-f6016-h16+int4b32 --json`,
+  lathe show gpt2-l7-d1280-f6016-h16+int4b32 --json
+  lathe show llama-l12-d1024-f2816-h16-kv4`,
 		Args: minArgs(1, "CANDIDATE"),
 		RunE: func(_ *cobra.Command, args []string) error {
 			cands, err := loadCandidates(args)
