@@ -51,6 +51,45 @@ func TestPredictorAgreesWithPredict(t *testing.T) {
 	}
 }
 
+// TestPredictorOfAnotherFamily: what a point means is its space's to say, heads that
+// share keys and values among it.
+func TestPredictorOfAnotherFamily(t *testing.T) {
+	space := arch.Space{
+		Family: arch.LLaMA, HeadsPerKVHead: 4, Vocab: 5000,
+		NLayer: arch.Axis{Min: 2, Max: 14}, DModel: arch.Axis{Min: 256, Max: 1024, Step: 64},
+		DInner: arch.Axis{Min: 512, Max: 4096, Step: 64}, NHead: arch.Axis{Choices: []int{2, 4, 8, 16}},
+		Constraints: []string{"head_dim % 8 == 0"},
+	}
+	compiled, err := space.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range []arch.Build{{}, int4, {Dialect: arch.Portable}} {
+		rng := rand.New(rand.NewPCG(7, 6))
+		m := mustFit(t, plain.draw(t, 30, b, 0.02, rng), latmodel.Options{})
+		for _, s := range []arch.Space{space, compiled.Space()} {
+			p := m.PredictorOf(s)
+			for range 50 {
+				pt, err := compiled.Sample(rng)
+				if err != nil {
+					t.Fatal(err)
+				}
+				want, err := m.Predict(compiled.Candidate(pt, b))
+				if err != nil {
+					t.Fatal(err)
+				}
+				pl, tl := p.At(pt)
+				if math.Abs(pl/want.PL.Ratio-1) > 1e-12 || math.Abs(tl/want.TL.Ratio-1) > 1e-12 {
+					t.Fatalf("%+v: %g and %g, Predict says %g and %g", pt, pl, tl, want.PL.Ratio, want.TL.Ratio)
+				}
+				if p.Within(pt) != (len(want.Warnings) == 0) {
+					t.Fatalf("%+v: within %v, Predict warns %q", pt, p.Within(pt), want.Warnings)
+				}
+			}
+		}
+	}
+}
+
 func TestPredictorAllocatesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
 	p := mustFit(t, rippled.draw(t, 30, int4, 0.002, rng), latmodel.Options{}).Predictor(0)
