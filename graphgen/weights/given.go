@@ -204,12 +204,13 @@ func (s *Given) quantize(ctx context.Context, p *ir.Param) (quantized, QuantErro
 		}
 		for n := from; n < to; n++ {
 			row := vals[(n-from)*q.K : (n-from+1)*q.K]
-			if k := notFinite(row); k >= 0 {
+			rowScales := out.scales[n*blocks : (n+1)*blocks]
+			Quantize4(row, int(q.Block), out.data[n*rowBytes:(n+1)*rowBytes], rowScales)
+			if notFinite(rowScales) >= 0 {
+				k := notFinite(row)
 				return fmt.Errorf("weights: weight %s: value %g of output %d, input %d: %w; it cannot be quantized", q.Weight, row[k], n, k, ErrNotFinite)
 			}
-			data, scales := out.data[n*rowBytes:(n+1)*rowBytes], out.scales[n*blocks:(n+1)*blocks]
-			Quantize4(row, int(q.Block), data, scales)
-			sums[i].add(row, data, scales, int(q.Block))
+			sums[i].add(row, rowScales, int(q.Block))
 		}
 		return nil
 	})

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"sync"
 )
 
 // Matrix is weights that exist somewhere, read as float32 in any rectangle: a
@@ -50,18 +51,31 @@ func (s *Stored) Size() (rows, cols int64) { return s.Rows, s.Cols }
 // Bytes is the size of the stored tensor.
 func (s *Stored) Bytes() int64 { return s.Rows * s.Cols * s.Type.Size() }
 
-// Read implements [Matrix]. Whole rows are read at once.
+// readBytes is what is read of a file at once.
+const readBytes = 256 << 10
+
+// raw are buffers of that size.
+var raw = sync.Pool{New: func() any { return new([readBytes]byte) }}
+
+// Read implements [Matrix]. Whole rows are read on end.
 func (s *Stored) Read(dst []float32, r0, r1, c0, c1 int64) error {
 	runs, width := r1-r0, c1-c0
 	if width == s.Cols {
 		runs, width = 1, runs*width
 	}
-	raw := make([]byte, width*s.Type.Size())
+	buf := raw.Get().(*[readBytes]byte)
+	defer raw.Put(buf)
+	size := s.Type.Size()
 	for i := range runs {
-		if err := readFull(s.Data, raw, ((r0+i)*s.Cols+c0)*s.Type.Size()); err != nil {
-			return err
+		from := (r0+i)*s.Cols + c0
+		for run := dst[i*width : (i+1)*width]; len(run) > 0; {
+			n := min(int64(len(run)), readBytes/size)
+			if err := readFull(s.Data, buf[:n*size], from*size); err != nil {
+				return err
+			}
+			s.Type.decode(run[:n], buf[:n*size])
+			run, from = run[n:], from+n
 		}
-		s.Type.decode(dst[i*width:(i+1)*width], raw)
 	}
 	return nil
 }

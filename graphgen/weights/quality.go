@@ -21,19 +21,28 @@ type errorSums struct {
 	worst          float64
 }
 
-// add counts one quantized row.
-func (s *errorSums) add(row []float32, data []byte, scales []float32, block int) {
+// add counts one row that was quantized with these scales.
+func (s *errorSums) add(row []float32, scales []float32, block int) {
 	for b, scale := range scales {
-		part := row[b*block : min((b+1)*block, len(row))]
-		codes := data[b*block/2:]
-		step := float64(scale)
-		for i, x := range part {
-			w := float64(x)
-			v := float64(int(codes[i>>1]>>(4*(i&1))&15)-8) * step
-			d := w - v
-			s.ww, s.vv, s.wv, s.dd = s.ww+w*w, s.vv+v*v, s.wv+w*v, s.dd+d*d
-			s.worst = max(s.worst, d, -d)
+		if scale == 0 {
+			continue // of zeros, or of what is nothing beside float32's range
 		}
+		// In steps of the scale, values are at most 7, and sums over a block short
+		// enough for float32.
+		inverse := 1 / scale
+		var xx, qq, xq, dd float32
+		var worst uint32 // magnitudes compare as their bits do
+		for _, w := range row[b*block : min((b+1)*block, len(row))] {
+			x := w * inverse
+			q := float32(float32(x)+magic) - magic // as quantizeBlock rounds
+			d := x - q
+			xx, qq, xq, dd = xx+x*x, qq+q*q, xq+x*q, dd+d*d
+			worst = max(worst, math.Float32bits(d)&^(1<<31))
+		}
+		step := float64(scale)
+		square := step * step
+		s.ww, s.vv, s.wv, s.dd = s.ww+square*float64(xx), s.vv+square*float64(qq), s.wv+square*float64(xq), s.dd+square*float64(dd)
+		s.worst = max(s.worst, step*float64(math.Float32frombits(worst)))
 	}
 }
 

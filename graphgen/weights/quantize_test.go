@@ -19,7 +19,11 @@ func TestQuantizedWithinHalfAStep(t *testing.T) {
 		Dequantize4(data, scales, block, got)
 		for i, v := range row {
 			// Half a step, and float32's own rounding of value/scale and of code*scale.
+			// A block below the smallest scale is zero.
 			limit := float64(scales[i/block])*0.5 + 1e-6*math.Abs(float64(v))
+			if scales[i/block] == 0 {
+				limit = 7 * minScale
+			}
 			if d := math.Abs(float64(got[i] - v)); d > limit {
 				t.Fatalf("value %d: %g came back as %g, %g away; half a step is %g", i, v, got[i], d, limit)
 			}
@@ -30,6 +34,51 @@ func TestQuantizedWithinHalfAStep(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestQuantizeRounds: codes are those of the definition, computed in another way,
+// at and around every half step.
+func TestQuantizeRounds(t *testing.T) {
+	const scale = 0.37
+	row := []float32{7 * scale}
+	for q := -7.0; q < 7; q += 0.5 {
+		v := float32(q * scale)
+		row = append(row, v, math.Nextafter32(v, 10), math.Nextafter32(v, -10))
+	}
+	data, scales := make([]byte, 64), make([]float32, 1)
+	Quantize4(row, 128, data, scales)
+	for i, v := range row {
+		want := math.RoundToEven(float64(float32(v*(1/scales[0])))) + 8
+		if code := data[i/2] >> (4 * (i & 1)) & 15; float64(code) != want {
+			t.Errorf("%g in steps of %g has code %d, want %g", v, scales[0], code, want)
+		}
+	}
+}
+
+// TestQuantizeExtremes: blocks of next to nothing are zero, and not finite ones say
+// so in their scale.
+func TestQuantizeExtremes(t *testing.T) {
+	for _, v := range []float32{0, math.SmallestNonzeroFloat32, 1e-40, 6 * minScale, -1e-44} {
+		data, scales := make([]byte, 8), make([]float32, 1)
+		Quantize4([]float32{v, -v, v}, 16, data, scales)
+		if scales[0] != 0 || data[0] != zeros || data[1] != zeros {
+			t.Errorf("%g has scale %g and codes %x", v, scales[0], data)
+		}
+	}
+	for _, v := range []float32{7 * minScale, math.MaxFloat32, 1e38} {
+		data, scales := make([]byte, 8), make([]float32, 1)
+		Quantize4([]float32{v, -v, 0}, 16, data, scales)
+		if data[0] != 0x1f || data[1] != zeros || !(scales[0] > 0) || math.IsInf(float64(scales[0]), 0) {
+			t.Errorf("%g has scale %g and codes %x", v, scales[0], data)
+		}
+	}
+	for _, v := range []float64{math.Inf(1), math.Inf(-1), math.NaN()} {
+		scales := make([]float32, 1)
+		Quantize4([]float32{1, float32(v)}, 16, make([]byte, 8), scales)
+		if notFinite(scales) != 0 {
+			t.Errorf("%g has scale %g", v, scales[0])
+		}
+	}
 }
 
 func TestQuantizeKeepsExactMultiples(t *testing.T) {
