@@ -133,6 +133,14 @@ func TestSplitForms(t *testing.T) {
 			t.Errorf("%s: %d bytes become %d", name, len(long), len(got))
 		}
 	}
+	// A pattern that matches nothing, everywhere, parts all characters.
+	tk, err := ParseJSON(tinyJSON(splitSteps(object{"pattern": object{"Regex": "x*"}})), "f")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := tk.Encode("thexx漢"); tk.Decode(got) != "thexx漢" || len(got) != 8 {
+		t.Errorf("%v", got)
+	}
 	for want, with := range map[string]object{
 		`pre_tokenizer.pretokenizers[0].behavior is "Removed" with invert false`: {"behavior": "Removed"},
 		`pre_tokenizer.pretokenizers[0].pattern: want a String or a Regex`:       {"pattern": object{}},

@@ -8,9 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-// maxToken bounds a token's bytes in a llama2.c file; the longest of Llama 2 has 27.
-const maxToken = 1 << 12
-
 // ParseBin reads a tokenizer of llama2.c: the length of its longest token, and of
 // each token its score, length and bytes. The first three are the unknown token and
 // those that begin and end a sequence, which are <unk>, <s> and </s> here, whatever

@@ -176,6 +176,8 @@ func readPiece(f field) (piece, error) {
 		return p, err
 	case p.text == "":
 		return p, fmt.Errorf("byte %d: it is empty", f.at)
+	case len(p.text) > maxToken:
+		return p, fmt.Errorf("byte %d: %.60q has %d bytes: want %d at most", f.at, p.text, len(p.text), maxToken)
 	case !utf8.ValidString(p.text):
 		return p, fmt.Errorf("byte %d: %q is not UTF-8", f.at, p.text)
 	case p.score != p.score || math.IsInf(float64(p.score), 0):

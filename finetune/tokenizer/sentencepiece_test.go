@@ -117,6 +117,7 @@ func TestModelMalformed(t *testing.T) {
 		{message(modelTrainer, message(trainerType, typeBPE)), "it has no pieces"},
 		{message(modelPieces, 3), "piece 0: byte 0: field 1 is no message"},
 		{withPiece(pieceText, ""), "piece 9: byte "},
+		{withPiece(pieceText, strings.Repeat("x", maxToken+1)), "has 4097 bytes: want 4096 at most"},
 		{withPiece(pieceText, "\xff"), `"\xff" is not UTF-8`},
 		{withPiece(pieceText, "x", pieceScore, math.Inf(1)), `"x" has the score +Inf`},
 		{withPiece(pieceText, "x", pieceScore, 3), "its score is no float"},

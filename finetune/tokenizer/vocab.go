@@ -10,6 +10,10 @@ import (
 // use have a quarter of a million.
 const maxID = 1<<21 - 1
 
+// maxToken bounds a token's bytes: merging one takes time that grows with its square.
+// Spaces in runs are the longest in use, of some hundred.
+const maxToken = 1 << 12
+
 // entry is a token of a file, and its id there.
 type entry struct {
 	token string
@@ -26,6 +30,9 @@ func owners(all []entry) ([]string, error) {
 	for _, e := range all {
 		if e.token == "" {
 			return nil, fmt.Errorf("the token of id %d is empty", e.id)
+		}
+		if len(e.token) > maxToken {
+			return nil, fmt.Errorf("token %.60q, id %d, has %d bytes: want %d at most", e.token, e.id, len(e.token), maxToken)
 		}
 		if e.id < 0 || e.id > maxID {
 			return nil, fmt.Errorf("token %q has id %d: want 0 to %d", e.token, e.id, maxID)
