@@ -36,7 +36,7 @@ func drawPieces(t *rapid.T) []piece {
 	return pieces
 }
 
-var pieceText_ = rapid.StringOfN(rapid.SampledFrom([]rune("aab漢▁c")), 0, 24, -1)
+var fewLetters = rapid.StringOfN(rapid.SampledFrom([]rune("aab漢▁c")), 0, 24, -1)
 
 // Merging with a heap is merging the best pair that there is, the leftmost of several,
 // until there is none.
@@ -52,7 +52,7 @@ func TestBPEIsSlowBPE(t *testing.T) {
 		for i, p := range pieces {
 			score[p.text], id[p.text] = p.score, int32(i)
 		}
-		text := pieceText_.Draw(t, "text")
+		text := fewLetters.Draw(t, "text")
 		parts := strings.Split(text, "")
 		for {
 			best, at := float32(math.Inf(-1)), -1
