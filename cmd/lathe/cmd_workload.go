@@ -87,7 +87,7 @@ func (f *workloadFlags) add(fs *pflag.FlagSet) {
 	g, t := &f.generated, &f.typed
 	fs.StringVar(&f.generate, "generate", "", "draw requests: `NAME` of a generator, "+strings.Join(workload.Generators, " or "))
 	fs.StringArrayVar(&f.texts, "text", nil, "simulate someone typing this `FILE`; may be repeated")
-	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer to count with: `FILE` or folder with a tokenizer.json, or a vocab.json and merges.txt")
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer to count with: `FILE` or folder with a tokenizer.json, a vocab.json and merges.txt, a tokenizer.model, or a tokenizer.bin")
 	fs.StringVar(&f.split, "split", "line", "what a message of the text is: each line, paragraph (parted by blank lines) or file")
 	fs.StringVarP(&f.out, "output", "o", "", "`FILE` to write the trace to")
 	fs.IntVar(&g.Requests, "requests", 0, "number of requests (default 256 if drawn, all that a text gives)")

@@ -9,8 +9,9 @@ import (
 	"lathe/finetune/tokenizer"
 )
 
-// With a real tokenizer, too, counting in pieces is counting all that was typed.
-func TestGPT2(t *testing.T) {
+// With real tokenizers, too, counting in pieces is counting all that was typed: with
+// one of bytes, and one that puts a space before a text's first word.
+func TestRealTokenizers(t *testing.T) {
 	root := os.Getenv("LATHE_SHARED")
 	if root == "" {
 		root = filepath.Join("..", "..", "..", "shared")
@@ -22,10 +23,18 @@ func TestGPT2(t *testing.T) {
 		}
 		t.Skipf("%v; set LATHE_SHARED", err)
 	}
-	tk, err := tokenizer.Load(filepath.Join(dir, "gpt2-bpe"))
-	if err != nil {
-		t.Fatal(err)
+	for _, name := range []string{"gpt2-bpe", "llama2c/tokenizer.model"} {
+		t.Run(name, func(t *testing.T) {
+			tk, err := tokenizer.Load(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			countsInPieces(t, dir, tk)
+		})
 	}
+}
+
+func countsInPieces(t *testing.T, dir string, tk *tokenizer.Tokenizer) {
 	for file, lines := range map[string]int{"wikitext-2/wiki.test.raw": 12, "enron-mobile/mobile_orig.txt": 200, "small-lm/tinystories_sample.txt": 100} {
 		data, err := os.ReadFile(filepath.Join(dir, file))
 		if err != nil {

@@ -31,7 +31,11 @@ func read(text string, tokenizer Tokenizer, rate float64) message {
 		n := piece(text)
 		m.chars += utf8.RuneCountInString(text[:n])
 		if tokenizer != nil {
-			m.ids = append(m.ids, tokenizer.Encode(text[:n])...)
+			encode := tokenizer.Continue
+			if m.ids == nil {
+				encode = tokenizer.Encode
+			}
+			m.ids = append(m.ids, encode(text[:n])...)
 			m.tokens = len(m.ids)
 		} else {
 			m.tokens = int(math.Ceil(float64(m.chars) / rate))

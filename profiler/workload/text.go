@@ -12,10 +12,12 @@ import (
 
 // Tokenizer is what FromText asks of one. Encode adds no tokens of its own, such
 // as one that begins a sequence, and a token must not hold both a word's end and
-// the white space behind it, which no tokenizer of words allows. CountChars is the
-// number of code points that the tokens show.
+// the white space behind it, which no tokenizer of words allows. Continue is Encode
+// for text that stands behind other text: some put a space before the first word of
+// a text alone. CountChars is the number of code points that the tokens show there.
 type Tokenizer interface {
 	Encode(text string) []int
+	Continue(text string) []int
 	CountChars(ids []int) int
 }
 

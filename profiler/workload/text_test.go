@@ -35,6 +35,8 @@ func (signs) Encode(text string) (ids []int) {
 	return ids
 }
 
+func (s signs) Continue(text string) []int { return s.Encode(text) }
+
 func (signs) CountChars(ids []int) (n int) {
 	for _, id := range ids {
 		n += id
