@@ -91,7 +91,7 @@ type modelEvaluator struct {
 }
 
 func newModelEvaluator(m *latmodel.Model, s *setup) *modelEvaluator {
-	return &modelEvaluator{m, m.PredictorOf(s.Space), s}
+	return &modelEvaluator{m, m.Predictor(s.Space), s}
 }
 
 // Name implements search.Evaluator.

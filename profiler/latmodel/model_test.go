@@ -178,7 +178,7 @@ func TestWeightsByInterval(t *testing.T) {
 		rng := rand.New(rand.NewPCG(seed, 14))
 		records := plain.draw(t, 16, arch.Build{}, 0.005, rng)
 		records = append(records, plain.draw(t, 8, arch.Build{}, 0.15, rng)...)
-		a, b := mustFit(t, records, latmodel.Options{Alike: true}).Predictor(0), mustFit(t, records, latmodel.Options{}).Predictor(0)
+		a, b := mustFit(t, records, latmodel.Options{Alike: true}).Predictor(arch.Space{}), mustFit(t, records, latmodel.Options{}).Predictor(arch.Space{})
 		for range 20 {
 			pt, _ := paperSpace().Sample(rng)
 			want := plain.ratio(latmodel.TL, paperSpace().Candidate(pt, arch.Build{}), 70)

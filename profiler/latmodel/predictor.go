@@ -30,18 +30,9 @@ type pointTerm struct {
 	outside func(*geometry, outside) float64
 }
 
-// Predictor returns the model for points of GPT-2's family whose Spec has this
-// vocabulary; 0 stands for the baseline's.
-func (m *Model) Predictor(vocab int) *Predictor {
-	if vocab == 0 {
-		vocab = m.Baseline.Spec.Vocab
-	}
-	return m.PredictorOf(arch.Space{Vocab: vocab})
-}
-
-// PredictorOf returns the model for points of a space. Specs with a head_dim of their
+// Predictor returns the model for points of a space. Specs with a head_dim of their
 // own, or with biases that their family need not have, are for Predict.
-func (m *Model) PredictorOf(s arch.Space) *Predictor {
+func (m *Model) Predictor(s arch.Space) *Predictor {
 	one := s.Spec(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1})
 	o := outside{vocab: float64(one.Vocab), rotary: one.Rotary(), headDims: 1}
 	return &Predictor{pl: m.pl.forPoints(m.Build), tl: m.tl.forPoints(m.Build), space: s, o: o, ranges: m.Ranges}

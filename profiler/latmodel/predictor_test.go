@@ -23,7 +23,7 @@ func TestPredictorAgreesWithPredict(t *testing.T) {
 		if b.Equal(int4) && (m.Process(latmodel.PL) == nil || m.Process(latmodel.TL) == nil) {
 			t.Fatal("no process is tried")
 		}
-		p := m.Predictor(0)
+		p := m.Predictor(arch.Space{})
 		inside := 0
 		for range 100 {
 			pt, err := paperSpace().Sample(rng)
@@ -68,7 +68,7 @@ func TestPredictorOfAnotherFamily(t *testing.T) {
 		rng := rand.New(rand.NewPCG(7, 6))
 		m := mustFit(t, plain.draw(t, 30, b, 0.02, rng), latmodel.Options{})
 		for _, s := range []arch.Space{space, compiled.Space()} {
-			p := m.PredictorOf(s)
+			p := m.Predictor(s)
 			for range 50 {
 				pt, err := compiled.Sample(rng)
 				if err != nil {
@@ -92,7 +92,7 @@ func TestPredictorOfAnotherFamily(t *testing.T) {
 
 func TestPredictorAllocatesNothing(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	p := mustFit(t, rippled.draw(t, 30, int4, 0.002, rng), latmodel.Options{}).Predictor(0)
+	p := mustFit(t, rippled.draw(t, 30, int4, 0.002, rng), latmodel.Options{}).Predictor(arch.Space{})
 	pt := arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}
 	if n := testing.AllocsPerRun(100, func() { p.At(pt); p.Within(pt) }); n != 0 {
 		t.Errorf("%g allocations a point", n)
@@ -111,7 +111,7 @@ func BenchmarkEnumeratePaperSpace(b *testing.B) {
 		if machine.ripple > 0 && (m.Process(latmodel.PL) == nil || m.Process(latmodel.TL) == nil) {
 			b.Fatal("no process")
 		}
-		p := m.Predictor(0)
+		p := m.Predictor(arch.Space{})
 		b.ReportAllocs()
 		points, size := 0, 0
 		for b.Loop() {
@@ -142,7 +142,7 @@ func BenchmarkEnumeratePaperSpace(b *testing.B) {
 
 func BenchmarkPredictorAt(b *testing.B) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	p := mustFit(b, plain.draw(b, 24, int4, 0.02, rng), latmodel.Options{}).Predictor(0)
+	p := mustFit(b, plain.draw(b, 24, int4, 0.02, rng), latmodel.Options{}).Predictor(arch.Space{})
 	pt := arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}
 	b.ReportAllocs()
 	for b.Loop() {
