@@ -72,7 +72,7 @@ func (o operands) moveAll() (w Work) {
 // multiplication, a division, a comparison, and one for a root, exp or tanh.
 var perElement = map[string]float64{
 	"Add": 1, "Sub": 1, "Mul": 1, "Div": 1, "Neg": 1, "And": 1, "Or": 1, "Not": 1, "Equal": 1, "Less": 1, "LessOrEqual": 1,
-	"Greater": 1, "GreaterOrEqual": 1, "Where": 1, "Range": 1, "Sqrt": 1, "Exp": 1, "Tanh": 1, "Relu": 1, "Cast": 1,
+	"Greater": 1, "GreaterOrEqual": 1, "Where": 1, "Range": 1, "Sqrt": 1, "Pow": 1, "Exp": 1, "Tanh": 1, "Relu": 1, "Cast": 1,
 	// x/(1+exp(-x)); with the bias of BiasGelu and FastGelu added first:
 	// 0.5 x (1 + tanh(c (x + 0.044715 x^3))).
 	"Sigmoid": 4, "QuickGelu": 6, "Gelu": 9, "FastGelu": 10, "BiasGelu": 10,
