@@ -75,6 +75,9 @@ func (a *app) bar(total int64, what string, bytes bool) *progressbar.ProgressBar
 		progressbar.OptionSetWidth(24),
 		progressbar.OptionThrottle(100*time.Millisecond),
 		progressbar.OptionClearOnFinish(),
+		// Bars of unknown length would turn by themselves, in a goroutine that takes
+		// no heed of Describe and Clear; so they turn as they are told of progress.
+		progressbar.OptionSetSpinnerChangeInterval(0),
 	)
 }
 
