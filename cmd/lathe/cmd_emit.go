@@ -46,7 +46,8 @@ With --weights PATH they are those of a model of your own, a folder of
 transformers or a checkpoint of llama2.c (see "lathe import --help"). Then the
 candidate is what that model is, and may be left out, or be only how it is to run:
 +int4b32 quantizes the weights while they are copied, and the error that this
-makes is shown for each layer.
+makes is shown for each layer. Where positions are rotary, a candidate that differs
+in having fewer of them is taken too: the graph keeps a table of them all.
 
 The written files are then loaded by a new session and run once.
 
@@ -195,7 +196,12 @@ func (m *userModel) candidate(args []string) (c arch.Candidate, err error) {
 		if err != nil {
 			return c, err
 		}
-		if c = cands[0]; !c.Spec.Equal(m.spec) {
+		c = cands[0]
+		same := c.Spec
+		if same.Rotary() && same.Positions < m.spec.Positions {
+			same.Positions = m.spec.Positions // no weight depends on them
+		}
+		if !same.Equal(m.spec) {
 			return c, badInput(fmt.Errorf("emit: %s is %s, and not %s; leave the candidate out, or give only how it is to run, such as +int4b32", m.path, m.spec.Name(), c.Spec.Name()))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync/atomic"
+	"sync"
 )
 
 // Named is a stored tensor and its name.
@@ -33,7 +33,7 @@ type Scanned struct {
 }
 
 // Scan reads all tensors once, several at a time. progress, if not nil, is told of
-// bytes read, by any goroutine.
+// bytes read, by one goroutine at a time.
 func Scan(ctx context.Context, tensors []Named, progress func(done, total int64)) (Scanned, error) {
 	tensors = slices.SortedFunc(slices.Values(tensors), func(a, b Named) int { return strings.Compare(a.Name, b.Name) })
 	// A large tensor is hashed in chunks, so that one of them keeps all processors
@@ -53,7 +53,8 @@ func Scan(ctx context.Context, tensors []Named, progress func(done, total int64)
 		}
 		total += t.Bytes()
 	}
-	var done atomic.Int64
+	var mu sync.Mutex // held while progress is told
+	var done int64
 	err := parallel(ctx, len(pieces), func(i int) error {
 		p := &pieces[i]
 		t := tensors[p.tensor]
@@ -64,7 +65,10 @@ func Scan(ctx context.Context, tensors []Named, progress func(done, total int64)
 		p.sum = sha256.Sum256(buf)
 		p.nan, p.inf = t.Type.notFinite(buf)
 		if progress != nil {
-			progress(done.Add(p.size), total)
+			mu.Lock()
+			defer mu.Unlock()
+			done += p.size
+			progress(done, total)
 		}
 		return nil
 	})
