@@ -19,7 +19,7 @@ import (
 // withoutVector are the builder's emitters that no vector of ONNX's passes through,
 // and why.
 var withoutVector = map[string]string{
-	"GroupQueryAttention":     "ONNX Runtime's own; Attention's vectors have no cache that is written in place",
+	"GroupQueryAttention":     "ONNX Runtime's own",
 	"LastRows":                "Neg and Unsqueeze, which have theirs",
 	"MatMulNBits":             "ONNX Runtime's own",
 	"Range":                   "the vectors step by 2 and by -3, ours by 1",
