@@ -20,10 +20,13 @@ func lines(b []byte) func(yield func([]byte) bool) {
 	}
 }
 
-// parseCount reads a number that is no less than 0.
+// parseCount reads a number that is no less than 0; it is 0 where it is none.
 func parseCount(b []byte) (int64, bool) {
 	n, err := strconv.ParseInt(string(bytes.TrimSpace(b)), 10, 64)
-	return n, err == nil && n >= 0
+	if err != nil || n < 0 {
+		return 0, false
+	}
+	return n, true
 }
 
 // parseStat sums /proc/stat over the CPUs given, in ticks: time that they were
