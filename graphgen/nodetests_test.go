@@ -14,6 +14,7 @@ import (
 
 	"lathe/graphgen/ir"
 	"lathe/runtime/ort"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // withoutVector are the builder's emitters that no vector of ONNX's passes through,
@@ -35,7 +36,7 @@ var notOperators = []string{"Float32", "Floats", "Input", "InputWithDefault", "I
 // inferred. The golden lists every vector of such an operator, and why it is left out
 // if it is.
 func TestEmittersAgainstONNX(t *testing.T) {
-	dirs, err := filepath.Glob(filepath.Join(vectorsDir(t), "test_*"))
+	dirs, err := filepath.Glob(filepath.Join(provisiontest.Shared(t, "onnx-node-tests"), "test_*"))
 	if err != nil || len(dirs) < 500 {
 		t.Fatalf("%d vectors, %v", len(dirs), err)
 	}

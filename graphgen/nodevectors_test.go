@@ -39,23 +39,6 @@ func (x tensor) ints() []int64 {
 	return vals
 }
 
-// vectorsDir is the folder of the vectors; a hosted run must have it.
-func vectorsDir(t *testing.T) string {
-	t.Helper()
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "shared")
-	}
-	dir := filepath.Join(root, "data", "onnx-node-tests")
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
-	}
-	return dir
-}
-
 func readVector(t *testing.T, dir string) *vector {
 	t.Helper()
 	var m onnxpb.ModelProto

@@ -29,10 +29,6 @@ const spendRho = 0.5
 // its price.
 const newsShare = 0.05
 
-// minPairs is the fewest pairs of which a look at a median can tell how alike
-// neighbours are.
-const minPairs = 20
-
 // minBlocks is the fewest blocks for a look at TL before the end. Their steps
 // follow each other closely, and what one side has of its own for a second (where
 // its memory lies, what the caches hold) is in all steps of few blocks alike.
@@ -117,7 +113,7 @@ func (l *loop) lookAt(side int, share float64) (looked bool, done string) {
 	if a.question.Metric == record.MetricTL && share < 1 && len(l.out[i].PL) < minBlocks {
 		return false, ""
 	}
-	if n < minPairs || float64(n) < (1+newsShare)*a.state[i].Information() || share <= 0 {
+	if n < stat.MinDependent || float64(n) < (1+newsShare)*a.state[i].Information() || share <= 0 {
 		return false, ""
 	}
 	next, z := a.state[i].Look(share, float64(n))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -155,7 +156,7 @@ func (a *app) noteBuilds(baseline arch.Candidate, b arch.Build) {
 	a.checkThreads(b)
 	if !baseline.Build.Equal(b) {
 		a.note("note: the baseline runs as %s and the candidates as %s: ratios are of both, architecture and build",
-			orText(baseline.Build.Name(), "+fused fp32"), orText(b.Name(), "+fused fp32"))
+			cmp.Or(baseline.Build.Name(), "+fused fp32"), cmp.Or(b.Name(), "+fused fp32"))
 	}
 }
 

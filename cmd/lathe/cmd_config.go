@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -49,7 +50,7 @@ LATHE_ and the key in capitals with _ for each dot.`,
 			if err := reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "key", Value: "value", Note: "from"}, rows); err != nil {
 				return err
 			}
-			_, err := fmt.Fprintf(a.stdout, "configuration file: %s\n", orText(a.cfg.file, "none ("+configFile+" is not here)"))
+			_, err := fmt.Fprintf(a.stdout, "configuration file: %s\n", cmp.Or(a.cfg.file, "none ("+configFile+" is not here)"))
 			return err
 		},
 	}

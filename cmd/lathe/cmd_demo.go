@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -183,7 +184,7 @@ func (d *demo) prepare() error {
 	}
 	d.print("weights pool ready in %.1f s: random weights that every candidate maps, so that none is written anew", time.Since(poolStart).Seconds())
 	h := a.host(d.setup.Build)
-	d.print("this machine: %s, %d cores, %.0f GiB", orText(h.CPUModel, h.Arch), h.Cores, float64(h.MemoryBytes)/(1<<30))
+	d.print("this machine: %s, %d cores, %.0f GiB", cmp.Or(h.CPUModel, h.Arch), h.Cores, float64(h.MemoryBytes)/(1<<30))
 	return nil
 }
 

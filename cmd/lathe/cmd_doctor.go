@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -120,8 +121,8 @@ var providers = []string{arch.CPU, arch.CUDA, arch.TensorRT, arch.OpenVINO, arch
 func (a *app) printHealth(h health) error {
 	rows := []reports.KeyValue{
 		{Key: "system", Value: h.Host.OS + "/" + h.Host.Arch, Note: h.Host.Kernel},
-		{Key: "processor", Value: orText(h.Host.CPUModel, "unknown"), Note: fmt.Sprintf("%d cores for this process", h.Host.Cores)},
-		{Key: "clock", Value: h.clock(), Note: "governor " + orText(h.Host.Governor, "unknown")},
+		{Key: "processor", Value: cmp.Or(h.Host.CPUModel, "unknown"), Note: fmt.Sprintf("%d cores for this process", h.Host.Cores)},
+		{Key: "clock", Value: h.clock(), Note: "governor " + cmp.Or(h.Host.Governor, "unknown")},
 		{Key: "memory", Value: fmt.Sprintf("%.1f GiB", float64(h.Host.MemoryBytes)/(1<<30)), Note: h.available()},
 	}
 	rows = append(rows, h.speeds()...)
@@ -130,8 +131,8 @@ func (a *app) printHealth(h health) error {
 		{Key: "pinning threads", Value: h.Pinning},
 		{Key: "huge pages", Value: hugePagesState(a.cfg.Runtime.HugePages)},
 		{Key: "cache", Value: h.CacheDir},
-		{Key: "ONNX Runtime", Value: orText(h.Host.LibraryVersion, "not found"), Note: h.Source},
-		{Key: "library", Value: orText(h.Library, "none")},
+		{Key: "ONNX Runtime", Value: cmp.Or(h.Host.LibraryVersion, "not found"), Note: h.Source},
+		{Key: "library", Value: cmp.Or(h.Library, "none")},
 	}...)
 	for i := 0; i < len(h.Host.Flags); i += flagsPerRow {
 		rows = append(rows, reports.KeyValue{Key: "instruction sets", Value: strings.Join(h.Host.Flags[i:min(i+flagsPerRow, len(h.Host.Flags))], " ")})

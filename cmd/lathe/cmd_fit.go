@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -179,7 +180,7 @@ func (a *app) printFit(r *fitReport) error {
 	}
 	pl, tl := baselineMS(m)
 	fmt.Fprintf(a.stdout, "Latency model of build %q beside %s: %d candidates, PL of %d tokens (baseline %.1f ms), TL with %d in the cache (baseline %.2f ms)\n\n",
-		orText(m.Build.Name(), "fused, fp32"), m.Baseline.Name(), m.Candidates, m.Point.Prompt, pl, m.Point.Cache, tl)
+		cmp.Or(m.Build.Name(), "fused, fp32"), m.Baseline.Name(), m.Candidates, m.Point.Prompt, pl, m.Point.Cache, tl)
 	if err := reports.FitTable(a.stdout, reports.Text, "cross-validated", rows); err != nil {
 		return err
 	}
@@ -236,7 +237,7 @@ func plotFit(path string, r *fitReport) error {
 		}
 		return out
 	}
-	data := reports.FitPlotData{Title: fmt.Sprintf("Latency model of %s, %d candidates", orText(r.Model.Build.Name(), "fused, fp32"), r.Model.Candidates)}
+	data := reports.FitPlotData{Title: fmt.Sprintf("Latency model of %s, %d candidates", cmp.Or(r.Model.Build.Name(), "fused, fp32"), r.Model.Candidates)}
 	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
 		name := strings.ToUpper(string(t))
 		data.Series = append(data.Series, reports.FitSeries{Name: name + ", cross-validated", Points: points(r.Model.HeldOut(t))})

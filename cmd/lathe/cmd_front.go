@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -137,7 +138,7 @@ func (a *app) printFront(b *frontBody) error {
 	if b.Dropped > 0 {
 		fmt.Fprintf(a.stdout, "%d candidates could not be run: lathe front --json has the reasons\n", b.Dropped)
 	}
-	fmt.Fprintf(a.stdout, "Ended: %s\n", orText(b.Status.Detail, string(b.Status.Reason)))
+	fmt.Fprintf(a.stdout, "Ended: %s\n", cmp.Or(b.Status.Detail, string(b.Status.Reason)))
 	if m := b.Model; m != nil {
 		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, 100*m.PL, 100*m.TL)
 	}

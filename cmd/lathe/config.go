@@ -222,13 +222,6 @@ func envName(key string) string {
 	return "LATHE_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))
 }
 
-func orText(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
-}
-
 type keyValue struct {
 	key   string
 	value any

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -64,7 +65,7 @@ func (l *loaded) parse(file string, data []byte) error {
 func (l *loaded) walk(n *yaml.Node, prefix string) error {
 	n = follow(n)
 	if n.Kind != yaml.MappingNode {
-		return l.errorf(n, "%s must be keys and values", orText(strings.TrimSuffix(prefix, "."), "the file"))
+		return l.errorf(n, "%s must be keys and values", cmp.Or(strings.TrimSuffix(prefix, "."), "the file"))
 	}
 	seen := map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {

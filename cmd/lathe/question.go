@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -30,7 +31,7 @@ const enoughRequests = 4096
 // question about P95 without end as many as it can take.
 func (q *questionFlags) requests(t timingConfig) int {
 	p95 := q.metric == "p95" || q.metric == record.MetricP95
-	if p95 && t.RequestPairs == 0 && slices.Contains(workload.Generators, orText(t.Workload, workload.Generators[0])) {
+	if p95 && t.RequestPairs == 0 && slices.Contains(workload.Generators, cmp.Or(t.Workload, workload.Generators[0])) {
 		return enoughRequests
 	}
 	return t.RequestPairs

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,7 +22,7 @@ func (a *app) workload(n int) (record.Workload, error) {
 	if t.ThinkMaxMS < 0 {
 		return record.Workload{}, badInput(fmt.Errorf("timing.think_max_ms is %d; it is 0 (no pauses) or more", t.ThinkMaxMS))
 	}
-	name := orText(t.Workload, workload.Generators[0])
+	name := cmp.Or(t.Workload, workload.Generators[0])
 	var w record.Workload
 	var err error
 	if slices.Contains(workload.Generators, name) {

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ func explain(data []byte, from int64, err error) error {
 		offset = from + syntax.Offset
 	case errors.As(err, &kind):
 		offset = from + kind.Offset
-		err = fmt.Errorf("%s: a %s, want %s", orText(kind.Field, "the file"), kind.Value, kindOf(kind.Type.String()))
+		err = fmt.Errorf("%s: a %s, want %s", cmp.Or(kind.Field, "the file"), kind.Value, kindOf(kind.Type.String()))
 	}
 	if offset < 0 || offset > int64(len(data)) {
 		return err
@@ -45,11 +46,4 @@ func kindOf(goType string) string {
 		return "a list"
 	}
 	return "an object"
-}
-
-func orText(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }

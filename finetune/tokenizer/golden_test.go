@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"lathe/runtime/provision/provisiontest"
+
 	"golang.org/x/text/unicode/norm"
 )
 
@@ -33,10 +35,12 @@ func load(t testing.TB, path string) *Tokenizer {
 	return tk
 }
 
-func llama2(t testing.TB) *Tokenizer { return load(t, sharedFile(t, "llama2c/tokenizer.model")) }
+func llama2(t testing.TB) *Tokenizer {
+	return load(t, provisiontest.Shared(t, "llama2c/tokenizer.model"))
+}
 
 func phi3(t testing.TB) *Tokenizer {
-	tk, err := ParseJSON(gunzip(t, readFile(t, sharedFile(t, "llama2c/phi3-llama-tokenizer.json.gz"))), "phi3")
+	tk, err := ParseJSON(gunzip(t, readFile(t, provisiontest.Shared(t, "llama2c/phi3-llama-tokenizer.json.gz"))), "phi3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +109,7 @@ func TestGoldens(t *testing.T) {
 // Three files of one vocabulary agree, text by text.
 func TestLlama2Files(t *testing.T) {
 	texts, ids := goldens(t)
-	bin := load(t, sharedFile(t, "llama2c/tokenizer.bin"))
+	bin := load(t, provisiontest.Shared(t, "llama2c/tokenizer.bin"))
 	for i, text := range texts {
 		got := bin.Encode(text)
 		if !strings.Contains(text, mark) && !slices.Equal(got, ids["llama2"][i]) {
@@ -123,7 +127,7 @@ func TestLlama2Files(t *testing.T) {
 	if n := model.VocabSize(); n != 32000 || bin.VocabSize() != n || json.VocabSize() != 32045 {
 		t.Errorf("%d, %d and %d tokens", n, bin.VocabSize(), json.VocabSize())
 	}
-	text := string(readFile(t, sharedFile(t, "wikitext-2/wiki.test.raw")))
+	text := string(readFile(t, provisiontest.Shared(t, "wikitext-2/wiki.test.raw")))
 	text = text[:strings.LastIndexByte(text[:200000], '\n')]
 	want := model.Encode(text)
 	if !slices.Equal(bin.Encode(text), want) || !slices.Equal(json.Encode(text), want) {
@@ -154,10 +158,10 @@ func TestStories(t *testing.T) {
 		IDs  []int `json:"greedy_ids"`
 		Text string
 	}
-	if err := json.Unmarshal(readFile(t, sharedFile(t, "llama2c/stories260K.expected.json")), &want); err != nil {
+	if err := json.Unmarshal(readFile(t, provisiontest.Shared(t, "llama2c/stories260K.expected.json")), &want); err != nil {
 		t.Fatal(err)
 	}
-	tk := load(t, sharedFile(t, "llama2c/tok512.bin"))
+	tk := load(t, provisiontest.Shared(t, "llama2c/tok512.bin"))
 	if got := tk.Decode(want.IDs); got != want.Text {
 		t.Errorf("%q", got)
 	}

@@ -254,23 +254,7 @@ func TestLongPiece(t *testing.T) {
 	}
 }
 
-// The goal is 4 MB/s.
 func BenchmarkLlama2(b *testing.B) {
 	tk := llama2(b)
-	for _, name := range []string{"small-lm/tinyshakespeare.txt", "wikitext-2/wiki.test.raw"} {
-		text := string(readFile(b, sharedFile(b, name)))
-		b.Run(filepath.Base(name), func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				tk.Encode(text)
-			}
-		})
-		b.Run("fresh/"+filepath.Base(name), func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			for b.Loop() {
-				tk.model.(*pieces).words.empty()
-				tk.Encode(text)
-			}
-		})
-	}
+	benchmarkEncode(b, tk, tk.model.(*pieces).words.empty)
 }

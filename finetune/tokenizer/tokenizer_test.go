@@ -13,25 +13,10 @@ import (
 	"sync"
 	"testing"
 
+	"lathe/runtime/provision/provisiontest"
+
 	"pgregory.net/rapid"
 )
-
-// sharedFile is a file of the shared test data; a hosted run must have it.
-func sharedFile(t testing.TB, name string) string {
-	t.Helper()
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	path := filepath.Join(root, "data", name)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
-	}
-	return path
-}
 
 func readFile(t testing.TB, path string) []byte {
 	t.Helper()
@@ -61,7 +46,7 @@ var gpt2Path string
 
 func gpt2(t testing.TB) *Tokenizer {
 	t.Helper()
-	gpt2Path = filepath.Dir(sharedFile(t, "gpt2-bpe/encoder.json"))
+	gpt2Path = filepath.Dir(provisiontest.Shared(t, "gpt2-bpe/encoder.json"))
 	tk, err := loadGPT2()
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +61,7 @@ type vector struct {
 
 func vectors(t testing.TB) (out []vector) {
 	t.Helper()
-	s := bufio.NewScanner(bytes.NewReader(readFile(t, sharedFile(t, "gpt2-bpe/test_vectors.jsonl"))))
+	s := bufio.NewScanner(bytes.NewReader(readFile(t, provisiontest.Shared(t, "gpt2-bpe/test_vectors.jsonl"))))
 	for s.Scan() {
 		var v vector
 		if err := json.Unmarshal(s.Bytes(), &v); err != nil {
@@ -93,7 +78,7 @@ func vectors(t testing.TB) (out []vector) {
 // Vectors of others, from both forms of GPT-2's files.
 func TestVectors(t *testing.T) {
 	all := vectors(t)
-	fromJSON, err := ParseJSON(gunzip(t, readFile(t, sharedFile(t, "gpt2-bpe/tokenizer.json.gz"))), "tokenizer.json")
+	fromJSON, err := ParseJSON(gunzip(t, readFile(t, provisiontest.Shared(t, "gpt2-bpe/tokenizer.json.gz"))), "tokenizer.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +107,7 @@ func TestVectors(t *testing.T) {
 
 // The published count of nanoGPT: 301,966 and 36,059 tokens.
 func TestTinyShakespeare(t *testing.T) {
-	text := string(readFile(t, sharedFile(t, "small-lm/tinyshakespeare.txt")))
+	text := string(readFile(t, provisiontest.Shared(t, "small-lm/tinyshakespeare.txt")))
 	ids := gpt2(t).Encode(text)
 	if len(ids) != 338025 {
 		t.Errorf("%d tokens, want 338,025", len(ids))
@@ -262,11 +247,16 @@ func FuzzEncode(f *testing.F) {
 	})
 }
 
-// The goal is 4 MB/s.
 func BenchmarkEncode(b *testing.B) {
 	tk := gpt2(b)
+	benchmarkEncode(b, tk, tk.model.(*byteLevel).words.empty)
+}
+
+// benchmarkEncode encodes text with words that were met before, and with none. The
+// goal is 4 MB/s.
+func benchmarkEncode(b *testing.B, tk *Tokenizer, forget func()) {
 	for _, name := range []string{"small-lm/tinyshakespeare.txt", "wikitext-2/wiki.test.raw"} {
-		text := string(readFile(b, sharedFile(b, name)))
+		text := string(readFile(b, provisiontest.Shared(b, name)))
 		b.Run(filepath.Base(name), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
@@ -276,7 +266,7 @@ func BenchmarkEncode(b *testing.B) {
 		b.Run("fresh/"+filepath.Base(name), func(b *testing.B) {
 			b.SetBytes(int64(len(text)))
 			for b.Loop() {
-				tk.model.(*byteLevel).words.empty()
+				forget()
 				tk.Encode(text)
 			}
 		})
@@ -284,7 +274,7 @@ func BenchmarkEncode(b *testing.B) {
 }
 
 func BenchmarkLoad(b *testing.B) {
-	dir := filepath.Dir(sharedFile(b, "gpt2-bpe/encoder.json"))
+	dir := filepath.Dir(provisiontest.Shared(b, "gpt2-bpe/encoder.json"))
 	for b.Loop() {
 		if _, err := Load(dir); err != nil {
 			b.Fatal(err)

@@ -35,23 +35,6 @@ var library = sync.OnceValues(func() (*ort.Env, error) {
 	return ort.Open(lib.Path)
 })
 
-// shared is a file of the shared test data; a hosted run must have it.
-func shared(t *testing.T, name ...string) string {
-	t.Helper()
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	path := filepath.Join(append([]string{root, "data"}, name...)...)
-	if _, err := os.Stat(path); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
-	}
-	return path
-}
-
 func readJSON(t *testing.T, path string, v any) {
 	t.Helper()
 	text, err := os.ReadFile(path)
@@ -109,12 +92,12 @@ var dialects = []arch.Build{{Dialect: arch.Portable}, {Dialect: arch.Fused}}
 // TestStories: the 200 tokens that llama2.c itself generates, in both dialects, from
 // the checkpoint and from the folder that it is saved to.
 func TestStories(t *testing.T) {
-	path := shared(t, "llama2c", "stories260K.bin")
+	path := provisiontest.Shared(t, "llama2c/stories260K.bin")
 	var want struct {
 		Prompt []int64 `json:"prompt_ids"`
 		IDs    []int64 `json:"greedy_ids"`
 	}
-	readJSON(t, shared(t, "llama2c", "stories260K.expected.json"), &want)
+	readJSON(t, provisiontest.Shared(t, "llama2c/stories260K.expected.json"), &want)
 	f, err := os.Open(path)
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +139,7 @@ func TestStories(t *testing.T) {
 // TestTinyGPT2: a random GPT-2 that transformers made and others exported gives the
 // tokens that they found, from a folder in transformers' form, in both dialects.
 func TestTinyGPT2(t *testing.T) {
-	raw, err := os.ReadFile(shared(t, "tiny-gpt2-onnx", "tiny_gpt2_fp32.onnx"))
+	raw, err := os.ReadFile(provisiontest.Shared(t, "tiny-gpt2-onnx/tiny_gpt2_fp32.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +188,7 @@ func TestTinyGPT2(t *testing.T) {
 	var want struct {
 		Greedy []struct{ Prompt, Output []int64 }
 	}
-	readJSON(t, shared(t, "tiny-gpt2-onnx", "expected.json"), &want)
+	readJSON(t, provisiontest.Shared(t, "tiny-gpt2-onnx/expected.json"), &want)
 	for _, b := range dialects {
 		for _, c := range want.Greedy {
 			got := greedy(t, arch.Candidate{Spec: m.Spec(), Build: b}, m.Matrices(), c.Prompt, len(c.Output)-len(c.Prompt))

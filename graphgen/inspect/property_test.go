@@ -17,6 +17,7 @@ import (
 
 	"lathe/graphgen/inspect"
 	"lathe/graphgen/onnxpb"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // plain is a graph's topology, found in the simplest way.
@@ -119,25 +120,9 @@ func TestTopologyOfRandomGraphs(t *testing.T) {
 	})
 }
 
-// shared is a folder of the shared test data; a hosted run must have it.
-func shared(t testing.TB, name string) string {
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	dir := filepath.Join(root, "data", name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
-	}
-	return dir
-}
-
 // Files that others wrote, of opsets 1 to 28, are described without a complaint.
 func TestOthersFiles(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(shared(t, "onnx-node-tests"), "*", "model.onnx"))
+	files, err := filepath.Glob(filepath.Join(provisiontest.Shared(t, "onnx-node-tests"), "*", "model.onnx"))
 	if err != nil || len(files) < 500 {
 		t.Fatalf("%d files, %v", len(files), err)
 	}
@@ -165,7 +150,7 @@ func TestOthersFiles(t *testing.T) {
 }
 
 func TestTinyGPT2(t *testing.T) {
-	r, err := inspect.File(filepath.Join(shared(t, "tiny-gpt2-onnx"), "tiny_gpt2_fp32.onnx"))
+	r, err := inspect.File(filepath.Join(provisiontest.Shared(t, "tiny-gpt2-onnx"), "tiny_gpt2_fp32.onnx"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -194,20 +194,11 @@ func (s *skimmer) fault(err error) error {
 
 // skippedBytes is the payload that skim left out of a tensor.
 func skippedBytes(t proto.Message) (n int64) {
-	for b := []byte(t.ProtoReflect().GetUnknown()); len(b) > 0; {
-		num, typ, tagLen := protowire.ConsumeTag(b)
-		if tagLen < 0 {
-			return n
-		}
-		size := protowire.ConsumeFieldValue(num, typ, b[tagLen:])
-		if size < 0 {
-			return n
-		}
-		if num == leftOut && typ == protowire.VarintType {
-			v, _ := protowire.ConsumeVarint(b[tagLen:])
+	for f := range wireFields(t.ProtoReflect().GetUnknown()) {
+		if f.num == leftOut && f.typ == protowire.VarintType {
+			v, _ := protowire.ConsumeVarint(f.value)
 			n += int64(v)
 		}
-		b = b[tagLen+size:]
 	}
 	return n
 }

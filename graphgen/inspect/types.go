@@ -2,6 +2,7 @@ package inspect
 
 import (
 	"fmt"
+	"iter"
 	"math"
 	"math/bits"
 
@@ -108,20 +109,35 @@ func unknown(m proto.Message, want protowire.Number) [][]byte {
 }
 
 func fields(message []byte, want protowire.Number) (all [][]byte) {
-	for b := message; len(b) > 0; {
-		num, typ, tag := protowire.ConsumeTag(b)
-		if tag < 0 {
-			return all
-		}
-		size := protowire.ConsumeFieldValue(num, typ, b[tag:])
-		if size < 0 {
-			return all
-		}
-		if num == want && typ == protowire.BytesType {
-			v, _ := protowire.ConsumeBytes(b[tag:])
+	for f := range wireFields(message) {
+		if f.num == want && f.typ == protowire.BytesType {
+			v, _ := protowire.ConsumeBytes(f.value)
 			all = append(all, v)
 		}
-		b = b[tag+size:]
 	}
 	return all
+}
+
+// wireField is a field of an encoded message; value is what follows its tag.
+type wireField struct {
+	num   protowire.Number
+	typ   protowire.Type
+	value []byte
+}
+
+// wireFields walks an encoded message up to its end, or to where it is none.
+func wireFields(b []byte) iter.Seq[wireField] {
+	return func(yield func(wireField) bool) {
+		for len(b) > 0 {
+			num, typ, tag := protowire.ConsumeTag(b)
+			if tag < 0 {
+				return
+			}
+			size := protowire.ConsumeFieldValue(num, typ, b[tag:])
+			if size < 0 || !yield(wireField{num, typ, b[tag : tag+size]}) {
+				return
+			}
+			b = b[tag+size:]
+		}
+	}
 }

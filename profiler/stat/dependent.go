@@ -5,9 +5,9 @@ import (
 	"math"
 )
 
-// minDependent is the fewest pairs of which anything can be said about how alike
+// MinDependent is the fewest pairs of which anything can be said about how alike
 // neighbours are.
-const minDependent = 20
+const MinDependent = 20
 
 // minSignVariance is the least long-run variance of signs that is believed, where
 // independent ones have 1: ratios that alternate are rather luck than a reason for
@@ -35,7 +35,7 @@ const minSignVariance = 0.2
 // interval.
 func PairedRatioDependent(a, b []float64, level float64) Estimate {
 	level = checkLevel(level)
-	if len(a) < minDependent {
+	if len(a) < MinDependent {
 		est := PairedRatio(a, b, level)
 		if est.CI.Finite() {
 			if rho := Autocorrelation(LogRatios(a, b), 1); rho > 1.96/math.Sqrt(float64(est.N)) {

@@ -2,41 +2,30 @@ package workload
 
 import (
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
 	"lathe/finetune/tokenizer"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // With real tokenizers, too, counting in pieces is counting all that was typed: with
 // one of bytes, and one that puts a space before a text's first word.
 func TestRealTokenizers(t *testing.T) {
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	dir := filepath.Join(root, "data")
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
-	}
 	for _, name := range []string{"gpt2-bpe", "llama2c/tokenizer.model"} {
 		t.Run(name, func(t *testing.T) {
-			tk, err := tokenizer.Load(filepath.Join(dir, name))
+			tk, err := tokenizer.Load(provisiontest.Shared(t, name))
 			if err != nil {
 				t.Fatal(err)
 			}
-			countsInPieces(t, dir, tk)
+			countsInPieces(t, tk)
 		})
 	}
 }
 
-func countsInPieces(t *testing.T, dir string, tk *tokenizer.Tokenizer) {
+func countsInPieces(t *testing.T, tk *tokenizer.Tokenizer) {
 	for file, lines := range map[string]int{"wikitext-2/wiki.test.raw": 12, "enron-mobile/mobile_orig.txt": 200, "small-lm/tinystories_sample.txt": 100} {
-		data, err := os.ReadFile(filepath.Join(dir, file))
+		data, err := os.ReadFile(provisiontest.Shared(t, file))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package workload
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ type traceLine struct {
 // unknown, repeated or missing field, a count that is not a whole number or not
 // one that can be, is an error.
 func Read(r io.Reader, file string) (record.Workload, error) {
-	w := record.Workload{Name: orText(baseName(file), "trace")}
+	w := record.Workload{Name: cmp.Or(baseName(file), "trace")}
 	lines := record.NewLineReader(r)
 	fail := func(err error) (record.Workload, error) {
 		return record.Workload{}, fmt.Errorf("workload: %s:%d: %w", file, lines.Line(), err)
@@ -100,13 +101,6 @@ func baseName(file string) string {
 		return ""
 	}
 	return strings.TrimSuffix(base, filepath.Ext(base))
-}
-
-func orText(s, def string) string {
-	if s == "" {
-		return def
-	}
-	return s
 }
 
 // isHeader reports whether a line is a JSON object with a header's field.

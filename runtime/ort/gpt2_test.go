@@ -9,12 +9,13 @@ import (
 	"testing"
 
 	"lathe/runtime/ort"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // A real decoder, token by token: what comes out goes in again, the past being
 // empty at first.
 func TestTinyGPT2(t *testing.T) {
-	dir := shared(t, "tiny-gpt2-onnx")
+	dir := provisiontest.Shared(t, "tiny-gpt2-onnx")
 	var expected struct {
 		Greedy []struct{ Prompt, Output []int32 }
 	}

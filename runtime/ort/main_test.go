@@ -1,8 +1,6 @@
 package ort_test
 
 import (
-	"os"
-	"path/filepath"
 	"testing"
 
 	"lathe/runtime/ort"
@@ -17,22 +15,6 @@ func TestMain(m *testing.M) {
 		env, err = ort.Open(path)
 		return err
 	})
-}
-
-// shared is a folder of the shared test data; a hosted run must have it.
-func shared(t testing.TB, name string) string {
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "shared")
-	}
-	dir := filepath.Join(root, "data", name)
-	if _, err := os.Stat(dir); err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
-	}
-	return dir
 }
 
 func must[T any](v T, err error) func(testing.TB) T {

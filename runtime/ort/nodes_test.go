@@ -12,12 +12,13 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 
 	"lathe/runtime/ort"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // The node tests of ONNX run through plain runs and come out as they should:
 // every element type, scalars, empty tensors, optional names.
 func TestNodeCorpus(t *testing.T) {
-	dir := shared(t, "onnx-node-tests")
+	dir := provisiontest.Shared(t, "onnx-node-tests")
 	models := must(filepath.Glob(filepath.Join(dir, "test_*", "model.onnx")))(t)
 	var ran, unsupported, untyped int
 	for _, path := range models {

@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"math"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -13,21 +12,15 @@ import (
 
 	"lathe/profiler/latmodel/regress"
 	"lathe/profiler/stat"
+	"lathe/runtime/provision/provisiontest"
 )
 
 // device is one of the published logs: architectures that were timed on a device.
 func device(t *testing.T, name string) []map[string]string {
 	t.Helper()
-	root := os.Getenv("LATHE_SHARED")
-	if root == "" {
-		root = filepath.Join("..", "..", "..", "..", "shared")
-	}
-	f, err := os.Open(filepath.Join(root, "data", "lts", "pareto_GPT2_lm1b_"+name+".csv"))
+	f, err := os.Open(provisiontest.Shared(t, "lts/pareto_GPT2_lm1b_"+name+".csv"))
 	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatalf("%v; set LATHE_SHARED", err)
-		}
-		t.Skipf("%v; set LATHE_SHARED", err)
+		t.Fatal(err)
 	}
 	defer f.Close()
 	lines, err := csv.NewReader(f).ReadAll()

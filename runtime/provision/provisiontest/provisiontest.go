@@ -1,6 +1,7 @@
-// Package provisiontest gives tests the ONNX Runtime library, found or obtained
-// as the program does it, with the program's own variables: LATHE_RUNTIME_LIBRARY
-// names a library, LATHE_CACHE_DIR another cache.
+// Package provisiontest gives tests what they need from outside the project: the
+// ONNX Runtime library, found or obtained as the program does it, with the program's
+// own variables (LATHE_RUNTIME_LIBRARY names a library, LATHE_CACHE_DIR another
+// cache), and the shared test data (LATHE_SHARED).
 package provisiontest
 
 import (
