@@ -23,8 +23,8 @@ var arrows = map[string][]string{
 	"profiler/workload":               {"profiler/record", "profiler/stat"},
 	"profiler/store":                  {"profiler/record", "graphgen/arch"},
 	"profiler":                        {"profiler/machine", "profiler/record", "profiler/stat", "runtime/decode"},
-	"profiler/latmodel":               {"graphgen/arch", "profiler/latmodel/regress", "profiler/record", "profiler/stat"},
-	"profiler/latmodel/regress":       {"profiler/stat"},
+	"profiler/latmodel":               {"graphgen/arch", "profiler/latmodel/regress", "profiler/record", "profiler/stat", "profiler/stat/gp"},
+	"profiler/latmodel/regress":       {"profiler/stat", "profiler/stat/gp"},
 	"profiler/operators":              {"graphgen/ir", "profiler/stat", "runtime/ort"},
 	"search":                          {"graphgen/arch", "search/pareto"},
 	"search/enumerate":                {"search", "search/pareto", "graphgen/arch"},
@@ -39,6 +39,7 @@ var arrows = map[string][]string{
 	"runtime/provision/provisiontest": {"runtime/provision"},
 	"profiler/machine":                nil,
 	"profiler/stat":                   nil,
+	"profiler/stat/gp":                nil,
 	"search/pareto":                   nil,
 	"finetune/tokenizer":              nil,
 	"cmd/lathe":                       nil, // checked apart

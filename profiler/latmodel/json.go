@@ -7,8 +7,8 @@ import (
 	"io"
 
 	"lathe/graphgen/arch"
-	"lathe/profiler/latmodel/regress"
 	"lathe/profiler/record"
+	"lathe/profiler/stat/gp"
 )
 
 // Version is that of a model's JSON. It changes with the format and with any
@@ -105,7 +105,7 @@ func (t *target) doc() targetDoc {
 	return d
 }
 
-func docOf(p *regress.Process) *processDoc {
+func docOf(p *gp.Process) *processDoc {
 	if p == nil {
 		return nil
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"lathe/profiler/latmodel/regress"
+	"lathe/profiler/stat/gp"
 )
 
 // target reads one target back, and refuses what no fit gives.
@@ -117,7 +118,7 @@ func (d *targetDoc) checkPoints(candidates int) error {
 const alphaLimit = 1e12
 
 // process reads one back; nil is none.
-func (d *processDoc) process(points [][]float64) (*regress.Process, error) {
+func (d *processDoc) process(points [][]float64) (*gp.Process, error) {
 	if d == nil {
 		return nil, nil
 	}
@@ -137,7 +138,7 @@ func (d *processDoc) process(points [][]float64) (*regress.Process, error) {
 			return nil, fmt.Errorf("alpha %g: want a number of at most %g in size", v, float64(alphaLimit))
 		}
 	}
-	return &regress.Process{Amplitude: d.Amplitude, Nugget: d.Nugget, Rates: d.Rates, Points: points, Alpha: d.Alpha}, nil
+	return &gp.Process{Amplitude: d.Amplitude, Nugget: d.Nugget, Rates: d.Rates, Points: points, Alpha: d.Alpha}, nil
 }
 
 // weightLimit is beyond any weight of a fit, and keeps predictions finite.

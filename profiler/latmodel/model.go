@@ -8,6 +8,7 @@ import (
 	"lathe/profiler/latmodel/regress"
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
+	"lathe/profiler/stat/gp"
 )
 
 // Model predicts relative PL and TL. It is made by [Fit] or read from JSON, does
@@ -59,7 +60,7 @@ func (m *Model) HeldOut(t Target) []HeldOut { return slices.Clone(m.target(t).he
 
 // Process returns a target's Gaussian process, nil where the evidence was for noise
 // alone.
-func (m *Model) Process(t Target) *regress.Process { return m.target(t).full.model.Process }
+func (m *Model) Process(t Target) *gp.Process { return m.target(t).full.model.Process }
 
 // IntervalLevel returns the nominal level that prediction intervals attain: Level
 // where there are candidates enough for it (9 for 90 %, 19 for 95 %), and n/(n+1)

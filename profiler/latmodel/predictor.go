@@ -5,6 +5,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel/regress"
+	"lathe/profiler/stat/gp"
 )
 
 // Predictor is a model made ready for enumerating a space: homogeneous points,
@@ -21,7 +22,7 @@ type Predictor struct {
 type pointTarget struct {
 	geometry geometry
 	terms    []pointTerm
-	process  *regress.Compiled // nil: there is none
+	process  *gp.Compiled // nil: there is none
 }
 
 type pointTerm struct {
@@ -78,7 +79,7 @@ func (t *pointTarget) factor(shape []float64) float64 {
 	if t.process == nil {
 		return 1
 	}
-	return math.Exp(t.process.At(shape))
+	return regress.Factor(t.process.At(shape))
 }
 
 // at adds n-1 layers alike, the last one, and what surrounds them.

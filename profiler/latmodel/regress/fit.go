@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"math"
 	"slices"
+
+	"lathe/profiler/stat/gp"
 )
 
 // Model predicts. It is made by [Fit] or [CrossValidate], or put together from
 // stored parts, and is safe for concurrent use.
 type Model struct {
-	Weights  []float64 // one a feature
-	Excluded []string  // by feature: why it took no part; "" for those that did
-	Process  *Process  // nil: nothing but noise was left
+	Weights  []float64   // one a feature
+	Excluded []string    // by feature: why it took no part; "" for those that did
+	Process  *gp.Process // nil: nothing but noise was left
 
 	theta []float64 // where the ascent for the process's parameters ended; nil if unknown
 }
@@ -24,8 +26,15 @@ func (m *Model) Factor(shape []float64) float64 {
 	if m.Process == nil {
 		return 1
 	}
-	return math.Exp(m.Process.At(shape))
+	return Factor(m.Process.At(shape))
 }
+
+// logLimit is the greatest log factor either way: a process that says more than a
+// factor of e is no longer about what the sum leaves.
+const logLimit = 1
+
+// Factor is the factor that a process's value stands for.
+func Factor(log float64) float64 { return math.Exp(max(-logLimit, min(logLimit, log))) }
 
 // Predict is the sum times the factor.
 func (m *Model) Predict(features, shape []float64) float64 {
@@ -45,7 +54,7 @@ type problem struct {
 	rows  []Row // the anchor last, if there is one
 	n     int   // rows without the anchor
 	o     Options
-	shape *shapes // nil without a process
+	shape *gp.Inputs // nil without a process
 }
 
 func newProblem(rows []Row, o Options) *problem {
@@ -76,7 +85,7 @@ func (p *problem) fit(in []int, start []float64) (*Model, error) {
 		}
 		residual[k], variance[k] = math.Log(p.rows[i].Y/sum), p.rows[i].SD*p.rows[i].SD
 	}
-	m.Process, m.theta = p.shape.fit(in, residual, variance, start)
+	m.Process, m.theta = fitProcess(p.shape, in, residual, variance, start)
 	return m, nil
 }
 
