@@ -58,7 +58,7 @@ func (m *Model) compact(n int) {
 	for i, c := range m.g.caches {
 		src, dst := m.sets[m.from][i].Bytes(), m.sets[to][i].Bytes()
 		column := c.HeadDim * c.typ.Size()
-		for head := range m.o.Batch * c.Heads { // forward: a head never lands behind one that is still to move
+		for head := range c.parts() * m.o.Batch * c.Heads { // forward: a head never lands behind one that is still to move
 			copy(dst[head*n*column:(head+1)*n*column], src[head*m.length*column:])
 		}
 	}

@@ -4,8 +4,9 @@
 // It knows a decoder by the names of its inputs and outputs, those of Hugging
 // Face's exports: input_ids, attention_mask, position_ids, num_logits_to_keep,
 // past_key_values.{i}.key and .value in; logits, present.{i}.key and .value
-// out. All but input_ids, logits and the caches may be missing. Sizes come from
-// the declared shapes. It builds no graphs, samples no text (Greedy is there
+// out. All but input_ids, logits and the caches may be missing. Instead of keys and
+// values apart there may be past_{i} and present_{i}, both in one tensor, as ONNX
+// Runtime's exporter of GPT-2 has them. Sizes come from the declared shapes. It builds no graphs, samples no text (Greedy is there
 // for checks) and reads no clock.
 //
 // # Steps
@@ -185,7 +186,7 @@ func newModel(s *ort.Session, g *graph, o Options) (m *Model, err error) {
 			break
 		}
 		for _, c := range g.caches {
-			b, err := ort.NewBuffer(c.typ, o.Batch*c.Heads*o.MaxLen*c.HeadDim)
+			b, err := ort.NewBuffer(c.typ, c.parts()*o.Batch*c.Heads*o.MaxLen*c.HeadDim)
 			if err != nil {
 				return m, err
 			}
@@ -231,7 +232,7 @@ type Layer struct {
 func (m *Model) Info() Info {
 	i := Info{Batch: m.o.Batch, MaxLen: m.o.MaxLen, Vocab: m.g.vocab, Mode: m.o.Mode, Padding: m.o.Padding, KeepsLast: m.g.keep.Name != "" && !m.o.AllLogits}
 	for _, c := range m.g.caches {
-		if c.key {
+		if c.key || c.combined {
 			i.Layers = append(i.Layers, c.Layer)
 		}
 	}

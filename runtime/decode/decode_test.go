@@ -48,7 +48,7 @@ func near(got []float32, tokens []int64) error {
 // A prefill of n tokens gives what n steps give, which is what Go computes.
 func TestPrefillEqualsSteps(t *testing.T) {
 	tokens := []int64{3, 1, 4, 1, 5, 9, 2, 6}
-	for _, c := range []toy{{}, {keep: true}, {fused: true}, {fused: true, keep: true}, {noMask: true}, {noPos: true}, {noMask: true, noPos: true, int32: true}, {int32: true, batch: 1, askVocab: true}, {fused: true, bias: "columns", presentKV: true}} {
+	for _, c := range []toy{{}, {keep: true}, {fused: true}, {fused: true, keep: true}, {noMask: true}, {noPos: true}, {noMask: true, noPos: true, int32: true}, {int32: true, batch: 1, askVocab: true}, {fused: true, bias: "columns", presentKV: true}, {combined: true, batch: 1}} {
 		for _, mode := range []decode.Mode{decode.Auto, decode.Copied} {
 			m := toyDecoder(t, c, decode.Options{MaxLen: len(tokens), Mode: mode})
 			for n := 1; n <= len(tokens); n++ {
@@ -86,6 +86,7 @@ func TestInfo(t *testing.T) {
 		{toy{fused: true, keep: true}, decode.Options{Batch: 2, MaxLen: 10}, decode.Info{Batch: 2, MaxLen: 10, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, KeepsLast: true, CacheBytes: 2 * 2 * 16 * 10 * 4}},
 		{toy{fused: true, keep: true, bias: "columns"}, decode.Options{AllLogits: true, Padding: decode.PadRight}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, CacheBytes: 2 * 16 * 256 * 4}},
 		{toy{fused: true, peeks: true}, decode.Options{}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Copied, Padding: decode.PadRight, CacheBytes: 4 * 16 * 256 * 4}},
+		{toy{combined: true, askVocab: true}, decode.Options{Batch: 3, MaxLen: 10}, decode.Info{Batch: 3, MaxLen: 10, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, CacheBytes: 4 * 3 * 16 * 10 * 4}},
 		{toy{askVocab: true, keep: true}, decode.Options{MaxLen: 1}, decode.Info{Batch: 1, MaxLen: 1, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, KeepsLast: true, CacheBytes: 4 * 16 * 4}},
 	} {
 		got := toyDecoder(t, c.toy, c.o).Info()
@@ -138,13 +139,16 @@ func TestNoDecoder(t *testing.T) {
 			g.output("logits", typ, dims...)
 		}
 	}
+	both := func(name string, dims ...any) func(*graph) {
+		return func(g *graph) { g.input(name, ort.Float32, dims...) }
+	}
 	good := []any{"b", 2, "p", 4}
 	for _, c := range []struct {
 		parts []func(*graph)
 		want  string
 	}{
 		{[]func(*graph){logits(ort.Float32, "b", "s", 4)}, "there is no input input_ids"},
-		{[]func(*graph){ids, logits(ort.Float32, "b", "s", 4)}, "there are no caches past_key_values.{i}.key and .value; export the model with past"},
+		{[]func(*graph){ids, logits(ort.Float32, "b", "s", 4)}, "there are no caches past_key_values.{i}.key and .value, or past_{i}; export the model with past"},
 		{[]func(*graph){ids, past("key", good...), past("value", good...)}, "there is no output logits"},
 		{[]func(*graph){ids, past("key", good...), logits(ort.Float32, "b", "s", 4)}, "layer 0 has keys without values, or values without keys"},
 		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float32, "b", "s", 4)}, "input past_key_values.0.key has no output present.0.key"},
@@ -152,7 +156,12 @@ func TestNoDecoder(t *testing.T) {
 		{[]func(*graph){ids, past("key", "b", 2, 8, 4), logits(ort.Float32, "b", "s", 4)}, "has a fixed length"},
 		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float16, "b", "s", 4)}, "needs float32"},
 		{[]func(*graph){ids, func(g *graph) { g.input("pixels", ort.Float32, "b") }}, "input pixels float32[b] is none that a decoder has"},
-		{[]func(*graph){ids, func(g *graph) { g.input("past_0", ort.Float32, 2, "b", 4, "p", 8) }}, "input past_0 float32[2, b, 4, p, 8] holds keys and values in one tensor"},
+		{[]func(*graph){ids, both("past_0", 3, "b", 4, "p", 8)}, "cache past_0 float32[3, b, 4, p, 8] needs the shape [2, batch, heads, past, head_dim]"},
+		{[]func(*graph){ids, both("past_0", 2, "b", 4, "p")}, "cache past_0 float32[2, b, 4, p] needs the shape [2, batch, heads, past, head_dim]"},
+		{[]func(*graph){ids, both("past_0", 2, "b", 4, 7, 8)}, "has a fixed length"},
+		{[]func(*graph){ids, both("past_0", 2, "b", 4, "p", 8), logits(ort.Float32, "b", "s", 4)}, "input past_0 has no output present_0"},
+		{[]func(*graph){ids, both("past_0", 2, "b", 2, "p", 4), past("key", good...), past("value", good...), logits(ort.Float32, "b", "s", 4)}, "there are caches past_{i} beside past_key_values"},
+		{[]func(*graph){ids, both("past_00", 2, "b", 4, "p", 8)}, "input past_00 float32[2, b, 4, p, 8] is none that a decoder has"},
 		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0.h", ort.Float32, "b") }}, "recurrent state"},
 		{[]func(*graph){func(g *graph) { g.input("input_ids", ort.Float32, "b", "s") }}, "needs whole numbers"},
 		{[]func(*graph){func(g *graph) { g.input("input_ids", ort.Int64, "b", 4) }}, "has a fixed length"},

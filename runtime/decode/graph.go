@@ -2,9 +2,6 @@ package decode
 
 import (
 	"fmt"
-	"regexp"
-	"sort"
-	"strconv"
 	"strings"
 
 	"lathe/runtime/ort"
@@ -23,14 +20,6 @@ type graph struct {
 	fixedBatch     int64  // -1 where it is free
 }
 
-// cache is the keys or the values of a layer.
-type cache struct {
-	Layer
-	key           bool
-	past, present string
-	typ           ort.Type
-}
-
 const (
 	nameIDs    = "input_ids"
 	nameMask   = "attention_mask"
@@ -39,20 +28,14 @@ const (
 	nameLogits = "logits"
 )
 
-var pastName = regexp.MustCompile(`^past_key_values\.(0|[1-9][0-9]{0,5})\.(key|value)$`)
-
-// combinedName is a cache of keys and values in one tensor, as older exports
-// of GPT-2 have it.
-var combinedName = regexp.MustCompile(`^past_[0-9]+$`)
-
 // discover finds the parts of a decoder in a session.
 func discover(s *ort.Session) (*graph, error) {
 	g := &graph{name: s.Name(), fixedBatch: -1}
 	bad := func(format string, args ...any) (*graph, error) {
-		return nil, fmt.Errorf("decode: %s: %s", s.Name(), fmt.Sprintf(format, args...))
+		return nil, fmt.Errorf("decode: %s: "+format, append([]any{s.Name()}, args...)...)
 	}
 	for _, in := range s.Inputs() {
-		m := pastName.FindStringSubmatch(in.Name)
+		c, isCache := cacheNamed(in.Name)
 		switch {
 		case in.Name == nameIDs:
 			g.ids = in
@@ -62,26 +45,18 @@ func discover(s *ort.Session) (*graph, error) {
 			g.pos = in
 		case in.Name == nameKeep:
 			g.keep = in
-		case m != nil:
-			c := cache{key: m[2] == "key", past: in.Name, typ: in.Type}
-			c.Index, _ = strconv.Atoi(m[1])
-			if c.typ.Size() == 0 || len(in.Shape) != 4 || in.Shape[1] < 1 || in.Shape[3] < 1 {
-				return bad("cache %v needs the shape [batch, heads, past, head_dim], heads and head_dim in numbers", in)
+		case isCache:
+			if err := c.take(in); err != nil {
+				return bad("%w", err)
 			}
-			if in.Shape[2] >= 0 {
-				return bad("cache %v has a fixed length; one that grows is needed", in)
-			}
-			c.Heads, c.HeadDim = int(in.Shape[1]), int(in.Shape[3])
 			g.caches = append(g.caches, c)
-			if err := g.batch(in); err != nil {
+			if err := g.batch(in, in.Shape[c.batchAxis()]); err != nil {
 				return nil, err
 			}
 		case strings.HasPrefix(in.Name, "past_state."):
 			return bad("input %v is a recurrent state, which only a plain run can feed so far", in)
-		case combinedName.MatchString(in.Name):
-			return bad("input %v holds keys and values in one tensor; export the model with past_key_values.{i}.key and .value", in)
 		case !in.Optional:
-			return bad("input %v is none that a decoder has: %s, %s, %s, %s, past_key_values.{i}.key and .value", in, nameIDs, nameMask, namePos, nameKeep)
+			return bad("input %v is none that a decoder has: %s, %s, %s, %s, past_key_values.{i}.key and .value, or past_{i}", in, nameIDs, nameMask, namePos, nameKeep)
 		}
 	}
 	if g.ids.Name == "" {
@@ -97,7 +72,7 @@ func discover(s *ort.Session) (*graph, error) {
 		if in.Shape[1] >= 0 {
 			return bad("input %v has a fixed length; one that is free is needed", in)
 		}
-		if err := g.batch(in); err != nil {
+		if err := g.batch(in, in.Shape[0]); err != nil {
 			return nil, err
 		}
 	}
@@ -105,7 +80,7 @@ func discover(s *ort.Session) (*graph, error) {
 		return bad("input %v needs one int64", k)
 	}
 	if len(g.caches) == 0 {
-		return bad("there are no caches past_key_values.{i}.key and .value; export the model with past")
+		return bad("there are no caches past_key_values.{i}.key and .value, or past_{i}; export the model with past")
 	}
 	logits, ok := s.Output(nameLogits)
 	if !ok {
@@ -115,82 +90,21 @@ func discover(s *ort.Session) (*graph, error) {
 		return bad("output %v needs float32 of shape [batch, length, vocabulary]", logits)
 	}
 	g.vocab = int(logits.Shape[2])
-	sort.Slice(g.caches, func(i, j int) bool {
-		a, b := g.caches[i], g.caches[j]
-		return a.Index < b.Index || a.Index == b.Index && a.key && !b.key
-	})
-	for i := range g.caches {
-		c := &g.caches[i]
-		if c.key != (i%2 == 0) || !c.key && g.caches[i-1].Index != c.Index || c.key && i == len(g.caches)-1 {
-			return bad("layer %d has keys without values, or values without keys", c.Index)
-		}
-		part := strings.TrimPrefix(c.past, "past_key_values")
-		out, ok := s.Output("present" + part)
-		if !ok {
-			if out, ok = s.Output("present_key_values" + part); !ok {
-				return bad("input %s has no output present%s", c.past, part)
-			}
-		}
-		c.present = out.Name
-		if out.Type != c.typ || len(out.Shape) != 4 && out.Shape != nil {
-			return bad("output %v does not fit the input %s", out, c.past)
-		}
-		g.look(s, *c)
+	if err := g.pair(s); err != nil {
+		return bad("%w", err)
 	}
 	return g, nil
 }
 
 // batch notes a fixed number of rows.
-func (g *graph) batch(in ort.ValueInfo) error {
-	if d := in.Shape[0]; d >= 0 {
+func (g *graph) batch(in ort.ValueInfo, d int64) error {
+	if d >= 0 {
 		if g.fixedBatch >= 0 && g.fixedBatch != d {
 			return fmt.Errorf("decode: %s: input %v has %d rows, another has %d", g.name, in, d, g.fixedBatch)
 		}
 		g.fixedBatch = d
 	}
 	return nil
-}
-
-// GroupQueryAttention's inputs (contrib_ops/cpu/bert of ONNX Runtime).
-const (
-	gqa         = "GroupQueryAttention"
-	gqaDomain   = "com.microsoft"
-	gqaPastKey  = 3
-	gqaPastVal  = 4
-	gqaAttnBias = 10
-)
-
-// look finds out from the model's nodes how the graph uses a cache.
-func (g *graph) look(s *ort.Session, c cache) {
-	uses := s.InputUses(c.past)
-	why := ""
-	for _, u := range uses {
-		if u.Op == gqa && u.Domain == gqaDomain {
-			g.gqa = true
-			if len(u.Inputs) <= gqaAttnBias || u.Inputs[gqaAttnBias] == "" {
-				g.rows = true
-			}
-		} else {
-			why = fmt.Sprintf("%s is read by the operator %s, which does not write in place", c.past, u.Op)
-		}
-	}
-	want := gqaPastKey
-	if !c.key {
-		want = gqaPastVal
-	}
-	src, ok := s.OutputSource(c.present)
-	switch {
-	case why != "":
-	case len(uses) != 1:
-		why = fmt.Sprintf("%s is read by %d nodes", c.past, len(uses))
-	case uses[0].Slot != want:
-		why = fmt.Sprintf("%s is not the past of its %s", c.past, gqa)
-	case !ok || src.Op != gqa || src.Slot != want-gqaPastKey+1 || len(src.Inputs) <= want || src.Inputs[want] != c.past:
-		why = fmt.Sprintf("%s is not written by the %s that reads %s", c.present, gqa, c.past)
-	}
-	if g.notInPlace == "" {
-		g.notInPlace = why
-	}
 }
 
 // choose checks the options against the graph and replaces Auto.
@@ -270,7 +184,7 @@ func (g *graph) askVocab(s *ort.Session, batch int) (vocab int, err error) {
 	add(g.mask.Name, g.mask.Type, 1, b, 1)
 	add(g.pos.Name, g.pos.Type, 0, b, 1)
 	for _, c := range g.caches {
-		add(c.past, c.typ, 0, b, int64(c.Heads), 0, int64(c.HeadDim))
+		add(c.past, c.typ, 0, c.shape(b, 0)...)
 	}
 	if g.keep.Name != "" && !g.keep.Optional {
 		if in[nameKeep], err = keepTensor(g.keep, 1); err != nil {

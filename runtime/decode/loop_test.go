@@ -55,7 +55,7 @@ func (r *rows) truncate(n int) {
 // Whatever is done to a model, in whatever way its graph is made, each row's
 // logits are those of that row's own tokens.
 func TestAnySequence(t *testing.T) {
-	toys := []toy{{}, {keep: true}, {noPos: true}, {noMask: true}, {fused: true}, {fused: true, keep: true}, {fused: true, keep: true, int32: true}, {fused: true, keep: true, bias: "columns"}, {fused: true, peeks: true}}
+	toys := []toy{{}, {combined: true}, {keep: true}, {noPos: true}, {noMask: true}, {fused: true}, {fused: true, keep: true}, {fused: true, keep: true, int32: true}, {fused: true, keep: true, bias: "columns"}, {fused: true, peeks: true}}
 	sessions := make([]*ort.Session, len(toys))
 	for i, c := range toys {
 		sessions[i] = toySession(t, c)

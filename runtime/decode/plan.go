@@ -184,7 +184,7 @@ func (m *Model) view(set, length int) ([]*ort.Tensor, error) {
 	}
 	var list []*ort.Tensor
 	for i, c := range m.g.caches {
-		t, err := m.sets[set][i].View(int64(m.o.Batch), int64(c.Heads), int64(length), int64(c.HeadDim))
+		t, err := m.sets[set][i].View(c.shape(int64(m.o.Batch), int64(length))...)
 		if err != nil {
 			for _, t := range list {
 				t.Close()

@@ -21,6 +21,7 @@ type toy struct {
 	batch     any // of the declared shapes: a symbol, or a number
 	askVocab  bool
 	presentKV bool // outputs are called present_key_values
+	combined  bool // not fused: keys and values are one cache
 }
 
 const (
@@ -68,8 +69,15 @@ func (c toy) model() []byte {
 	if !c.noMask {
 		mask = long(g.input("attention_mask", whole, batch, "total_length"))
 	}
-	pastK := g.input("past_key_values.0.key", ort.Float32, batch, toyHeads, "past_length", toyDim)
-	pastV := g.input("past_key_values.0.value", ort.Float32, batch, toyHeads, "past_length", toyDim)
+	var pastK, pastV string
+	if c.combined {
+		both := g.input("past_0", ort.Float32, 2, batch, toyHeads, "past_length", toyDim)
+		pastK = g.op("Gather", []string{both, g.scalar(0)})
+		pastV = g.op("Gather", []string{both, g.scalar(1)})
+	} else {
+		pastK = g.input("past_key_values.0.key", ort.Float32, batch, toyHeads, "past_length", toyDim)
+		pastV = g.input("past_key_values.0.value", ort.Float32, batch, toyHeads, "past_length", toyDim)
+	}
 	seq := size(ids, 1)
 	var past, total string
 	if c.noMask || c.peeks {
@@ -139,6 +147,12 @@ func (c toy) model() []byte {
 		vocab = "vocabulary"
 	}
 	g.output("logits", ort.Float32, batch, "kept", vocab)
+	if c.combined {
+		g.node("Concat", "", []string{g.op("Unsqueeze", []string{presentK, g.ints(0)}), g.op("Unsqueeze", []string{presentV, g.ints(0)})},
+			[]string{"present_0"}, attr{"axis", []int64{0}, false})
+		g.output("present_0", ort.Float32, 2, batch, toyHeads, "total_length", toyDim)
+		return g.model("toy")
+	}
 	g.output(presentK, ort.Float32, batch, toyHeads, "total_length", toyDim)
 	g.output(presentV, ort.Float32, batch, toyHeads, "total_length", toyDim)
 	return g.model("toy")
