@@ -13,12 +13,12 @@ import (
 // nobody imports it.
 var arrows = map[string][]string{
 	"graphgen/ir":                     {"graphgen/onnxpb"},
-	"graphgen/weights":                {"graphgen/ir"},
+	"graphgen/weights":                {"graphgen/half", "graphgen/ir"},
 	"graphgen/weights/llama2c":        {"graphgen/arch", "graphgen/weights"},
 	"graphgen/hf":                     {"graphgen/arch", "graphgen/weights", "graphgen/weights/safetensors"},
 	"graphgen":                        {"graphgen/arch", "graphgen/ir"},
 	"graphgen/inspect":                {"graphgen", "graphgen/arch", "graphgen/ir", "graphgen/onnxpb"},
-	"runtime/decode":                  {"runtime/ort"},
+	"runtime/decode":                  {"graphgen/half", "runtime/ort"},
 	"profiler/record":                 {"graphgen/arch", "profiler/stat"},
 	"profiler/workload":               {"profiler/record", "profiler/stat"},
 	"profiler/store":                  {"profiler/record", "graphgen/arch"},
@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"reports":                         {"profiler/record", "profiler/stat", "profiler/workload", "search/pareto", "graphgen/arch", "graphgen/inspect"},
 	"graphgen/onnxpb/gen":             nil,
 	"graphgen/arch":                   nil,
+	"graphgen/half":                   nil,
 	"graphgen/onnxpb":                 nil,
 	"graphgen/weights/safetensors":    nil,
 	"runtime/ort":                     nil,

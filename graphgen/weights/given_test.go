@@ -14,6 +14,7 @@ import (
 
 	"pgregory.net/rapid"
 
+	"lathe/graphgen/half"
 	"lathe/graphgen/ir"
 )
 
@@ -27,20 +28,10 @@ func stored(t FloatType, rows, cols int64, vals []float32) *Stored {
 		case BFloat16:
 			b = binary.LittleEndian.AppendUint16(b, uint16(math.Float32bits(v)>>16))
 		case Float16:
-			b = binary.LittleEndian.AppendUint16(b, toHalf(v))
+			b = binary.LittleEndian.AppendUint16(b, half.From(v))
 		}
 	}
 	return &Stored{Data: bytes.NewReader(b), Type: t, Rows: rows, Cols: cols}
-}
-
-// toHalf finds a float that is a half.
-func toHalf(v float32) uint16 {
-	for h := range uint16(math.MaxUint16) {
-		if math.Float32bits(half(h)) == math.Float32bits(v) {
-			return h
-		}
-	}
-	return 0xffff
 }
 
 func counted(n int64) []float32 {
@@ -49,30 +40,6 @@ func counted(n int64) []float32 {
 		out[i] = float32(i) - 3
 	}
 	return out
-}
-
-// TestHalf: all 65,536 values against the definition.
-func TestHalf(t *testing.T) {
-	for i := range 1 << 16 {
-		h := uint16(i)
-		exponent, fraction := int(h>>10&31), float64(h&1023)
-		want := math.Ldexp(1024+fraction, exponent-25)
-		switch {
-		case exponent == 0:
-			want = math.Ldexp(fraction, -24)
-		case exponent == 31 && fraction == 0:
-			want = math.Inf(1)
-		case exponent == 31:
-			want = math.NaN()
-		}
-		if h&0x8000 != 0 {
-			want = -want
-		}
-		got := half(h)
-		if math.IsNaN(want) != math.IsNaN(float64(got)) || !math.IsNaN(want) && (float64(got) != want || math.Signbit(float64(got)) != math.Signbit(want)) {
-			t.Fatalf("half %#04x is %g, want %g", h, got, want)
-		}
-	}
 }
 
 // TestViews: any rectangle of stored, turned, stacked and reordered matrices holds

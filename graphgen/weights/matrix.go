@@ -6,6 +6,8 @@ import (
 	"io"
 	"math"
 	"sync"
+
+	"lathe/graphgen/half"
 )
 
 // Matrix is weights that exist somewhere, read as float32 in any rectangle: a
@@ -101,26 +103,13 @@ func (t FloatType) decode(dst []float32, raw []byte) {
 		}
 	case Float16:
 		for i := range dst {
-			dst[i] = half(binary.LittleEndian.Uint16(raw[2*i:]))
+			dst[i] = half.To(binary.LittleEndian.Uint16(raw[2*i:]))
 		}
 	case BFloat16: // the upper half of a float32
 		for i := range dst {
 			dst[i] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw[2*i:])) << 16)
 		}
 	}
-}
-
-// half is the value of an IEEE 754 binary16: 1 bit sign, 5 exponent, 10 fraction.
-// Its exponent is moved by 112, the difference of the two biases, which the
-// multiplication does, for subnormal numbers too.
-func half(h uint16) float32 {
-	const bias = 1 << 112 // as a float32
-	sign := uint32(h&0x8000) << 16
-	magnitude := uint32(h&0x7fff) << 13
-	if h&0x7c00 == 0x7c00 { // infinite, or no number
-		return math.Float32frombits(sign | 0x7f800000 | magnitude)
-	}
-	return math.Float32frombits(sign | math.Float32bits(math.Float32frombits(magnitude)*bias))
 }
 
 // Turn is m with rows and columns exchanged.

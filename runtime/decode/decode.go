@@ -116,6 +116,8 @@ type Model struct {
 	ids, pos, mask ints
 	sets           [2][]*ort.Buffer // by cache; shared mode has the first only
 	one, many      *ort.Buffer      // logits of a single row, and of several
+	wide           []float32        // those of the last run that were asked for, where the graph's are float16
+	widened        bool             // wide holds those of the last run
 	keeps          map[int]*ort.Tensor
 	views          map[viewKey][]*ort.Tensor
 	plans          map[planKey]*plan
@@ -201,9 +203,10 @@ func newModel(s *ort.Session, g *graph, o Options) (m *Model, err error) {
 			return m, err
 		}
 	}
-	if m.one, err = ort.NewBuffer(ort.Float32, o.Batch*g.vocab); err != nil {
+	if m.one, err = ort.NewBuffer(g.logits, o.Batch*g.vocab); err != nil {
 		return m, err
 	}
+	m.widen(o.Batch * g.vocab)
 	if m.real, err = ort.NewBuffer(ort.Bool, o.Batch*o.MaxLen); err != nil {
 		return m, err
 	}
@@ -274,7 +277,7 @@ func (m *Model) Close() {
 	clear(m.views)
 	clear(m.keeps)
 	m.sets = [2][]*ort.Buffer{}
-	m.one, m.many, m.real, m.columns = nil, nil, nil, nil
+	m.one, m.many, m.real, m.columns, m.wide = nil, nil, nil, nil, nil
 }
 
 // ints is an input of whole numbers, int64 or int32 as the graph has it; no

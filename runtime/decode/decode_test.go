@@ -32,13 +32,19 @@ func toyDecoder(t testing.TB, c toy, o decode.Options) *decode.Model {
 }
 
 // near checks logits against those that Go computes of the same tokens.
-func near(got []float32, tokens []int64) error {
+func near(got []float32, tokens []int64) error { return within(1e-4, got, tokens) }
+
+// halfError is how far float16 may be from what Go computes: some steps of its
+// logits, which are 2^-10 between 1 and 2, and the toys' are below 4.
+const halfError = 8e-3
+
+func within(limit float64, got []float32, tokens []int64) error {
 	want := toyLogits(tokens)
 	if len(got) != len(want) {
 		return fmt.Errorf("%d logits, want %d", len(got), len(want))
 	}
 	for i := range want {
-		if !(math.Abs(float64(got[i]-want[i])) <= 1e-4) {
+		if !(math.Abs(float64(got[i]-want[i])) <= limit) {
 			return fmt.Errorf("after %v logit %d is %v, want %v", tokens, i, got[i], want[i])
 		}
 	}
@@ -76,6 +82,46 @@ func TestPrefillEqualsSteps(t *testing.T) {
 	}
 }
 
+// Caches and logits of float16 do as others: logits are read as float32, all rows of
+// them or a row's last, whenever they are asked for.
+func TestHalf(t *testing.T) {
+	tokens := []int64{3, 1, 4, 1, 5, 9, 2, 6}
+	for _, c := range []toy{{half: true}, {half: true, keep: true}, {half: true, fused: true, keep: true}, {half: true, fused: true, bias: "columns"}} {
+		for _, mode := range []decode.Mode{decode.Auto, decode.Copied} {
+			m := toyDecoder(t, c, decode.Options{MaxLen: len(tokens), Mode: mode, AllLogits: true})
+			if err := m.Prefill([][]int64{tokens}); err != nil {
+				t.Fatalf("%+v: %v", c, err)
+			}
+			all, rows := m.Logits()
+			if rows != len(tokens) || len(all) != rows*toyVocab {
+				t.Fatalf("%+v: %d logits in %d rows", c, len(all), rows)
+			}
+			for i := range tokens {
+				if err := within(halfError, all[i*toyVocab:(i+1)*toyVocab], tokens[:i+1]); err != nil {
+					t.Errorf("%+v %v: row %d: %v", c, m.Info().Mode, i, err)
+				}
+			}
+			if err := m.Truncate(3); err != nil {
+				t.Fatal(err)
+			}
+			for i, id := range tokens[3:] {
+				if err := m.Step([]int64{id}); err != nil {
+					t.Fatalf("%+v: %v", c, err)
+				}
+				if i%2 == 0 { // those of a run that nobody asked for are not the next one's
+					continue
+				}
+				if err := within(halfError, m.Last(0), tokens[:3+i+1]); err != nil {
+					t.Errorf("%+v %v: step %d: %v", c, m.Info().Mode, i, err)
+				}
+				if again, rows := m.Logits(); rows != 1 || &again[0] != &m.Last(0)[0] {
+					t.Errorf("%+v: step %d has other logits when asked again", c, i)
+				}
+			}
+		}
+	}
+}
+
 func TestInfo(t *testing.T) {
 	for _, c := range []struct {
 		toy  toy
@@ -85,6 +131,7 @@ func TestInfo(t *testing.T) {
 		{toy{}, decode.Options{}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, CacheBytes: 4 * 16 * 256 * 4}},
 		{toy{fused: true, keep: true}, decode.Options{Batch: 2, MaxLen: 10}, decode.Info{Batch: 2, MaxLen: 10, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, KeepsLast: true, CacheBytes: 2 * 2 * 16 * 10 * 4}},
 		{toy{fused: true, keep: true, bias: "columns"}, decode.Options{AllLogits: true, Padding: decode.PadRight}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, CacheBytes: 2 * 16 * 256 * 4}},
+		{toy{fused: true, half: true}, decode.Options{Batch: 2, MaxLen: 10}, decode.Info{Batch: 2, MaxLen: 10, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, CacheBytes: 2 * 2 * 16 * 10 * 2}},
 		{toy{fused: true, peeks: true}, decode.Options{}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Copied, Padding: decode.PadRight, CacheBytes: 4 * 16 * 256 * 4}},
 		{toy{combined: true, askVocab: true}, decode.Options{Batch: 3, MaxLen: 10}, decode.Info{Batch: 3, MaxLen: 10, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, CacheBytes: 4 * 3 * 16 * 10 * 4}},
 		{toy{askVocab: true, keep: true}, decode.Options{MaxLen: 1}, decode.Info{Batch: 1, MaxLen: 1, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, KeepsLast: true, CacheBytes: 4 * 16 * 4}},
@@ -154,7 +201,7 @@ func TestNoDecoder(t *testing.T) {
 		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float32, "b", "s", 4)}, "input past_key_values.0.key has no output present.0.key"},
 		{[]func(*graph){ids, past("key", "b", "h", "p", 4), logits(ort.Float32, "b", "s", 4)}, "heads and head_dim in numbers"},
 		{[]func(*graph){ids, past("key", "b", 2, 8, 4), logits(ort.Float32, "b", "s", 4)}, "has a fixed length"},
-		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float16, "b", "s", 4)}, "needs float32"},
+		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float64, "b", "s", 4)}, "needs float32 or float16"},
 		{[]func(*graph){ids, func(g *graph) { g.input("pixels", ort.Float32, "b") }}, "input pixels float32[b] is none that a decoder has"},
 		{[]func(*graph){ids, both("past_0", 3, "b", 4, "p", 8)}, "cache past_0 float32[3, b, 4, p, 8] needs the shape [2, batch, heads, past, head_dim]"},
 		{[]func(*graph){ids, both("past_0", 2, "b", 4, "p")}, "cache past_0 float32[2, b, 4, p] needs the shape [2, batch, heads, past, head_dim]"},

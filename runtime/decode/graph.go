@@ -12,7 +12,8 @@ type graph struct {
 	name           string
 	ids, mask, pos ort.ValueInfo // Name "" where the graph lacks it
 	keep           ort.ValueInfo
-	vocab          int // -1 until asked
+	vocab          int      // -1 until asked
+	logits         ort.Type // Float32 or Float16
 	caches         []cache
 	gqa            bool   // it has GroupQueryAttention
 	rows           bool   // GroupQueryAttention appends to each row at its own length
@@ -86,10 +87,10 @@ func discover(s *ort.Session) (*graph, error) {
 	if !ok {
 		return bad("there is no output %s", nameLogits)
 	}
-	if logits.Type != ort.Float32 || len(logits.Shape) != 3 {
-		return bad("output %v needs float32 of shape [batch, length, vocabulary]", logits)
+	if logits.Type != ort.Float32 && logits.Type != ort.Float16 || len(logits.Shape) != 3 {
+		return bad("output %v needs float32 or float16 of shape [batch, length, vocabulary]", logits)
 	}
-	g.vocab = int(logits.Shape[2])
+	g.vocab, g.logits = int(logits.Shape[2]), logits.Type
 	if err := g.pair(s); err != nil {
 		return bad("%w", err)
 	}

@@ -1,16 +1,37 @@
 package decode
 
-import "lathe/runtime/ort"
+import (
+	"lathe/graphgen/half"
+	"lathe/runtime/ort"
+)
 
 // Logits are those of the last run, [batch, rows, vocabulary] and the number of
 // rows: the last tokens that were run, padding on the right among them. They
 // are the model's own memory and good until it is used again; nil before the
-// first run.
+// first run. Those of a graph that gives float16 are converted when they are first
+// asked for: that is no part of the run.
 func (m *Model) Logits() (data []float32, rows int) {
 	if m.done == nil {
 		return nil, 0
 	}
-	return ort.Data[float32](m.done.logits), m.done.rows
+	if m.g.logits == ort.Float32 {
+		return ort.Data[float32](m.done.logits), m.done.rows
+	}
+	narrow := ort.Data[ort.Half](m.done.logits)
+	if !m.widened {
+		for i, h := range narrow {
+			m.wide[i] = half.To(uint16(h))
+		}
+		m.widened = true
+	}
+	return m.wide[:len(narrow)], m.done.rows
+}
+
+// widen makes room for so many logits as float32, where the graph's are not.
+func (m *Model) widen(n int) {
+	if m.g.logits != ort.Float32 && len(m.wide) < n {
+		m.wide, m.widened = make([]float32, n), false
+	}
 }
 
 // Last is the logits of a row's last token in the last run; nil before the

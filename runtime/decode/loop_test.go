@@ -163,7 +163,7 @@ func TestAnySequence(t *testing.T) {
 
 // Once reserved, nothing is allocated, neither in preparing nor in running.
 func TestAllocatesNothing(t *testing.T) {
-	for _, c := range []toy{{}, {keep: true}, {fused: true, keep: true}} {
+	for _, c := range []toy{{}, {keep: true}, {fused: true, keep: true}, {half: true, fused: true, keep: true}} {
 		for _, mode := range []decode.Mode{decode.Auto, decode.Copied} {
 			m := toyDecoder(t, c, decode.Options{Batch: 2, MaxLen: 16, Mode: mode})
 			prompts := [][]int64{{1, 2, 3, 4, 5}, {5, 4, 3, 2, 1}}

@@ -204,7 +204,7 @@ func (m *Model) logitsFor(rows int) error {
 	if rows <= 1 || m.many != nil && m.many.Elements() >= need {
 		return nil
 	}
-	b, err := ort.NewBuffer(ort.Float32, need)
+	b, err := ort.NewBuffer(m.g.logits, need)
 	if err != nil {
 		return fmt.Errorf("decode: logits of %d tokens: %w", rows, err)
 	}
@@ -213,6 +213,7 @@ func (m *Model) logitsFor(rows int) error {
 		m.many.Close()
 	}
 	m.many = b
+	m.widen(need)
 	return nil
 }
 

@@ -104,7 +104,7 @@ func (m *Model) Run() error {
 	if p == nil {
 		return fmt.Errorf("decode: run of %s: nothing is prepared", m.s.Name())
 	}
-	m.next, m.done = nil, nil
+	m.next, m.done, m.widened = nil, nil, false
 	if err := p.b.Run(); err != nil {
 		return fmt.Errorf("decode: %d new tokens after %d: %w", p.n, p.past, err)
 	}

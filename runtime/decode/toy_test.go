@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"lathe/graphgen/half"
 	"lathe/runtime/ort"
 )
 
@@ -18,7 +19,8 @@ type toy struct {
 	bias      string // fused: "" none, "columns" left padding right, "wrong" lengths from the mask as well
 	peeks     bool   // fused: positions come from the shape of the past
 	int32     bool
-	batch     any // of the declared shapes: a symbol, or a number
+	half      bool // caches, attention and logits are float16
+	batch     any  // of the declared shapes: a symbol, or a number
 	askVocab  bool
 	presentKV bool // outputs are called present_key_values
 	combined  bool // not fused: keys and values are one cache
@@ -69,14 +71,18 @@ func (c toy) model() []byte {
 	if !c.noMask {
 		mask = long(g.input("attention_mask", whole, batch, "total_length"))
 	}
+	typ := ort.Float32
+	if c.half {
+		typ = ort.Float16
+	}
 	var pastK, pastV string
 	if c.combined {
-		both := g.input("past_0", ort.Float32, 2, batch, toyHeads, "past_length", toyDim)
+		both := g.input("past_0", typ, 2, batch, toyHeads, "past_length", toyDim)
 		pastK = g.op("Gather", []string{both, g.scalar(0)})
 		pastV = g.op("Gather", []string{both, g.scalar(1)})
 	} else {
-		pastK = g.input("past_key_values.0.key", ort.Float32, batch, toyHeads, "past_length", toyDim)
-		pastV = g.input("past_key_values.0.value", ort.Float32, batch, toyHeads, "past_length", toyDim)
+		pastK = g.input("past_key_values.0.key", typ, batch, toyHeads, "past_length", toyDim)
+		pastV = g.input("past_key_values.0.value", typ, batch, toyHeads, "past_length", toyDim)
 	}
 	seq := size(ids, 1)
 	var past, total string
@@ -102,7 +108,7 @@ func (c toy) model() []byte {
 	x := g.op("Add", []string{g.op("Gather", []string{embed, ids}), g.op("Gather", []string{g.floats([]int64{toyPositions, toyModel}, toyP), pos})})
 	var qkv []string
 	for _, w := range [][]float32{toyQ, toyK, toyV} {
-		qkv = append(qkv, g.op("MatMul", []string{x, g.floats([]int64{toyModel, toyModel}, w)}))
+		qkv = append(qkv, cast(g.op("MatMul", []string{x, g.floats([]int64{toyModel, toyModel}, w)}), typ))
 	}
 	presentK, presentV := "present.0.key", "present.0.value"
 	if c.presentKV {
@@ -116,7 +122,7 @@ func (c toy) model() []byte {
 		}
 		in := append(qkv, pastK, pastV, cast(g.op("Sub", []string{valid, g.scalar(1)}), ort.Int32), cast(total, ort.Int32))
 		if c.bias != "" {
-			in = append(in, "", "", "", c.attentionBias(g, mask, columns, total, cast))
+			in = append(in, "", "", "", cast(c.attentionBias(g, mask, columns, total, cast), typ))
 		}
 		y = g.fresh()
 		g.node("GroupQueryAttention", "com.microsoft", in, []string{y, presentK, presentV},
@@ -129,36 +135,37 @@ func (c toy) model() []byte {
 		g.node("Concat", "", []string{pastK, qkv[1]}, []string{presentK}, attr{"axis", []int64{2}, false})
 		g.node("Concat", "", []string{pastV, qkv[2]}, []string{presentV}, attr{"axis", []int64{2}, false})
 		scores := g.op("MatMul", []string{qkv[0], g.op("Transpose", []string{presentK}, attr{"perm", []int64{0, 1, 3, 2}, true})})
-		scores = g.op("Mul", []string{scores, g.floats(nil, []float32{float32(1 / math.Sqrt(toyDim))})})
+		scores = g.op("Mul", []string{cast(scores, ort.Float32), g.floats(nil, []float32{float32(1 / math.Sqrt(toyDim))})})
 		scores = g.op("Add", []string{scores, c.attentionBias(g, mask, columns, total, cast)})
-		y = g.op("MatMul", []string{g.op("Softmax", []string{scores}, attr{"axis", []int64{-1}, false}), presentV})
+		y = g.op("MatMul", []string{cast(g.op("Softmax", []string{scores}, attr{"axis", []int64{-1}, false}), typ), presentV})
 		y = g.op("Reshape", []string{g.op("Transpose", []string{y}, attr{"perm", []int64{0, 2, 1, 3}, true}), g.ints(0, 0, toyModel)})
 	}
-	y = g.op("Add", []string{x, y})
+	y = g.op("Add", []string{x, cast(y, ort.Float32)})
 	if c.keep {
 		keep := g.input("num_logits_to_keep", ort.Int64)
 		g.tensor(keep, ort.Int64, nil, binary.LittleEndian.AppendUint64(nil, 0))
 		start := g.op("Unsqueeze", []string{g.op("Neg", []string{keep}), g.ints(0)})
 		y = g.op("Slice", []string{y, start, g.ints(math.MaxInt64), g.ints(1)})
 	}
-	g.node("MatMul", "", []string{y, g.op("Transpose", []string{embed}, attr{"perm", []int64{1, 0}, true})}, []string{"logits"})
+	y = g.op("MatMul", []string{y, g.op("Transpose", []string{embed}, attr{"perm", []int64{1, 0}, true})})
+	g.node("Cast", "", []string{y}, []string{"logits"}, attr{"to", []int64{int64(typ)}, false})
 	vocab := any(toyVocab)
 	if c.askVocab {
 		vocab = "vocabulary"
 	}
-	g.output("logits", ort.Float32, batch, "kept", vocab)
+	g.output("logits", typ, batch, "kept", vocab)
 	if c.combined {
 		g.node("Concat", "", []string{g.op("Unsqueeze", []string{presentK, g.ints(0)}), g.op("Unsqueeze", []string{presentV, g.ints(0)})},
 			[]string{"present_0"}, attr{"axis", []int64{0}, false})
-		g.output("present_0", ort.Float32, 2, batch, toyHeads, "total_length", toyDim)
+		g.output("present_0", typ, 2, batch, toyHeads, "total_length", toyDim)
 		return g.model("toy")
 	}
-	g.output(presentK, ort.Float32, batch, toyHeads, "total_length", toyDim)
-	g.output(presentV, ort.Float32, batch, toyHeads, "total_length", toyDim)
+	g.output(presentK, typ, batch, toyHeads, "total_length", toyDim)
+	g.output(presentV, typ, batch, toyHeads, "total_length", toyDim)
 	return g.model("toy")
 }
 
-// attentionBias is 0 where a query may look and the lowest float elsewhere,
+// attentionBias is 0 where a query may look and the lowest value elsewhere, as float
 // [batch, 1, sequence, total].
 func (c toy) attentionBias(g *graph, mask, columns, total string, cast func(string, ort.Type) string) string {
 	key := g.op("Unsqueeze", []string{g.op("Range", []string{g.scalar(0), total, g.scalar(1)}), g.ints(0)})
@@ -167,7 +174,11 @@ func (c toy) attentionBias(g *graph, mask, columns, total string, cast func(stri
 	if !c.noMask {
 		seen = g.op("And", []string{seen, g.op("Unsqueeze", []string{cast(mask, ort.Bool), g.ints(1, 2)})})
 	}
-	return g.op("Where", []string{seen, g.floats(nil, []float32{0}), g.floats(nil, []float32{-math.MaxFloat32})})
+	lowest := float32(-math.MaxFloat32)
+	if c.half {
+		lowest = -half.Max
+	}
+	return g.op("Where", []string{seen, g.floats(nil, []float32{0}), g.floats(nil, []float32{lowest})})
 }
 
 // toyLogits computes what the last of the tokens gives.
