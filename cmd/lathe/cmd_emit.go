@@ -66,7 +66,7 @@ the same weights, in fp32, as transformers opens them.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
-			o, closeModel, err := a.toEmit(ctx, args, kind)
+			o, closeModel, err := a.toEmit(args, kind)
 			if err != nil {
 				return err
 			}
@@ -138,7 +138,7 @@ func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, forc
 
 // toEmit finds the candidate and its weights; the function that it returns closes
 // the weights' files.
-func (a *app) toEmit(ctx context.Context, args []string, kind string) (o emitOptions, closeModel func(), err error) {
+func (a *app) toEmit(args []string, kind string) (o emitOptions, closeModel func(), err error) {
 	o.kind = kind
 	if kind == randomWeights || kind == poolWeights {
 		cands, err := loadCandidates(args)
@@ -156,7 +156,7 @@ func (a *app) toEmit(ctx context.Context, args []string, kind string) (o emitOpt
 		return o, nil, err
 	}
 	o.own = own
-	if err := a.takeOwn(ctx, args, &o); err != nil {
+	if err := o.takeOwn(args); err != nil {
 		own.close()
 		return o, nil, err
 	}
@@ -164,19 +164,15 @@ func (a *app) toEmit(ctx context.Context, args []string, kind string) (o emitOpt
 }
 
 // takeOwn makes a user's model what is emitted.
-func (a *app) takeOwn(ctx context.Context, args []string, o *emitOptions) (err error) {
+func (o *emitOptions) takeOwn(args []string) (err error) {
 	if o.own.whole != nil {
 		return o.own.whole
 	}
 	if o.candidate, err = o.own.candidate(args); err != nil {
 		return err
 	}
-	scanned, err := a.scan(ctx, o.own)
-	if err != nil {
-		return err
-	}
-	o.given = &weights.Given{Tensors: o.own.tensors, Sum: scanned.Sum}
-	o.warnings = append(texts(o.own.warnings), notFiniteWarnings(scanned.NotFinite)...)
+	o.given = &weights.Given{Tensors: o.own.tensors}
+	o.warnings = texts(o.own.warnings)
 	return nil
 }
 
@@ -257,9 +253,11 @@ func (a *app) emitONNX(ctx context.Context, o emitOptions) (*emitted, error) {
 		return nil, err
 	}
 	bar := a.bar(1, "weights", true)
-	err = weights.Write(ctx, path, g, src, func(done, total int64) {
-		bar.ChangeMax64(total)
-		bar.Set64(done)
+	err = o.write(ctx, func(ctx context.Context) error {
+		return weights.Write(ctx, path, g, src, func(done, total int64) {
+			bar.ChangeMax64(total)
+			bar.Set64(done)
+		})
 	})
 	if err != nil {
 		return nil, notFiniteInput(err)

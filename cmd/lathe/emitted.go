@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
@@ -29,13 +30,12 @@ func (a *app) emitSafetensors(ctx context.Context, o emitOptions) (*emitted, err
 	if _, err := hf.FormatConfig(spec, nil); err != nil {
 		return nil, badInput(err)
 	}
-	e := &emitted{Candidate: spec.Name(), Model: filepath.Join(o.dir, hf.ConfigFile), Weights: filepath.Join(o.dir, hf.WeightsFile), FirstToken: -1, Warnings: o.warnings}
+	e := &emitted{Candidate: spec.Name(), Model: filepath.Join(o.dir, hf.ConfigFile), Weights: filepath.Join(o.dir, hf.WeightsFile), FirstToken: -1}
 	write := func(ctx context.Context, w io.Writer, t hf.Tensor) error {
 		return weights.WriteMatrix(ctx, w, o.given.Tensors[t.Name])
 	}
 	switch {
 	case o.given != nil:
-		e.WeightsHash = o.given.Hash()
 	case o.kind == randomWeights:
 		src := &weights.Random{Seed: a.cfg.Seed}
 		e.WeightsHash = src.Hash()
@@ -60,11 +60,44 @@ func (a *app) emitSafetensors(ctx context.Context, o emitOptions) (*emitted, err
 	if o.own != nil {
 		save.Tokens = o.own.tokens
 	}
-	if err := hf.Save(ctx, o.dir, save); err != nil {
+	err := o.write(ctx, func(ctx context.Context) error { return hf.Save(ctx, o.dir, save) })
+	if err != nil {
 		return nil, err
 	}
+	if o.given != nil {
+		e.WeightsHash = o.given.Hash()
+	}
+	e.Warnings = o.warnings
 	e.ModelBytes, e.WeightBytes = fileSize(e.Model), fileSize(e.Weights)
 	return e, nil
+}
+
+// write writes the model. A user's own weights are scanned in the meantime, so that
+// they come from the disk once, and it and the processors are busy together.
+func (o *emitOptions) write(ctx context.Context, write func(ctx context.Context) error) error {
+	if o.own == nil {
+		return write(ctx)
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var scanned weights.Scanned
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		var err error
+		if scanned, err = weights.Scan(ctx, o.own.stored, nil); err != nil {
+			cancel(fmt.Errorf("%s: %w", o.own.path, err))
+		}
+	})
+	if err := write(ctx); err != nil {
+		cancel(err)
+	}
+	wg.Wait()
+	if ctx.Err() != nil {
+		return context.Cause(ctx) // what failed first
+	}
+	o.given.Sum = scanned.Sum
+	o.warnings = append(o.warnings, notFiniteWarnings(scanned.NotFinite)...)
+	return nil
 }
 
 // publishedIn finds the parameter that each of a model's tensors is in, by the name

@@ -31,12 +31,6 @@ var ErrNotFinite = errors.New("not finite")
 // Hash implements [Source].
 func (s *Given) Hash() string { return s.Sum }
 
-// bandBytes is about what is read of a matrix at once, as float32.
-const bandBytes = 4 << 20
-
-// band is how many rows of cols values are read at once.
-func band(cols int64) int64 { return max(1, bandBytes/(4*max(1, cols))) }
-
 // WriteParam implements [Source].
 func (s *Given) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error {
 	if p.Quant != nil {
@@ -117,7 +111,8 @@ func WriteMatrix(ctx context.Context, w io.Writer, m Matrix) error {
 	}
 	rows, cols := m.Size()
 	step := band(cols)
-	vals := make([]float32, min(step, rows)*cols)
+	vals := borrow(min(step, rows) * cols)
+	defer giveBack(vals)
 	buf := make([]byte, 0, 4*len(vals))
 	for r := int64(0); r < rows; r += step {
 		if err := ctx.Err(); err != nil {
@@ -198,7 +193,8 @@ func (s *Given) quantize(ctx context.Context, p *ir.Param) (quantized, QuantErro
 	err = parallel(ctx, len(sums), func(i int) error {
 		from := int64(i) * step
 		to := min(from+step, q.N)
-		vals := make([]float32, (to-from)*q.K)
+		vals := borrow((to - from) * q.K)
+		defer giveBack(vals)
 		if err := m.Read(vals, from, to, 0, q.K); err != nil {
 			return err
 		}

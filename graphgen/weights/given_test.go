@@ -278,6 +278,37 @@ func TestScan(t *testing.T) {
 	}
 }
 
+// TestNotFinite: values that are none are found wherever they stand, as the values
+// themselves say.
+func TestNotFinite(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		kind := FloatType(rapid.IntRange(0, 2).Draw(t, "type"))
+		raw := make([]byte, kind.Size()*rapid.Int64Range(0, 5000).Draw(t, "values"))
+		for i := range raw {
+			raw[i] = byte(i) & 0x3f // of finite values
+		}
+		for range rapid.IntRange(0, 3).Draw(t, "odd") {
+			if len(raw) > 0 {
+				at := rapid.IntRange(0, len(raw)/int(kind.Size())-1).Draw(t, "at") * int(kind.Size())
+				copy(raw[at:], rapid.SampledFrom([]string{"\x00\x00\x80\x7f", "\xff\xff\xff\xff", "\x00\x7c\x00\xfc", "\x80\xff\x80\x7f", "\x01\x00\x80\xff"}).Draw(t, "bytes")[:kind.Size()])
+			}
+		}
+		vals := make([]float32, len(raw)/int(kind.Size()))
+		kind.decode(vals, raw)
+		var nan, inf int64
+		for _, v := range vals {
+			if math.IsNaN(float64(v)) {
+				nan++
+			} else if math.IsInf(float64(v), 0) {
+				inf++
+			}
+		}
+		if n, i := kind.notFinite(raw); n != nan || i != inf {
+			t.Fatalf("%v: %d NaN and %d infinite values, want %d and %d", kind, n, i, nan, inf)
+		}
+	})
+}
+
 // BenchmarkQuantize prints what a weight of 1024 x 4096 takes, read and quantized.
 func BenchmarkQuantize(b *testing.B) {
 	const k, n = 1024, 4096
@@ -300,6 +331,19 @@ func BenchmarkQuantize(b *testing.B) {
 	for b.Loop() {
 		given := &Given{Tensors: map[string]Matrix{"w": m}}
 		if err := given.WriteParam(context.Background(), io.Discard, g.Params[0]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkTurn prints what 1024 columns of a weight of 1024 x 4096 take as rows.
+func BenchmarkTurn(b *testing.B) {
+	const k, n = 1024, 4096
+	m := stored(Float32, k, n, counted(k*n))
+	dst := make([]float32, k*1024)
+	b.SetBytes(4 * k * 1024)
+	for b.Loop() {
+		if err := Turn(m).Read(dst, 0, 1024, 0, k); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"sync"
+	"unsafe"
 
 	"lathe/graphgen/half"
 )
@@ -65,9 +66,17 @@ func (s *Stored) Read(dst []float32, r0, r1, c0, c1 int64) error {
 	if width == s.Cols {
 		runs, width = 1, runs*width
 	}
+	size := s.Type.Size()
+	if s.Type == Float32 && littleEndian {
+		for i := range runs {
+			if err := readFull(s.Data, bytesOf(dst[i*width:(i+1)*width]), ((r0+i)*s.Cols+c0)*size); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	buf := raw.Get().(*[readBytes]byte)
 	defer raw.Put(buf)
-	size := s.Type.Size()
 	for i := range runs {
 		from := (r0+i)*s.Cols + c0
 		for run := dst[i*width : (i+1)*width]; len(run) > 0; {
@@ -80,6 +89,14 @@ func (s *Stored) Read(dst []float32, r0, r1, c0, c1 int64) error {
 		}
 	}
 	return nil
+}
+
+// littleEndian says whether floats lie in memory as they do in files.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
+// bytesOf is the memory of vals.
+func bytesOf(vals []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(vals))), 4*len(vals))
 }
 
 // readFull is ReadAt, but that an end within b is the only kind of end.
@@ -129,21 +146,12 @@ func (t turned) Size() (rows, cols int64) {
 
 func (t turned) Read(dst []float32, r0, r1, c0, c1 int64) error {
 	rows, cols := r1-r0, c1-c0
-	tmp := make([]float32, rows*cols)
+	tmp := borrow(rows * cols)
+	defer giveBack(tmp)
 	if err := t.m.Read(tmp, c0, c1, r0, r1); err != nil {
 		return err
 	}
-	// In squares, so that both sides stay in the nearest cache.
-	const square = 32
-	for i0 := int64(0); i0 < rows; i0 += square {
-		for j0 := int64(0); j0 < cols; j0 += square {
-			for i := i0; i < min(i0+square, rows); i++ {
-				for j := j0; j < min(j0+square, cols); j++ {
-					dst[i*cols+j] = tmp[j*rows+i]
-				}
-			}
-		}
-	}
+	transpose(dst, tmp, int(rows), int(cols))
 	return nil
 }
 

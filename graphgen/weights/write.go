@@ -1,12 +1,11 @@
 package weights
 
 import (
-	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -40,20 +39,15 @@ func Write(ctx context.Context, path string, g *ir.Graph, src Source, progress f
 	if err != nil {
 		return fmt.Errorf("weights: %w", err)
 	}
-	defer data.Close()
-	w := &writer{ctx: ctx, file: data, src: src, location: filepath.Base(dataPath), progress: progress}
-	w.buf = bufio.NewWriterSize(&w.counter, 1<<20)
-	w.counter.w = data
+	out := newBehind(data)
+	w := &writer{ctx: ctx, out: out, src: src, location: filepath.Base(dataPath), progress: progress}
 	for _, p := range g.Params {
 		if external(p) {
 			w.total += alignUp(p.Bytes())
 		}
 	}
 	model, err := ir.Encode(g, w)
-	if err != nil {
-		return fmt.Errorf("weights: %s: %w", dataPath, err)
-	}
-	if err := errors.Join(w.buf.Flush(), data.Sync(), data.Close()); err != nil {
+	if err := cmp.Or(err, out.Close()); err != nil {
 		return fmt.Errorf("weights: %s: %w", dataPath, err)
 	}
 
@@ -88,25 +82,12 @@ func Write(ctx context.Context, path string, g *ir.Graph, src Source, progress f
 // writer places parameters in a data file, writing them as it goes.
 type writer struct {
 	ctx      context.Context
-	file     *os.File
-	buf      *bufio.Writer
-	counter  countingWriter
+	out      *behind
 	src      Source
 	location string
 	offset   int64
 	total    int64
 	progress func(done, total int64)
-}
-
-type countingWriter struct {
-	w io.Writer
-	n int64
-}
-
-func (c *countingWriter) Write(b []byte) (int, error) {
-	n, err := c.w.Write(b)
-	c.n += int64(n)
-	return n, err
 }
 
 // Place implements ir.Placer.
@@ -117,15 +98,15 @@ func (w *writer) Place(p *ir.Param) (ir.Placement, error) {
 		return ir.Placement{Inline: b.Bytes()}, err
 	}
 	at := w.offset
-	before := w.counter.n + int64(w.buf.Buffered())
-	if err := w.src.WriteParam(w.ctx, w.buf, p); err != nil {
+	before := w.out.n
+	if err := w.src.WriteParam(w.ctx, w.out, p); err != nil {
 		return ir.Placement{}, err
 	}
-	if wrote := w.counter.n + int64(w.buf.Buffered()) - before; wrote != p.Bytes() {
+	if wrote := w.out.n - before; wrote != p.Bytes() {
 		return ir.Placement{}, fmt.Errorf("weights: parameter %s: source wrote %d bytes of %d", p.Name, wrote, p.Bytes())
 	}
 	w.offset = alignUp(at + p.Bytes())
-	if _, err := w.buf.Write(make([]byte, w.offset-at-p.Bytes())); err != nil {
+	if _, err := w.out.Write(make([]byte, w.offset-at-p.Bytes())); err != nil {
 		return ir.Placement{}, err
 	}
 	if w.progress != nil {
