@@ -87,6 +87,9 @@ func (s Space) prepare() (*Compiled, []*vm.Program, error) {
 	if !ok {
 		return nil, nil, fieldErrorf("family", "space: %s", unknownFamily(string(s.Family)))
 	}
+	if s.Family != GPT2 && s.Family != LLaMA {
+		return nil, nil, fieldErrorf("family", "space: a space is of models of transformer layers, all alike: family %s or %s, not %s", GPT2, LLaMA, s.Family)
+	}
 	if s.Vocab == 0 {
 		s.Vocab = def.vocab
 	}

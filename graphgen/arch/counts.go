@@ -22,6 +22,8 @@ type Counts struct {
 	FlopsPerToken int64 `json:"flops_per_token"`
 	// KVBytesPerToken is what one token adds to the cache, in fp32.
 	KVBytesPerToken int64 `json:"kv_bytes_per_token"`
+	// StateBytes is the recurrent states of one sequence, in fp32.
+	StateBytes int64 `json:"state_bytes,omitempty"`
 }
 
 // MatMul is one product with a weight matrix: [rows, K] x [K, N].
@@ -37,7 +39,8 @@ const lmHead = "lm_head"
 // MatMuls returns the products with weights of one forward pass, in the order
 // in which they run: for every layer of GPT-2 attn.c_attn, attn.c_proj, mlp.c_fc
 // and mlp.c_proj, of LLaMA self_attn.qkv_proj (queries, keys and values in one),
-// self_attn.o_proj, mlp.gate_proj, mlp.up_proj and mlp.down_proj; then lm_head.
+// self_attn.o_proj, mlp.gate_proj, mlp.up_proj and mlp.down_proj, of recurrent ones
+// rnn.weight_ih, rnn.weight_hh and, where there is one, proj; then lm_head.
 func (s Spec) MatMuls() []MatMul {
 	all := make([]MatMul, 0, 5*len(s.Layers)+1)
 	for m := range s.matMuls() {
@@ -50,6 +53,12 @@ func (s Spec) matMuls() iter.Seq[MatMul] {
 	return func(yield func(MatMul) bool) {
 		rotary := s.Rotary()
 		for i, l := range s.Layers {
+			if s.typeOf(l).Recurrent() {
+				if !s.recurrentProducts(i, yield) {
+					return
+				}
+				continue
+			}
 			inner := l.NHead * s.HeadDimOf(i)
 			if rotary {
 				both := 2 * l.KVHeads() * s.HeadDimOf(i) // keys and values
@@ -73,9 +82,10 @@ func (s Spec) matMuls() iter.Seq[MatMul] {
 	}
 }
 
-// vectorParams counts what is no matrix: two norms a layer and the final one, and
-// biases. GPT-2's norms have a bias beside the weight, and every product but the LM
-// head's has one; in LLaMA only those of QKVBias are there.
+// vectorParams counts what is no matrix: two norms a transformer layer, one a
+// recurrent one and the final one, and biases. GPT-2's norms have a bias beside the
+// weight, and every product but the LM head's has one; in LLaMA only those of QKVBias
+// are there, and a stack of recurrent layers has no norms.
 func (s Spec) vectorParams() (layers, final int64) {
 	if s.Rotary() {
 		norm := int64(s.DModel)
@@ -92,8 +102,17 @@ func (s Spec) vectorParams() (layers, final int64) {
 			layers += int64(m.N)
 		}
 	}
+	if s.Stack() {
+		return layers, 0
+	}
 	norm := 2 * int64(s.DModel)
-	return layers + 2*norm*int64(len(s.Layers)), norm
+	for i := range s.Layers {
+		layers += norm
+		if !s.TypeOf(i).Recurrent() {
+			layers += norm
+		}
+	}
+	return layers, norm
 }
 
 // DecoderParams counts the parameters of the layers.
@@ -111,7 +130,7 @@ func (s Spec) DecoderParams() int64 {
 // positions, where there is one.
 func (s Spec) EmbeddingParams() int64 {
 	rows := int64(s.Vocab)
-	if !s.Rotary() {
+	if s.LearnedPositions() {
 		rows += int64(s.Positions)
 	}
 	return rows * int64(s.DModel)
@@ -119,10 +138,10 @@ func (s Spec) EmbeddingParams() int64 {
 
 // gathered counts the values that one token takes from embeddings: a row of each.
 func (s Spec) gathered() int64 {
-	if s.Rotary() {
-		return int64(s.DModel)
+	if s.LearnedPositions() {
+		return 2 * int64(s.DModel)
 	}
-	return 2 * int64(s.DModel)
+	return int64(s.DModel)
 }
 
 // TotalParams counts all parameters, a tied matrix once.
@@ -213,5 +232,6 @@ func (c Candidate) Counts() Counts {
 		BytesPerToken:   c.Spec.BytesPerToken(c.Build),
 		FlopsPerToken:   c.Spec.FlopsPerToken(),
 		KVBytesPerToken: c.Spec.KVBytesPerToken(),
+		StateBytes:      c.Spec.StateBytes(),
 	}
 }

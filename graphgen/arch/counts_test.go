@@ -131,26 +131,45 @@ func TestMatMulsAddUp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := drawSpec(t, false)
 		var weights, flops int64
-		products := 4
-		if s.Family == LLaMA {
-			products = 5
-		}
-		for i, m := range s.MatMuls() {
-			if want := i / products; m.Layer != want && m.Layer != -1 {
-				t.Fatalf("product %d is in layer %d", i, m.Layer)
+		last := 0
+		products := map[int]int{}
+		for _, m := range s.MatMuls() {
+			if m.Layer != -1 && m.Layer < last {
+				t.Fatalf("product %s of layer %d comes after those of layer %d", m.Name, m.Layer, last)
 			}
+			last = m.Layer
+			products[m.Layer]++
 			flops += 2 * int64(m.K) * int64(m.N)
 			if m.Layer >= 0 {
 				weights += int64(m.K) * int64(m.N)
-				if s.Family == GPT2 || s.QKVBias && m.Name == "self_attn.qkv_proj" {
+				if s.Family != LLaMA || s.QKVBias && m.Name == "self_attn.qkv_proj" {
 					weights += int64(m.N)
 				}
 			}
 		}
-		norms := int64(4 * s.DModel * len(s.Layers))
-		rows := int64(2 * s.DModel)
-		if s.Family == LLaMA {
-			norms, rows = norms/2, rows/2
+		norms, d := int64(0), int64(s.DModel)
+		for i := range s.Layers {
+			want := 4
+			switch {
+			case s.Family == LLaMA:
+				want, norms = 5, norms+2*d
+			case s.Stack():
+				want = 2
+				if i == len(s.Layers)-1 && s.HiddenOf(i) != s.DModel {
+					want = 3
+				}
+			case s.TypeOf(i).Recurrent():
+				want, norms = 3, norms+2*d
+			default:
+				norms += 4 * d
+			}
+			if products[i] != want {
+				t.Fatalf("layer %d, %s, has %d products, want %d", i, s.TypeOf(i), products[i], want)
+			}
+		}
+		rows := d
+		if s.LearnedPositions() {
+			rows *= 2
 		}
 		if got := s.DecoderParams(); got != weights+norms {
 			t.Fatalf("decoder %d, products and norms %d", got, weights+norms)
@@ -162,7 +181,7 @@ func TestMatMulsAddUp(t *testing.T) {
 		b := Build{}
 		unread := s.EmbeddingParams() - rows
 		if !s.Untied {
-			unread -= int64(s.Vocab) * int64(s.DModel)
+			unread -= int64(s.Vocab) * d
 		}
 		if got, want := s.BytesPerToken(b), 4*(s.TotalParams()-unread); got != want {
 			t.Fatalf("fp32 reads %d bytes a token, want %d", got, want)

@@ -22,13 +22,15 @@
 //
 //	gpt2-l12-d1024-f4096-h16    layers, d_model, d_inner, n_head
 //	llama-l12-d1024-f2816-h16   the same of the other family
+//	lstm-l2-d1024, gru-l2-d1024 stacks of recurrent layers: layers, d_model
+//	-hs2048                     hidden size, where it is not d_model (lstm, gru)
 //	-kv4                        heads of keys and values, where they are not n_head (llama)
-//	-v50000                     vocabulary, where it is not 50257 (gpt2) or 32000 (llama)
+//	-v50000                     vocabulary, where it is not 50257 (llama: 32000)
 //	-p1024                      positions, where they are not 2048
 //	-hd128                      head_dim, where it is not d_model/n_head
 //	-untied                     LM head and token embedding are two matrices (llama: always
 //	                            so without -tied)
-//	-tied                       they are one (gpt2: always so without -untied)
+//	-tied                       they are one (all but llama: always so without -untied)
 //
 // A Build adds parts joined by "+", each left out where it is the default:
 //
@@ -41,8 +43,8 @@
 //
 // Parts may come in any order after the family; names are printed in the order
 // above. Every name that is printed for a homogeneous Spec with simple provider
-// options reads back to the same value. Anything else (layers that differ; of norms
-// an epsilon, of the rotary embedding a base or scaling, biases of queries, keys and
-// values) has a YAML form, which [Load] reads; its printed name ends in a hash and
-// says no more than that two things differ.
+// options reads back to the same value. Anything else (layers that differ in size or
+// type; of norms an epsilon, of the rotary embedding a base or scaling, biases of
+// queries, keys and values) has a YAML form, which [Load] reads; its printed name ends
+// in a hash and says no more than that two things differ.
 package arch

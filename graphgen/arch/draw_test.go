@@ -1,15 +1,21 @@
 package arch
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// drawSpec draws a valid Spec of either family: homogeneous and without settings that
+// drawSpec draws a valid Spec of any family: homogeneous and without settings that
 // a name cannot say, or not.
 func drawSpec(t *rapid.T, homogeneous bool) Spec {
-	family := rapid.SampledFrom([]Family{GPT2, LLaMA}).Draw(t, "family")
+	families := []Family{GPT2, LLaMA, LSTM, GRU, Mixed}
+	if homogeneous {
+		families = families[:4]
+	}
+	family := rapid.SampledFrom(families).Draw(t, "family")
+	stack := family == LSTM || family == GRU
 	step := 1 // of head_dim
 	if family == LLaMA {
 		step = 2
@@ -18,6 +24,16 @@ func drawSpec(t *rapid.T, homogeneous bool) Spec {
 	// Multiples of all the head counts below, so that any of them divides.
 	dModel := 24 * headDim
 	layer := rapid.Custom(func(t *rapid.T) Layer {
+		if stack || family == Mixed && rapid.Bool().Draw(t, "recurrent") {
+			l := Layer{Type: LayerType(family)}
+			if !stack {
+				l.Type = rapid.SampledFrom([]LayerType{LSTM, GRU}).Draw(t, "type")
+			}
+			if rapid.Bool().Draw(t, "own hidden") {
+				l.Hidden = rapid.IntRange(1, 3000).Draw(t, "hidden")
+			}
+			return l
+		}
 		l := Layer{
 			Type:   Transformer,
 			NHead:  rapid.SampledFrom([]int{1, 2, 3, 4, 6, 8, 12, 24}).Draw(t, "n_head"),
@@ -46,7 +62,7 @@ func drawSpec(t *rapid.T, homogeneous bool) Spec {
 	} else {
 		s.Layers = rapid.SliceOfN(layer, n, n).Draw(t, "layers")
 	}
-	if rapid.Bool().Draw(t, "own head_dim") {
+	if heads := slices.ContainsFunc(s.Layers, func(l Layer) bool { return !l.Type.Recurrent() }); heads && rapid.Bool().Draw(t, "own head_dim") {
 		s.HeadDim = step * rapid.IntRange(1, 512/step).Draw(t, "head_dim given")
 	}
 	if !homogeneous {
@@ -61,6 +77,9 @@ func drawSettings(t *rapid.T, s *Spec) {
 		if rapid.Bool().Draw(t, "has "+label) {
 			*v = g.Draw(t, label)
 		}
+	}
+	if s.Stack() {
+		return
 	}
 	maybe("norm_eps", &s.NormEps, rapid.OneOf(rapid.Just(1e-5), rapid.Float64Range(1e-12, 0.1)))
 	if s.Family != LLaMA {

@@ -26,6 +26,10 @@ func (s Spec) Hash() string {
 	b = s.appendSettings(b)
 	for i, l := range s.Layers {
 		b = appendText(b, "layer", string(l.Type))
+		if l.Type.Recurrent() {
+			b = appendInt(b, "hidden", s.HiddenOf(i))
+			continue
+		}
 		b = appendInt(b, "n_head", l.NHead)
 		if l.NKVHead != 0 {
 			b = appendInt(b, "n_kv_head", l.NKVHead)

@@ -2,6 +2,7 @@ package arch
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ type specDoc struct {
 	DInner    int     `json:"d_inner,omitempty" yaml:"d_inner,omitempty"`
 	NHead     int     `json:"n_head,omitempty" yaml:"n_head,omitempty"`
 	NKVHead   int     `json:"n_kv_head,omitempty" yaml:"n_kv_head,omitempty"`
+	Hidden    int     `json:"hidden,omitempty" yaml:"hidden,omitempty"`
 	Layers    []Layer `json:"layers,omitempty" yaml:"layers,omitempty"`
 
 	NormEps     float64      `json:"norm_eps,omitempty" yaml:"norm_eps,omitempty"`
@@ -50,7 +52,7 @@ func (s Spec) doc() specDoc {
 	}
 	if s.sizesSayAll() {
 		l := s.Layers[0]
-		d.NLayer, d.DInner, d.NHead, d.NKVHead = len(s.Layers), l.DInner, l.NHead, l.NKVHead
+		d.NLayer, d.DInner, d.NHead, d.NKVHead, d.Hidden = len(s.Layers), l.DInner, l.NHead, l.NKVHead, l.Hidden
 	} else {
 		d.Layers = s.Layers
 	}
@@ -60,23 +62,50 @@ func (s Spec) doc() specDoc {
 // sizesSayAll reports whether sizes give s.Layers back exactly.
 func (s Spec) sizesSayAll() bool {
 	for _, l := range s.Layers {
-		if l != s.Layers[0] || l.Type != Transformer || l.NHead == 0 || l.DInner == 0 {
+		switch {
+		case l != s.Layers[0] || s.Family == Mixed:
+			return false
+		case s.Stack() && l != Layer{Type: LayerType(s.Family), Hidden: l.Hidden}:
+			return false
+		case !s.Stack() && (l.Type != Transformer || l.NHead == 0 || l.DInner == 0 || l.Hidden != 0):
 			return false
 		}
 	}
 	return len(s.Layers) > 0 && len(s.Layers) <= MaxLayers
 }
 
+// sizedTwice says that a document has both layers and sizes.
+const sizedTwice = "the layers are given twice: by layers, and by n_layer, d_inner, n_head, n_kv_head and hidden"
+
+// sized is a Spec with layers all of which have those sizes, or what is wrong.
+func sized(family Family, nLayer, dModel int, all Layer) (s Spec, problem string) {
+	if p := sizeProblem("n_layer", nLayer, 0, MaxLayers); p != "" {
+		return s, p
+	}
+	s.Family = family
+	switch {
+	case s.Stack() && all != Layer{Hidden: all.Hidden}:
+		return s, fmt.Sprintf("%s has no d_inner, n_head or n_kv_head: its layers' size is hidden", family)
+	case s.Stack():
+		return NewStack(family, nLayer, dModel, all.Hidden), ""
+	case all.Hidden != 0:
+		return s, fmt.Sprintf("%s has no hidden: its layers' sizes are d_inner and n_head", cmp.Or(family, "a model without a family"))
+	}
+	s = NewSpec(family, nLayer, dModel, all.DInner, all.NHead)
+	if all.NKVHead != 0 {
+		s = s.WithKVHeads(all.NKVHead)
+	}
+	return s, ""
+}
+
 func (d specDoc) spec() (Spec, error) {
-	if d.Layers != nil && (d.NLayer != 0 || d.DInner != 0 || d.NHead != 0 || d.NKVHead != 0) {
-		return Spec{}, errors.New("arch: json: the layers are given twice: by layers, and by n_layer, d_inner, n_head and n_kv_head")
+	all := Layer{DInner: d.DInner, NHead: d.NHead, NKVHead: d.NKVHead, Hidden: d.Hidden}
+	if d.Layers != nil && (d.NLayer != 0 || all != Layer{}) {
+		return Spec{}, errors.New("arch: json: " + sizedTwice)
 	}
-	if p := sizeProblem("n_layer", d.NLayer, 0, MaxLayers); p != "" {
-		return Spec{}, fmt.Errorf("arch: json: %s", p)
-	}
-	s := NewSpec(d.Family, d.NLayer, d.DModel, d.DInner, d.NHead)
-	if d.NKVHead != 0 {
-		s = s.WithKVHeads(d.NKVHead)
+	s, problem := sized(d.Family, d.NLayer, d.DModel, all)
+	if problem != "" {
+		return Spec{}, errors.New("arch: json: " + problem)
 	}
 	s.HeadDim = d.HeadDim
 	s.NormEps, s.RopeBase, s.RopeScaling, s.QKVBias = d.NormEps, d.RopeBase, d.RopeScaling, d.QKVBias

@@ -25,7 +25,7 @@ const nameHashLen = 8
 // reads back. Any other Spec, and one with settings that names have no parts for (an
 // epsilon, a rotary base or scaling, biases), gets a deterministic name that tells
 // it apart but cannot be parsed: gpt2-l4-d256-mixed-1a2b3c4d,
-// llama-l4-d256-custom-1a2b3c4d.
+// llama-l4-d256-custom-1a2b3c4d, and of the family mixed mixed-l4-d256-1a2b3c4d.
 func (s Spec) Name() string {
 	s = s.Normalized()
 	def := families[s.Family]
@@ -36,15 +36,23 @@ func (s Spec) Name() string {
 	part("l", len(s.Layers))
 	part("d", s.DModel)
 	switch {
+	case s.Family == Mixed:
+		return string(b) + "-" + s.Hash()[:nameHashLen]
 	case !s.Homogeneous():
 		return string(b) + mixedPart + s.Hash()[:nameHashLen]
 	case s.custom():
 		return string(b) + customPart + s.Hash()[:nameHashLen]
 	}
-	part("f", s.Layers[0].DInner)
-	part("h", s.Layers[0].NHead)
-	if n := s.Layers[0].NKVHead; n != 0 {
-		part("kv", n)
+	first := s.Layers[0]
+	if !s.Stack() {
+		part("f", first.DInner)
+		part("h", first.NHead)
+	}
+	if first.NKVHead != 0 {
+		part("kv", first.NKVHead)
+	}
+	if first.Hidden != 0 {
+		part("hs", first.Hidden)
 	}
 	if s.Vocab != def.vocab {
 		part("v", s.Vocab)
@@ -70,6 +78,12 @@ func (p Precision) String() string {
 		return p.Type
 	}
 	return Int4 + "b" + strconv.Itoa(p.or(p).Block)
+}
+
+// Named reports whether the name of s reads back to s.
+func (s Spec) Named() bool {
+	s = s.Normalized()
+	return s.Family != Mixed && s.Homogeneous() && !s.custom()
 }
 
 // Name returns the parts of b that are not the default, each with its leading

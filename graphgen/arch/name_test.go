@@ -38,6 +38,10 @@ func TestNames(t *testing.T) {
 		{llama.WithKVHeads(4), Build{}, "llama-l12-d1024-f2816-h16-kv4"},
 		{llama.WithKVHeads(16), Build{}, "llama-l12-d1024-f2816-h16"},
 		{tied.WithKVHeads(1), Build{Dialect: Portable}, "llama-l12-d1024-f2816-h16-kv1-v50257-p4096-hd128-tied+portable"},
+		{NewStack(LSTM, 2, 1024, 0), Build{}, "lstm-l2-d1024"},
+		{NewStack(GRU, 2, 1024, 0), Build{}, "gru-l2-d1024"},
+		{NewStack(GRU, 2, 1024, 1024), Build{}, "gru-l2-d1024"},
+		{NewStack(LSTM, 3, 400, 1150), Build{Precision: Precision{Type: Int4}}, "lstm-l3-d400-hs1150+int4b32"},
 		{base, Build{Precision: Precision{Int4, 64}, Head: Precision{Type: FP32}}, "gpt2-l12-d1024-f4096-h16+int4b64+head-fp32"},
 		{base, Build{Head: Precision{Type: Int4}}, "gpt2-l12-d1024-f4096-h16+head-int4b32"},
 		{base, Build{Dialect: Portable, Threads: 2, Provider: Provider{Name: CUDA, Options: map[string]string{"device_id": "0", "arena": "x-1.5"}}},
@@ -69,6 +73,7 @@ func TestNamesReadFreely(t *testing.T) {
 		"gpt2-l12-d1024-f4096-h16+cpu@use_arena=0":                                    "gpt2-l12-d1024-f4096-h16+cpu@use_arena=0",
 		"gpt2-l1-d1-f1-h1+portable":                                                   "gpt2-l1-d1-f1-h1+portable",
 		"gpt2-l12-d1024-f4096-h12-hd64":                                               "gpt2-l12-d1024-f4096-h12-hd64",
+		"lstm-hs64-v50257-d32-l2-p2048-tied":                                          "lstm-l2-d32-hs64",
 		"gpt2-tied-l12-d1024-f4096-h16-kv16":                                          "gpt2-l12-d1024-f4096-h16",
 		"llama-kv4-l12-untied-d1024-f2816-h16-v32000-p2048":                           "llama-l12-d1024-f2816-h16-kv4",
 		"gpt2-l12-d1024-f4096-h16+portable+tensorrt@a=b@trt_fp16_enable=1@engine=x_y": "gpt2-l12-d1024-f4096-h16+portable+tensorrt@a=b@engine=x_y@trt_fp16_enable=1",
@@ -116,7 +121,15 @@ func TestNamesThatCannotBeRead(t *testing.T) {
 		s.RopeBase = base
 		return Candidate{Spec: s}
 	}
-	for _, pair := range [][2]Candidate{{mixed(8), mixed(2)}, {custom(5e5), custom(1e6)}, {option("/a b"), option("/a c")}, {option(long), option(long + "x")}, {option("a."), option("b.")}, {option(""), option("é")}} {
+	types := func(last LayerType) Candidate {
+		return Candidate{Spec: Spec{Family: Mixed, Vocab: 50257, Positions: 2048, DModel: 256, Layers: []Layer{{NHead: 4, DInner: 1024}, {Type: last}}}}
+	}
+	hidden := func(last int) Candidate {
+		s := NewStack(LSTM, 2, 256, 0)
+		s.Layers[1].Hidden = last
+		return Candidate{Spec: s}
+	}
+	for _, pair := range [][2]Candidate{{mixed(8), mixed(2)}, {types(LSTM), types(GRU)}, {hidden(128), hidden(64)}, {custom(5e5), custom(1e6)}, {option("/a b"), option("/a c")}, {option(long), option(long + "x")}, {option("a."), option("b.")}, {option(""), option("é")}} {
 		a, b := pair[0].Name(), pair[1].Name()
 		if a == b || a != pair[0].Name() || strings.Trim(a, nameAlphabet+"-+@.=") != "" {
 			t.Errorf("names %q and %q", a, b)
@@ -127,6 +140,9 @@ func TestNamesThatCannotBeRead(t *testing.T) {
 	}
 	if got := custom(5e5).Name(); !strings.HasPrefix(got, "llama-l2-d64-custom-") || len(got) != len("llama-l2-d64-custom-")+8 {
 		t.Errorf("custom name %s", got)
+	}
+	if got := types(GRU).Name(); !strings.HasPrefix(got, "mixed-l2-d256-") || len(got) != len("mixed-l2-d256-")+8 {
+		t.Errorf("name of several types %s", got)
 	}
 	if got := mixed(8).Name(); !strings.HasPrefix(got, "gpt2-l2-d256-mixed-") || len(got) != len("gpt2-l2-d256-mixed-")+8 {
 		t.Errorf("mixed name %s", got)
@@ -154,6 +170,7 @@ func TestHashes(t *testing.T) {
 	for _, name := range []string{
 		"gpt2-l12-d1024-f4096-h16", "gpt2-l11-d1024-f4096-h16", "gpt2-l12-d1152-f4096-h16", "gpt2-l12-d1024-f4095-h16",
 		"gpt2-l12-d1024-f4096-h8", "gpt2-l12-d1024-f4096-h16-v9", "gpt2-l12-d1024-f4096-h16-p9", "gpt2-l12-d1024-f4096-h16-hd8",
+		"lstm-l12-d1024", "lstm-l12-d1024-hs64", "gru-l12-d1024", "gru-l12-d1024-untied",
 		"llama-l12-d1024-f4096-h16", "llama-l12-d1024-f4096-h16-kv4", "llama-l12-d1024-f4096-h16-kv8", "llama-l12-d1024-f4096-h16-tied",
 		"gpt2-l12-d1024-f4096-h16-untied", "gpt2-l12-d1024-f4096-h16+portable", "gpt2-l12-d1024-f4096-h16+int4",
 		"gpt2-l12-d1024-f4096-h16+int4b64", "gpt2-l12-d1024-f4096-h16+int4+head-fp32", "gpt2-l12-d1024-f4096-h16+t2",

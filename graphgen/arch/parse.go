@@ -137,15 +137,28 @@ var specParts = []struct{ key, what, example string }{
 	{"f", "d_inner", "f4096"},
 	{"h", "n_head", "h16"},
 	{"kv", "n_kv_head", "kv4"},
+	{"hs", "hidden", "hs2048"},
 	{"v", "vocab", "v32000"},
 	{"p", "positions", "p1024"},
 	{"hd", "head_dim", "hd128"},
 }
 
-// requiredParts of specParts have no default.
-const requiredParts = 4
+// requiredParts have no default, and foreignParts no meaning, in a model of a family.
+func requiredParts(s Spec) []string {
+	if s.Stack() {
+		return []string{"l", "d"}
+	}
+	return []string{"l", "d", "f", "h"}
+}
 
-const knownSpecParts = "known are l12, d1024, f4096, h16, kv4, v32000, p1024, hd128, tied and untied"
+func foreignParts(s Spec) []string {
+	if s.Stack() {
+		return []string{"f", "h", "kv", "hd"}
+	}
+	return []string{"hs"}
+}
+
+const knownSpecParts = "known are l12, d1024, f4096, h16, kv4, hs2048, v32000, p1024, hd128, tied and untied"
 
 // parseSpec reads text, which begins name.
 func parseSpec(name, text string) (Spec, error) {
@@ -153,6 +166,9 @@ func parseSpec(name, text string) (Spec, error) {
 	def, ok := families[Family(family)]
 	if !ok {
 		return Spec{}, nameError(name, 0, "%s", unknownFamily(family))
+	}
+	if Family(family) == Mixed {
+		return Spec{}, nameError(name, 0, "a model of family %s cannot be read from its name: pass its YAML file", Mixed)
 	}
 	if i := strings.Index(text, mixedPart); i >= 0 {
 		return Spec{}, nameError(name, i+1, "a model whose layers differ cannot be read from its name: pass its YAML file")
@@ -185,12 +201,16 @@ func parseSpec(name, text string) (Spec, error) {
 		seen[key] = part
 		at += len(part)
 	}
-	for _, p := range specParts[:requiredParts] {
-		if _, ok := seen[p.key]; !ok {
+	s := Spec{Family: Family(family)}
+	for _, p := range specParts {
+		switch _, ok := seen[p.key]; {
+		case !ok && slices.Contains(requiredParts(s), p.key):
 			return Spec{}, nameError(name, len(text), "%s is missing: add it as in -%s", p.what, p.example)
+		case ok && slices.Contains(foreignParts(s), p.key):
+			return Spec{}, nameError(name, partOf(name, p.what), "%s has no %s: drop -%s", family, p.what, seen[p.key])
 		}
 	}
-	for _, key := range []string{"hd", "kv"} { // where 0 would be the default
+	for _, key := range []string{"hd", "kv", "hs"} { // where 0 would be the default
 		if v, ok := values[key]; ok && v == 0 {
 			return Spec{}, nameError(name, partOf(name, keyName(key)), "%s 0 is out of range: it must be at least 1", keyName(key))
 		}
@@ -198,7 +218,11 @@ func parseSpec(name, text string) (Spec, error) {
 	if p := sizeProblem("n_layer", values["l"], 1, MaxLayers); p != "" {
 		return Spec{}, nameError(name, partOf(name, "n_layer"), "%s", p)
 	}
-	s := NewSpec(Family(family), values["l"], values["d"], values["f"], values["h"])
+	if s.Stack() {
+		s = NewStack(s.Family, values["l"], values["d"], values["hs"])
+	} else {
+		s = NewSpec(s.Family, values["l"], values["d"], values["f"], values["h"])
+	}
 	if kv, ok := values["kv"]; ok {
 		s = s.WithKVHeads(kv)
 	}

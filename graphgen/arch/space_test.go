@@ -266,7 +266,8 @@ func TestBadSpaces(t *testing.T) {
 		says   string
 	}{
 		{func(s *Space) { *s = Space{} }, "n_layer has no values"},
-		{func(s *Space) { s.Family = "lstm" }, `unknown family "lstm"`},
+		{func(s *Space) { s.Family = "rwkv" }, `unknown family "rwkv"`},
+		{func(s *Space) { s.Family = LSTM }, "a space is of models of transformer layers"},
 		{func(s *Space) { s.HeadsPerKVHead = 4 }, "heads_per_kv_head 4: in gpt2 every head has keys and values of its own"},
 		{func(s *Space) { s.Family, s.HeadsPerKVHead = LLaMA, -1 }, "heads_per_kv_head -1 is out of range"},
 		{func(s *Space) { s.Tied, s.Untied = true, true }, "tied and untied are both true"},

@@ -14,6 +14,11 @@ const (
 	// those of QKVBias, and keys and values that query heads may share. Mistral's and
 	// Qwen2's models without a sliding window are of this family.
 	LLaMA Family = "llama"
+	// Mixed is GPT-2 with layers of any type: a residual stream of d_model, learned
+	// positions, LayerNorm before each branch, biases everywhere. Its transformer layers
+	// are GPT-2's, so that a Mixed model of them alone is GPT2. For recurrent ones see
+	// [LSTM].
+	Mixed Family = "mixed"
 )
 
 // familyDefaults is what a family decides and a compact name leaves out.
@@ -22,20 +27,25 @@ type familyDefaults struct {
 	untied           bool
 	normEps          float64
 	rotary           bool // rotary positions, and with them all else that LLaMA has
+	learned          bool // positions have an embedding
 }
 
 // families lists what this version lowers. GPT-2's vocabulary is that of OpenAI's
 // tokenizer; its 2048 positions are those of the baseline that the paper compares
 // with (its parameter totals only come out right with them). LLaMA's are those of
 // its first version (Touvron et al. 2023), whose epsilon was 1e-6; 1e-5 is that of
-// all later ones and of llama2.c.
+// all later ones and of llama2.c. A stack of recurrent layers has no norms, and no
+// positions: the number is only how long a context it is meant for.
 var families = map[Family]familyDefaults{
-	GPT2:  {vocab: 50257, positions: 2048, normEps: 1e-5},
+	GPT2:  {vocab: 50257, positions: 2048, normEps: 1e-5, learned: true},
 	LLaMA: {vocab: 32000, positions: 2048, untied: true, normEps: 1e-5, rotary: true},
+	LSTM:  {vocab: 50257, positions: 2048},
+	GRU:   {vocab: 50257, positions: 2048},
+	Mixed: {vocab: 50257, positions: 2048, normEps: 1e-5, learned: true},
 }
 
 // familyNames is families' keys in the order that messages list them.
-var familyNames = []string{string(GPT2), string(LLaMA)}
+var familyNames = []string{string(GPT2), string(LLaMA), LSTM, GRU, string(Mixed)}
 
 // LayerType is a kind of layer.
 type LayerType string
@@ -43,12 +53,15 @@ type LayerType string
 // Transformer is self-attention followed by an MLP.
 const Transformer LayerType = "transformer"
 
-// Layer is one layer of a Spec. A zero Type is Transformer.
+// Layer is one layer of a Spec. A zero Type is the family's: Transformer, or of a
+// stack of recurrent layers theirs. A transformer layer has heads and d_inner, a
+// recurrent one a hidden size.
 type Layer struct {
 	Type    LayerType `json:"type,omitempty" yaml:"type,omitempty"`
-	NHead   int       `json:"n_head" yaml:"n_head"`
+	NHead   int       `json:"n_head,omitempty" yaml:"n_head,omitempty"`
 	NKVHead int       `json:"n_kv_head,omitempty" yaml:"n_kv_head,omitempty"` // heads of keys and values; 0: NHead
-	DInner  int       `json:"d_inner" yaml:"d_inner"`
+	DInner  int       `json:"d_inner,omitempty" yaml:"d_inner,omitempty"`
+	Hidden  int       `json:"hidden,omitempty" yaml:"hidden,omitempty"` // of a recurrent layer; 0: DModel
 }
 
 // KVHeads is how many heads of keys and values the layer has.
@@ -79,8 +92,8 @@ type Spec struct {
 }
 
 // NewSpec returns a homogeneous Spec with the family's default vocabulary,
-// positions and head, every head with keys and values of its own. It does not
-// validate it.
+// positions and head, every head with keys and values of its own: a model of
+// transformer layers (see [NewStack] for others). It does not validate it.
 func NewSpec(family Family, nLayer, dModel, dInner, nHead int) Spec {
 	def := families[family]
 	s := Spec{Family: family, Vocab: def.vocab, Positions: def.positions, Untied: def.untied, DModel: dModel}
@@ -101,7 +114,7 @@ func (s Spec) WithKVHeads(n int) Spec {
 }
 
 // Rotary reports whether the family has rotary positions, as LLaMA has, and with
-// them its norms and MLP; the others have learned positions.
+// them its norms and MLP.
 func (s Spec) Rotary() bool { return families[s.Family].rotary }
 
 // NormEpsilon is NormEps, or the family's.
@@ -113,21 +126,25 @@ func (s Spec) NormEpsilon() float64 {
 }
 
 // Normalized returns s with layer types filled in, and 0 for what says no more than
-// its default does: a HeadDim of d_model/n_head, an NKVHead of NHead, an epsilon or
-// a base. The layers are copied only where they change.
+// its default does: a HeadDim of d_model/n_head, an NKVHead of NHead, a Hidden of
+// d_model, an epsilon or a base. A Mixed model without recurrent layers is GPT2. The
+// layers are copied only where they change.
 func (s Spec) Normalized() Spec {
 	for i, l := range s.Layers {
-		if l != l.normalized() {
+		if l != s.normalizedLayer(l) {
 			s.Layers = slices.Clone(s.Layers)
 			for j := i; j < len(s.Layers); j++ {
-				s.Layers[j] = s.Layers[j].normalized()
+				s.Layers[j] = s.normalizedLayer(s.Layers[j])
 			}
 			break
 		}
 	}
+	if s.Family == Mixed && s.allTransformer() {
+		s.Family = GPT2
+	}
 	if s.HeadDim != 0 && len(s.Layers) > 0 {
 		own := slices.ContainsFunc(s.Layers, func(l Layer) bool {
-			return l.NHead <= 0 || s.DModel%l.NHead != 0 || s.DModel/l.NHead != s.HeadDim
+			return !l.Type.Recurrent() && (l.NHead <= 0 || s.DModel%l.NHead != 0 || s.DModel/l.NHead != s.HeadDim)
 		})
 		if !own {
 			s.HeadDim = 0
@@ -145,14 +162,20 @@ func (s Spec) Normalized() Spec {
 	return s
 }
 
-func (l Layer) normalized() Layer {
-	if l.Type == "" {
-		l.Type = Transformer
-	}
+func (s Spec) normalizedLayer(l Layer) Layer {
+	l.Type = s.typeOf(l)
 	if l.NKVHead == l.NHead {
 		l.NKVHead = 0
 	}
+	if l.Type.Recurrent() && l.Hidden == s.DModel {
+		l.Hidden = 0
+	}
 	return l
+}
+
+// allTransformer reports whether there are layers, all of them transformers.
+func (s Spec) allTransformer() bool {
+	return len(s.Layers) > 0 && !slices.ContainsFunc(s.Layers, func(l Layer) bool { return s.typeOf(l) != Transformer })
 }
 
 // Equal reports whether s and t are the same model.
@@ -167,7 +190,7 @@ func (s Spec) Equal(t Spec) bool {
 // Homogeneous reports whether all layers are alike.
 func (s Spec) Homogeneous() bool {
 	for _, l := range s.Layers {
-		if l.normalized() != s.Layers[0].normalized() {
+		if s.normalizedLayer(l) != s.normalizedLayer(s.Layers[0]) {
 			return false
 		}
 	}
@@ -180,9 +203,12 @@ func (s Spec) custom() bool {
 	return s.NormEps != 0 || s.RopeBase != 0 || s.RopeScaling != nil || s.QKVBias
 }
 
-// HeadDimOf returns the size of one attention head in a layer, or 0 where the
-// Spec is not valid.
+// HeadDimOf returns the size of one attention head in a layer, or 0 where it has none
+// or the Spec is not valid.
 func (s Spec) HeadDimOf(layer int) int {
+	if s.TypeOf(layer).Recurrent() {
+		return 0
+	}
 	if s.HeadDim != 0 {
 		return s.HeadDim
 	}

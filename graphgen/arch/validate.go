@@ -14,6 +14,7 @@ const (
 	MaxLayers    = 1024
 	MaxDModel    = 1 << 16
 	MaxDInner    = 1 << 20
+	MaxHidden    = 1 << 16
 	MaxHeads     = 4096
 	MaxHeadDim   = 1 << 13
 	MaxVocab     = 1 << 24
@@ -68,8 +69,15 @@ func (s Spec) layerError(i int, field, problem string) error {
 }
 
 func (s Spec) layerProblem(l Layer) (field, problem string) {
-	if l.Type != Transformer && l.Type != "" {
-		return "type", fmt.Sprintf("unknown layer type %q: this version lowers %s", l.Type, Transformer)
+	switch t := s.typeOf(l); {
+	case t.Recurrent():
+		return s.recurrentProblem(l, t)
+	case t != Transformer:
+		return "type", fmt.Sprintf("unknown layer type %q: this version lowers %s", t, strings.Join(layerTypes, ", "))
+	case s.Stack():
+		return "type", fmt.Sprintf("a layer of type %s in a model of family %s: layers of several types are of the family %s", t, s.Family, Mixed)
+	case l.Hidden != 0:
+		return "hidden", fmt.Sprintf("hidden %d: a layer of type %s has none; its sizes are n_head and d_inner", l.Hidden, t)
 	}
 	if p := sizeProblem("d_inner", l.DInner, 1, MaxDInner); p != "" {
 		return "d_inner", p
@@ -125,6 +133,10 @@ func (s Spec) familyProblem() (field, problem string) {
 	const minEps, maxEps = 1e-12, 0.1
 	n := s.Normalized()
 	switch {
+	case s.Stack() && s.NormEps != 0:
+		return "norm_eps", fmt.Sprintf("norm_eps %g: %s has no norms", s.NormEps, s.Family)
+	case s.HeadDim != 0 && len(s.Layers) > 0 && !slices.ContainsFunc(s.Layers, func(l Layer) bool { return !s.typeOf(l).Recurrent() }):
+		return "head_dim", fmt.Sprintf("head_dim %d: no layer has heads", s.HeadDim)
 	case n.NormEps != 0 && !(n.NormEps >= minEps && n.NormEps <= maxEps):
 		return "norm_eps", fmt.Sprintf("norm_eps %g is out of range: it must be %g to %g", n.NormEps, minEps, maxEps)
 	case !s.Rotary() && n.RopeBase != 0:
@@ -132,7 +144,7 @@ func (s Spec) familyProblem() (field, problem string) {
 	case !s.Rotary() && n.RopeScaling != nil:
 		return "rope_scaling", fmt.Sprintf("rope_scaling: %s has no rotary positions; %s has", s.Family, LLaMA)
 	case !s.Rotary() && s.QKVBias:
-		return "qkv_bias", fmt.Sprintf("qkv_bias: %s always has biases; it is for %s", s.Family, LLaMA)
+		return "qkv_bias", fmt.Sprintf("qkv_bias: it is for %s; %s has the biases that its family has", LLaMA, s.Family)
 	case n.RopeBase != 0 && !(n.RopeBase > 1 && n.RopeBase <= maxRopeBase):
 		return "rope_base", fmt.Sprintf("rope_base %g is out of range: it must be above 1 and at most %g", n.RopeBase, maxRopeBase)
 	case s.oddProblem("head_dim", s.HeadDim) != "":

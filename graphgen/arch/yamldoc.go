@@ -1,6 +1,8 @@
 package arch
 
 import (
+	"fmt"
+
 	"go.yaml.in/yaml/v3"
 )
 
@@ -77,6 +79,7 @@ type specReader struct {
 	untied                 *bool
 	nLayer, dInner         int
 	nHead, nKVHead         int
+	hidden                 int
 	layers                 []Layer
 	hasLayers, hasShortcut bool
 	normEps, ropeBase      float64
@@ -106,6 +109,7 @@ func (s *specReader) fields() []field {
 		{"d_inner", noted(&s.hasShortcut, r.size(&s.dInner))},
 		{"n_head", noted(&s.hasShortcut, r.size(&s.nHead))},
 		{"n_kv_head", noted(&s.hasShortcut, r.size(&s.nKVHead))},
+		{"hidden", noted(&s.hasShortcut, r.size(&s.hidden))},
 		{"layers", noted(&s.hasLayers, s.layerList)},
 		{"norm_eps", noted(&s.given, r.number(&s.normEps))},
 		{"rope_base", noted(&s.given, r.number(&s.ropeBase))},
@@ -140,22 +144,34 @@ func (s *specReader) layerList(n *yaml.Node, path string) error {
 			{"n_head", s.r.size(&l.NHead)},
 			{"n_kv_head", s.r.size(&l.NKVHead)},
 			{"d_inner", s.r.size(&l.DInner)},
+			{"hidden", s.r.size(&l.Hidden)},
 		})
 		if err != nil {
 			return err
-		}
-		for _, f := range []struct {
-			key string
-			v   int
-		}{{"n_head", l.NHead}, {"d_inner", l.DInner}} {
-			if f.v == 0 {
-				return s.r.errorf(n, "%s: %s is missing", path, f.key)
-			}
 		}
 		l.Type = LayerType(kind)
 		s.layers = append(s.layers, l)
 		return nil
 	})
+}
+
+// layersWhole says which transformer layer lacks a size.
+func (s *specReader) layersWhole(spec Spec) error {
+	for i, l := range s.layers {
+		if spec.typeOf(l) != Transformer {
+			continue
+		}
+		path := fmt.Sprintf("layers.%d", i)
+		for _, f := range []struct {
+			key string
+			v   int
+		}{{"n_head", l.NHead}, {"d_inner", l.DInner}} {
+			if f.v == 0 {
+				return s.r.errorf(&yaml.Node{Line: s.r.lines[path]}, "%s: %s is missing", path, f.key)
+			}
+		}
+	}
+	return nil
 }
 
 // finish makes the Spec once all keys of n have been read.
@@ -169,29 +185,36 @@ func (s *specReader) finish(n *yaml.Node) (Spec, error) {
 		return Spec{}, s.r.errorf(&yaml.Node{Line: s.r.lines["family"]}, "%s", unknownFamily(s.family))
 	}
 	if s.hasLayers && s.hasShortcut {
-		return Spec{}, s.r.errorf(n, "the layers are given twice: by layers, and by n_layer, d_inner, n_head and n_kv_head")
+		return Spec{}, s.r.errorf(n, sizedTwice)
 	}
 	required := []struct {
 		key string
 		v   int
 	}{{"d_model", s.dModel}}
+	spec := Spec{Family: family}
+	if family == Mixed && !s.hasLayers {
+		return Spec{}, s.r.errorf(n, "layers is missing: a model of family %s is given layer by layer", Mixed)
+	}
 	if !s.hasLayers {
 		required = append(required, []struct {
 			key string
 			v   int
 		}{{"n_layer", s.nLayer}, {"d_inner", s.dInner}, {"n_head", s.nHead}}...)
+		if spec.Stack() {
+			required = required[:2]
+		}
 	}
 	for _, f := range required {
 		if f.v == 0 {
 			return Spec{}, s.r.errorf(n, "%s is missing", f.key)
 		}
 	}
-	if p := sizeProblem("n_layer", s.nLayer, 0, MaxLayers); p != "" {
-		return Spec{}, s.r.errorf(&yaml.Node{Line: s.r.lines["n_layer"]}, "%s", p)
+	if err := s.layersWhole(spec); err != nil {
+		return Spec{}, err
 	}
-	spec := NewSpec(family, s.nLayer, s.dModel, s.dInner, s.nHead)
-	if s.nKVHead != 0 {
-		spec = spec.WithKVHeads(s.nKVHead)
+	spec, problem := sized(family, s.nLayer, s.dModel, Layer{DInner: s.dInner, NHead: s.nHead, NKVHead: s.nKVHead, Hidden: s.hidden})
+	if problem != "" {
+		return Spec{}, s.r.errorf(&yaml.Node{Line: s.r.lines["n_layer"]}, "%s", problem)
 	}
 	if s.hasLayers {
 		spec.Layers = s.layers
