@@ -98,7 +98,11 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		dModel:  int64(c.Spec.DModel),
 		eps:     float32(c.Spec.NormEpsilon()),
 	}
-	l.Meta(MetaSpec, c.Spec.Name())
+	text, err := specText(c.Spec)
+	if err != nil {
+		return nil, err
+	}
+	l.Meta(MetaSpec, text)
 	l.Meta(MetaMinLibrary, MinLibrary(c))
 	switch c.Spec.Family {
 	case arch.GPT2:

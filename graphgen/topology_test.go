@@ -26,7 +26,6 @@ func (b *beside) Place(p *ir.Param) (ir.Placement, error) {
 }
 
 // TestEmittedTopology: every emitted graph of the corpus, read by onnx-go, has the
-// operators and the edges that were lowered, and is recognised as its candidate.
 func TestEmittedTopology(t *testing.T) {
 	const data = "weights"
 	dir := t.TempDir()
@@ -36,7 +35,6 @@ func TestEmittedTopology(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, data), 1<<30); err != nil { // a hole
 		t.Fatal(err)
 	}
-	recognised := 0
 	for _, s := range corpus() {
 		for _, b := range builds() {
 			for mode, name := range map[graphgen.Mode]string{graphgen.Cached: "cached", graphgen.Plain: "plain"} {
@@ -57,21 +55,11 @@ func TestEmittedTopology(t *testing.T) {
 				if len(r.Problems) > 0 || len(r.Cycles) > 0 {
 					t.Errorf("%s %s: cycles %q, problems %q", c.Name(), name, r.Cycles, r.Problems)
 				}
-				if _, err := arch.ParseCandidate(s.Name()); err != nil { // the metadata does not say the sizes
-					if got := r.Candidate; got == nil || got.Agrees || len(got.Differences) == 0 {
-						t.Errorf("%s %s is taken for %+v", c.Name(), name, got)
-					}
-					continue
-				}
-				recognised++
 				if got := r.Candidate; got == nil || !got.Agrees || got.Name != c.Name() || got.Mode != name || got.TotalParams != s.TotalParams() {
 					t.Errorf("%s %s is taken for %+v", c.Name(), name, got)
 				}
 			}
 		}
-	}
-	if recognised == 0 {
-		t.Error("no candidate was compared")
 	}
 }
 

@@ -1,25 +1,17 @@
 package inspect
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 
-	"google.golang.org/protobuf/proto"
-
-	"lathe/graphgen/onnxpb"
+	"lathe/graphgen/onnxfile"
 )
-
-// MaxBytes is the most that one ONNX file can have: protobuf, its format, ends
-// there. Larger models keep their weights in external files.
-const MaxBytes = math.MaxInt32
 
 // ErrInput marks a file that is not there, or is no ONNX model.
 var ErrInput = errors.New("no ONNX model")
@@ -65,14 +57,10 @@ func File(path string) (*Report, error) {
 // Read describes a model of size bytes. Folder is where its external data has to
 // be.
 func Read(src io.ReaderAt, size int64, folder string) (*Report, error) {
-	switch {
-	case size == 0:
-		return nil, inputError{errors.New("the file is empty")}
-	case size > MaxBytes:
-		return nil, inputError{fmt.Errorf("%d bytes, and protobuf, the format of ONNX files, ends at %d (2 GB): no reader takes it; weights of a model this large belong in external data", size, MaxBytes)}
-	}
-	m, err := decode(src, size)
-	if err != nil {
+	m, err := onnxfile.Decode(src, size)
+	if errors.Is(err, onnxfile.ErrFormat) {
+		return nil, inputError{err}
+	} else if err != nil {
 		return nil, err
 	}
 	r := &Report{
@@ -153,51 +141,4 @@ func plainDomain(domain string) string {
 		return ""
 	}
 	return domain
-}
-
-// decode reads a model without its weights.
-func decode(src io.ReaderAt, size int64) (*onnxpb.ModelProto, error) {
-	skimmed, err := skim(src, size)
-	var broken *fs.PathError
-	if errors.As(err, &broken) {
-		return nil, err // the disk, not the model
-	} else if err != nil {
-		head := make([]byte, min(size, 64))
-		n, _ := src.ReadAt(head, 0)
-		if what := otherFormat(head[:n]); what != "" {
-			return nil, inputError{fmt.Errorf("it is no ONNX model but %s", what)}
-		}
-		return nil, inputError{fmt.Errorf("it is no ONNX model, or it is cut short: %w", err)}
-	}
-	m := &onnxpb.ModelProto{}
-	if err := proto.Unmarshal(skimmed, m); err != nil {
-		return nil, inputError{fmt.Errorf("it is no ONNX model: %w", err)}
-	}
-	if m.Graph == nil {
-		return nil, inputError{errors.New("it is no ONNX model: there is no graph in it")}
-	}
-	return m, nil
-}
-
-// otherFormat names what is often found where an ONNX file is expected.
-func otherFormat(head []byte) string {
-	for _, f := range []struct {
-		at          int
-		magic, name string
-	}{
-		{0, "version https://git-lfs", "a pointer to a file that Git LFS has not fetched yet; git lfs pull fetches it"},
-		{0, "PK\x03\x04", "a zip archive, as PyTorch's checkpoints are"},
-		{0, "\x1f\x8b", "a gzip archive; unpack it"},
-		{0, "\x89HDF", "an HDF5 file"},
-		{0, "GGUF", "a GGUF file"},
-		{0, "<!DOCTYPE", "a web page"},
-		{0, "<html", "a web page"},
-		{4, "ORTM", "a model in ONNX Runtime's own ORT format"},
-		{8, "{\"", "a safetensors file"},
-	} {
-		if len(head) >= f.at && bytes.HasPrefix(head[f.at:], []byte(f.magic)) {
-			return f.name
-		}
-	}
-	return ""
 }

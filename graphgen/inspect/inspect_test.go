@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"lathe/graphgen/inspect"
+	"lathe/graphgen/onnxfile"
 	"lathe/graphgen/onnxpb"
 )
 
@@ -299,7 +300,7 @@ func TestWeightsAreNotRead(t *testing.T) {
 	if file.read > 1<<20 {
 		t.Errorf("%d bytes were read", file.read)
 	}
-	if _, err := inspect.Read(file, inspect.MaxBytes+1, ""); !errors.Is(err, inspect.ErrInput) || !strings.Contains(err.Error(), "ends at 2147483647 (2 GB)") {
+	if _, err := inspect.Read(file, onnxfile.MaxBytes+1, ""); !errors.Is(err, inspect.ErrInput) || !strings.Contains(err.Error(), "ends at 2147483647 (2 GB)") {
 		t.Errorf("a file over 2 GB: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"lathe/graphgen/onnxfile"
 	"lathe/graphgen/onnxpb"
 )
 
@@ -204,22 +205,22 @@ func (t *TypeTotal) add(i Initializer) {
 // initializerOf describes a tensor. Its bytes are those that its type and shape
 // say, or, where they say none, those in the file.
 func initializerOf(t stored) Initializer {
-	i := Initializer{Name: t.Name, Type: typeName(t.DataType), Shape: t.Dims, Subgraph: t.subgraph}
+	i := Initializer{Name: t.Name, Type: onnxfile.TypeName(t.DataType), Shape: t.Dims, Subgraph: t.subgraph}
 	if i.Shape == nil {
 		i.Shape = []int64{}
 	}
-	i.Elements, _ = elements(t.Dims)
-	if size, ok := packedBytes(t.DataType, i.Elements); ok {
+	i.Elements, _ = onnxfile.Elements(t.Dims)
+	if size, ok := onnxfile.PackedBytes(t.DataType, i.Elements); ok {
 		i.Bytes = size
 	} else {
-		i.Bytes = skippedBytes(t.TensorProto)
+		i.Bytes = onnxfile.Payload(t.TensorProto)
 		for _, s := range t.StringData {
 			i.Bytes += int64(len(s))
 		}
 	}
 	if t.DataLocation == onnxpb.TensorProto_EXTERNAL {
-		if p, err := placed(t.ExternalData); err == nil {
-			i.Location, i.Offset = p.location, p.offset
+		if p, err := onnxfile.Placed(t.ExternalData); err == nil {
+			i.Location, i.Offset = p.Location, p.Offset
 		}
 	}
 	return i

@@ -1,7 +1,8 @@
-package inspect
+package recover
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -10,6 +11,7 @@ import (
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
 	"lathe/graphgen/ir"
+	"lathe/graphgen/onnxfile"
 	"lathe/graphgen/onnxpb"
 )
 
@@ -19,76 +21,83 @@ const matMulNBits = "MatMulNBits"
 // constPrefix begins the names that package ir gives to constants.
 const constPrefix = "const_"
 
-// candidate looks whether the file is what its metadata says, by lowering that
-// again. The metadata names a Spec; the build is found by trying those that the
-// file's operators allow.
-func (r *Report) candidate(m *onnxpb.ModelProto) {
-	i := slices.IndexFunc(r.Metadata, func(p Property) bool { return p.Key == graphgen.MetaSpec })
+// Match is what comes of holding a file against the Spec that its metadata names, by
+// lowering that again. The metadata says nothing of the build, which is found by
+// trying those that the file's operators allow.
+type Match struct {
+	Text string // of the Spec, as the metadata has it
+	// Err says why there is nothing to compare with: the text gives no Spec, or one
+	// that this file cannot be. The rest is then empty, but for Spec.
+	Err  error
+	Spec arch.Spec // zero where the text gives none
+	Mode graphgen.Mode
+
+	// Nearest is the candidate that differs least, and Graph what it is lowered to; nil
+	// where no build that is known here has these operators.
+	Nearest arch.Candidate
+	Graph   *ir.Graph
+	// Weights are the parameters that differ: where there are any, it is another model.
+	// Rest is the operators and constants that do: the same model lowered in another
+	// way, by another version.
+	Weights, Rest []string
+}
+
+// Agrees reports whether the file has exactly the operators, and the initializers by
+// name, type and shape, of the nearest candidate.
+func (m *Match) Agrees() bool { return m.Graph != nil && len(m.Weights)+len(m.Rest) == 0 }
+
+// ErrTooFew marks a file with fewer nodes than the Spec of its metadata has layers.
+var ErrTooFew = errors.New("it cannot have so many layers")
+
+// Compare holds a file against its metadata; nil where that names no Spec. Tensors
+// need no payloads.
+func Compare(m *onnxpb.ModelProto) *Match {
+	i := slices.IndexFunc(m.MetadataProps, func(p *onnxpb.StringStringEntryProto) bool { return p.Key == graphgen.MetaSpec })
 	if i < 0 {
-		return
+		return nil
 	}
-	c := &Candidate{Spec: r.Metadata[i].Value}
-	r.Candidate = c
-	named, err := parseSpec(c.Spec)
-	if err != nil {
-		c.Differences = []string{fmt.Sprintf("the metadata names the model in a way that does not give its sizes (%v): nothing to compare with", err)}
-		return
+	out := &Match{Text: m.MetadataProps[i].Value}
+	if out.Spec, out.Err = graphgen.ParseSpec(out.Text); out.Err != nil {
+		return out
 	}
-	c.DecoderParams, c.TotalParams = named.Spec.DecoderParams(), named.Spec.TotalParams()
-	if r.Nodes < len(named.Spec.Layers) {
-		c.Differences = []string{fmt.Sprintf("%d layers in %d nodes", len(named.Spec.Layers), r.Nodes)}
-		r.problem("the metadata says that it is %s, and it is not: it would have %s", c.Spec, c.Differences[0])
-		return
+	if len(m.Graph.Node) < len(out.Spec.Layers) {
+		out.Err = fmt.Errorf("%d layers in %d nodes: %w", len(out.Spec.Layers), len(m.Graph.Node), ErrTooFew)
+		return out
 	}
-	mode := graphgen.Plain
-	c.Mode = "plain"
+	out.Mode = graphgen.Plain
 	if slices.ContainsFunc(m.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return v.Name == graphgen.PastKey(0) }) {
-		mode, c.Mode = graphgen.Cached, "cached"
+		out.Mode = graphgen.Cached
 	}
 	have := contentsOf(m)
 	var nearest *differing
 	for _, b := range have.builds() {
-		try := arch.Candidate{Spec: named.Spec, Build: b}
-		g, err := graphgen.Lower(try, mode)
+		try := arch.Candidate{Spec: out.Spec, Build: b}
+		g, err := graphgen.Lower(try, out.Mode)
 		if err != nil {
 			continue // no such build of this spec
 		}
 		d := have.compare(g)
-		d.name = try.Name()
 		if nearest == nil || d.further(nearest) < 0 {
 			nearest = d
+			out.Nearest, out.Graph, out.Weights, out.Rest = try, g, d.weights, d.rest
 		}
 		if d.distance() == 0 {
 			break
 		}
 	}
-	switch {
-	case nearest == nil:
-		c.Differences = []string{"no build of it that is known here has these operators"}
-	case nearest.distance() == 0:
-		c.Name, c.Agrees = nearest.name, true
-	default:
-		c.Differences = append(nearest.weights, nearest.rest...)
-		if len(nearest.weights) > 0 {
-			r.problem("the metadata says that it is %s, and it is not: nearest is %s; parameters that differ: %d, first %s",
-				c.Spec, nearest.name, len(nearest.weights), nearest.weights[0])
-			return
-		}
-		c.Name = nearest.name // lowered in another way, by another version: the same model
-	}
+	return out
 }
 
-// parseSpec reads a Spec as metadata has it: a compact name, or YAML or JSON where
-// a name cannot say all.
-func parseSpec(text string) (arch.Candidate, error) {
-	c, err := arch.ParseCandidate(text)
-	if err != nil && strings.ContainsAny(text, ":{") {
-		c, err = arch.ParseYAML(graphgen.MetaSpec, []byte(text))
+// operator is what a node calls.
+type operator struct{ domain, name string }
+
+// plainDomain is a domain as package ir writes it: ONNX's own can be given as the
+// empty name and as ai.onnx.
+func plainDomain(domain string) string {
+	if domain == "ai.onnx" {
+		return ir.DomainONNX
 	}
-	if err == nil {
-		err = c.Validate()
-	}
-	return c, err
+	return domain
 }
 
 // contents are what lowering decides: operators by count, and initializers by
@@ -127,7 +136,7 @@ func contentsOf(m *onnxpb.ModelProto) contents {
 	}
 	c.blocks = slices.Sorted(maps.Keys(blocks))
 	for _, t := range m.Graph.Initializer {
-		c.tensors[t.Name] = typeName(t.DataType) + fmt.Sprint(t.Dims)
+		c.tensors[t.Name] = onnxfile.TypeName(t.DataType) + fmt.Sprint(t.Dims)
 	}
 	return c
 }
@@ -155,7 +164,6 @@ func (c contents) builds() (all []arch.Build) {
 
 // differing is how a file differs from a lowered candidate.
 type differing struct {
-	name    string
 	weights []string // parameters: another model
 	rest    []string // operators and constants: another lowering of the same model
 }
@@ -211,7 +219,7 @@ func describe(v *ir.Value) string {
 	for i, d := range v.Shape {
 		dims[i] = d.N
 	}
-	return typeName(int32(v.Type)) + fmt.Sprint(dims)
+	return onnxfile.TypeName(int32(v.Type)) + fmt.Sprint(dims)
 }
 
 func unionOf[K comparable, V any](a, b map[K]V, order func(K, K) int) []K {

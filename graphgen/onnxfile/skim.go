@@ -1,4 +1,4 @@
-package inspect
+package onnxfile
 
 import (
 	"bufio"
@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"io"
 
+	"lathe/graphgen/onnxpb"
+
 	"google.golang.org/protobuf/encoding/protowire"
-	"google.golang.org/protobuf/proto"
 )
 
 // kind is what skim does with a field, or the message that it looks into.
@@ -39,9 +40,13 @@ var inside = map[kind]map[protowire.Number]kind{
 	inTensor:    {4: payload, 9: payload, 10: payload},
 }
 
-// leftOut is a field of our own that a skimmed tensor has: how many bytes of
-// payload it had. The number is the last that there is, and no field of ONNX's.
-const leftOut protowire.Number = 1<<29 - 1
+// Fields of our own that a skimmed tensor has: how many bytes of payload it had, and
+// where in the file each run of them begins. The numbers are the last that there are,
+// and no fields of ONNX's.
+const (
+	leftOut   protowire.Number = 1<<29 - 1
+	leftOutAt protowire.Number = 1<<29 - 2
+)
 
 // maxNesting is how deep messages may be in each other; a subgraph takes three
 // levels.
@@ -82,7 +87,7 @@ func (s *skimmer) message(k kind, n int64, depth int) ([]byte, error) {
 			return nil, fmt.Errorf("byte %d: no field has the tag %#x", began, tag)
 		}
 		what := inside[k][num]
-		ours := k == inTensor && num == leftOut // only in a file that means to deceive
+		ours := k == inTensor && (num == leftOut || num == leftOutAt) // only in a file that means to deceive
 		var size int64
 		switch typ {
 		case protowire.VarintType:
@@ -117,6 +122,10 @@ func (s *skimmer) message(k kind, n int64, depth int) ([]byte, error) {
 			}
 			if !ours {
 				dropped += size
+			}
+			if !ours && typ == protowire.BytesType {
+				out = protowire.AppendTag(out, leftOutAt, protowire.VarintType)
+				out = protowire.AppendVarint(out, uint64(s.at-size))
 			}
 			continue
 		case what == copied || typ != protowire.BytesType:
@@ -192,13 +201,27 @@ func (s *skimmer) fault(err error) error {
 	return fmt.Errorf("byte %d: %w", s.at, err)
 }
 
-// skippedBytes is the payload that skim left out of a tensor.
-func skippedBytes(t proto.Message) (n int64) {
-	for f := range wireFields(t.ProtoReflect().GetUnknown()) {
-		if f.num == leftOut && f.typ == protowire.VarintType {
-			v, _ := protowire.ConsumeVarint(f.value)
+// Payload is how many bytes of a tensor were left out.
+func Payload(t *onnxpb.TensorProto) (n int64) {
+	for f := range WireFields(t.ProtoReflect().GetUnknown()) {
+		if f.Num == leftOut && f.Type == protowire.VarintType {
+			v, _ := protowire.ConsumeVarint(f.Value)
 			n += int64(v)
 		}
 	}
 	return n
+}
+
+// span is where in the file a tensor's payload is; ok is false where it is not in one
+// run.
+func span(t *onnxpb.TensorProto) (at int64, ok bool) {
+	runs := 0
+	for f := range WireFields(t.ProtoReflect().GetUnknown()) {
+		if f.Num == leftOutAt && f.Type == protowire.VarintType {
+			v, _ := protowire.ConsumeVarint(f.Value)
+			at = int64(v)
+			runs++
+		}
+	}
+	return at, runs == 1
 }
