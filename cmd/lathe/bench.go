@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"io"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -22,7 +23,7 @@ import (
 // bench times candidates beside one baseline and keeps what was found.
 type bench struct {
 	a        *app
-	baseline arch.Candidate
+	baseline runnable
 	plan     profiler.Plan // of what is timed next
 	question *record.Question
 	budget   time.Duration
@@ -32,14 +33,14 @@ type bench struct {
 }
 
 // newBench opens nothing yet.
-func (a *app) newBench(ctx context.Context, baseline arch.Candidate, plan profiler.Plan) (*bench, error) {
+func (a *app) newBench(ctx context.Context, baseline runnable, plan profiler.Plan) (*bench, error) {
 	if err := plan.Validate(); err != nil {
 		return nil, badInput(err)
 	}
 	if _, err := a.runtime(ctx); err != nil { // a host's fingerprint has its version
 		return nil, err
 	}
-	cpus, err := a.pinnedCPUs(baseline.Build)
+	cpus, err := a.pinnedCPUs(baseline.Subject.Threads())
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -57,11 +58,11 @@ func (b *bench) close() error { return b.timer.close() }
 // measure times candidates together beside the baseline, and stores the records.
 // Where one could not be run its failure is stored, and returned as a
 // candidateError.
-func (b *bench) measure(ctx context.Context, cands []arch.Candidate, progress func(float64)) ([]record.Record, error) {
+func (b *bench) measure(ctx context.Context, cands []runnable, progress func(float64)) ([]record.Record, error) {
 	if b.pinned {
 		for _, c := range cands {
-			if own, base := c.Build.Normalized().Threads, b.baseline.Build.Normalized().Threads; own != base {
-				return nil, badInput(fmt.Errorf("timing.cpus is %q, and %s has %d threads where the baseline has %d: pinned sessions have as many on both sides", b.a.cfg.Timing.CPUs, c.Name(), own, base))
+			if own, base := c.Subject.Threads(), b.baseline.Subject.Threads(); own != base {
+				return nil, badInput(fmt.Errorf("timing.cpus is %q, and %s has %d threads where the baseline has %d: pinned sessions have as many on both sides", b.a.cfg.Timing.CPUs, c.name(), own, base))
 			}
 		}
 	}
@@ -117,13 +118,13 @@ func (b *bench) stored(ctx context.Context, c arch.Candidate) (serve []record.Re
 		return nil, nil, err
 	}
 	all, err := st.Records(ctx, store.Query{
-		Candidate: c.Hash(), Baseline: b.baseline.Hash(), Graph: hash, Host: b.a.host(c.Build).Hash(),
+		Candidate: c.Hash(), Baseline: b.baseline.Subject.Hash(), Graph: hash, Host: b.a.host(c.Build).Hash(),
 	})
 	if n := len(all); n > 0 && all[n-1].Failure != nil {
 		f := *all[n-1].Failure
 		if f.Stage != record.FailedMemory && f.MaxTokens <= b.plan.MaxLen() {
 			f.Message += "; that was when it was last timed, lathe measure tries it again"
-			failed = &candidateError{c, f}
+			failed = &candidateError{record.Of(c), f}
 		}
 	}
 	return slices.DeleteFunc(all, func(r record.Record) bool { return !b.serves(r) }), failed, err
@@ -151,39 +152,63 @@ func (b *bench) serves(r record.Record) bool {
 
 // noteBuilds says it where a comparison is of two builds, and not of two
 // architectures alone, or where one of them has more threads than there are cores.
-func (a *app) noteBuilds(baseline arch.Candidate, b arch.Build) {
-	a.checkThreads(baseline.Build)
-	a.checkThreads(b)
-	if !baseline.Build.Equal(b) {
-		a.note("note: the baseline runs as %s and the candidates as %s: ratios are of both, architecture and build",
-			cmp.Or(baseline.Build.Name(), "+fused fp32"), cmp.Or(b.Name(), "+fused fp32"))
+// Of the candidate, its build is looked at.
+func (a *app) noteBuilds(baseline, c record.Subject) {
+	a.checkThreads(baseline.Threads())
+	a.checkThreads(c.Threads())
+	if b, own := c.Own(); own && baseline.SameBuild(b.Build) {
+		return
 	}
+	if base, own := runsAs(baseline), runsAs(c); base != own {
+		a.note("note: the baseline runs as %s and the candidates as %s: ratios are of both, architecture and build", base, own)
+	}
+}
+
+// runsAs is a build in words.
+func runsAs(s record.Subject) string {
+	if c, own := s.Own(); own {
+		return cmp.Or(c.Build.Name(), "+fused fp32")
+	}
+	return strings.TrimSpace("the graph of its file " + arch.Build{Threads: s.Threads(), Provider: s.Provider()}.Name())
 }
 
 // checkVocabulary refuses to compare requests of models whose tokens are not the
 // same, and says so where steps are compared.
-func (a *app) checkVocabulary(baseline, c arch.Candidate, requests bool) error {
-	b, own := baseline.Spec.Vocab, c.Spec.Vocab
-	if b == own {
+// Where a file does not say, the timer finds out.
+func (a *app) checkVocabulary(baseline, c record.Subject, requests bool) error {
+	b, own := baseline.Vocab(), c.Vocab()
+	if b == own || b == 0 || own == 0 {
 		return nil
 	}
-	err := fmt.Errorf("%s has a vocabulary of %d and the baseline %s one of %d: the same text is other tokens to each", c.Name(), own, baseline.Name(), b)
+	err := otherTokens(c.Name(), own, baseline.Name(), b)
 	if requests {
-		return badInput(fmt.Errorf("%w, and their requests cannot be compared; choose a baseline of its vocabulary, or time steps alone", err))
+		return requestsDiffer(err)
 	}
-	a.note("warning: %v; ratios are of the time a token, and not of the time a text takes", err)
+	a.note("warning: %s", stepsDiffer(err))
 	return nil
+}
+
+func otherTokens(name string, has int, baseline string, base int) error {
+	return fmt.Errorf("%s has a vocabulary of %d and the baseline %s one of %d: the same text is other tokens to each", name, has, baseline, base)
+}
+
+func requestsDiffer(err error) error {
+	return badInput(fmt.Errorf("%w, and their requests cannot be compared; choose a baseline of its vocabulary, or time steps alone", err))
+}
+
+func stepsDiffer(err error) string {
+	return fmt.Sprintf("%v; ratios are of the time a token, and not of the time a text takes", err)
 }
 
 // measureSeed is the seed of a session: that of the configuration, what is timed,
 // and for which time.
-func measureSeed(seed uint64, visit int, cands []arch.Candidate) uint64 {
+func measureSeed(seed uint64, visit int, cands []runnable) uint64 {
 	h := fnv.New64a()
 	if visit > 0 {
 		fmt.Fprintln(h, "visit", visit)
 	}
 	for _, c := range cands {
-		io.WriteString(h, c.Hash())
+		io.WriteString(h, c.Subject.Hash())
 	}
 	return seed ^ h.Sum64()
 }

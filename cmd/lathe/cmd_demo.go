@@ -295,7 +295,7 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 		cands = append(cands, d.problem.Candidate(p))
 	}
 	bar := a.bar(100, "requests", false)
-	records, err := b.measure(d.ctx, cands, func(share float64) { bar.Set(int(100 * share)) })
+	records, err := b.measure(d.ctx, owns(cands), func(share float64) { bar.Set(int(100 * share)) })
 	if err != nil {
 		return arch.Candidate{}, err
 	}

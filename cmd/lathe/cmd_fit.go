@@ -14,6 +14,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel"
+	"lathe/profiler/record"
 	"lathe/reports"
 	"lathe/search"
 )
@@ -108,7 +109,7 @@ func (a *app) fitReport(ctx context.Context, s *setup, p *search.Problem, heldOu
 		return nil, err
 	}
 	defer unlock()
-	a.noteBuilds(s.Baseline, s.Build)
+	a.noteBuilds(record.Of(s.Baseline), record.Of(arch.Candidate{Build: s.Build}))
 	sm, err := a.newSampler(ctx, s, s.samplePlan())
 	if err != nil {
 		return nil, err

@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"lathe/graphgen/arch"
 	"lathe/profiler/record"
 	"lathe/reports"
 )
@@ -33,19 +32,26 @@ level however often it looked.
 
 Ratios to the baseline are what can be trusted on a machine that others use too;
 the times in milliseconds are those of this hour. Raw samples are kept in the
-store, and so is a candidate's failure.`,
+store, and so is a candidate's failure.
+
+A candidate, and the baseline, may also be an ONNX file of yours: a decoder with
+input_ids, attention_mask and position_ids (or some of them) and caches, called
+past_key_values.{i}.key and .value or past_{i}. It is run as it is; records know it
+by the hash of its graph and weights. FILE.onnx+t2 runs it with two threads.`,
 		Example: `  lathe measure gpt2-l7-d1280-f6016-h16
   lathe measure gpt2-l7-d1280-f6016-h16 --decide tl --margin 5% --budget 20s
   lathe measure gpt2-l7-d1280-f6016-h16 --decide p95 --precision 2% --budget 5m
   lathe measure gpt2-l7-d1280-f6016-h16+int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32
+  lathe measure gpt2-l7-d1280-f6016-h16 --baseline ./my-model.onnx
   lathe measure gpt2-l7-d1280-f6016-h4 gpt2-l7-d1280-f6016-h16 --together --requests 144 --json`,
 		Args: minArgs(1, "CANDIDATE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cands, err := loadCandidates(args)
+			ctx := cmd.Context()
+			cands, err := a.loadRunnables(ctx, args)
 			if err != nil {
 				return err
 			}
-			base, err := loadCandidates([]string{a.cfg.Baseline})
+			base, err := a.loadRunnable(ctx, a.cfg.Baseline)
 			if err != nil {
 				return err
 			}
@@ -57,33 +63,32 @@ store, and so is a candidate's failure.`,
 			if err != nil {
 				return badInput(err)
 			}
-			if err := a.checkWorkload(plan.Workload.First(plan.RequestPairs), append(base, cands...)...); err != nil {
+			if err := a.checkWorkload(plan.Workload.First(plan.RequestPairs), subjects(append([]runnable{base}, cands...))...); err != nil {
 				return err
 			}
-			ctx := cmd.Context()
 			for _, c := range cands {
-				a.noteBuilds(base[0], c.Build)
-				if err := a.checkVocabulary(base[0], c, plan.RequestPairs > 0); err != nil {
+				a.noteBuilds(base.Subject, c.Subject)
+				if err := a.checkVocabulary(base.Subject, c.Subject, plan.RequestPairs > 0); err != nil {
 					return err
 				}
 			}
-			b, err := a.newBench(ctx, base[0], plan)
+			b, err := a.newBench(ctx, base, plan)
 			if err != nil {
 				return err
 			}
 			defer b.close()
 			b.question, b.budget = question, ask.budget
-			groups := [][]arch.Candidate{cands}
+			groups := [][]runnable{cands}
 			if !together {
 				groups = nil
 				for _, c := range cands {
-					groups = append(groups, []arch.Candidate{c})
+					groups = append(groups, []runnable{c})
 				}
 			}
 			var records []record.Record
 			var failed error
 			for _, g := range groups {
-				bar := a.bar(100, g[0].Name(), false)
+				bar := a.bar(100, g[0].name(), false)
 				rs, err := b.measure(ctx, g, func(share float64) { bar.Set(int(100 * share)) })
 				if f := (*candidateError)(nil); errors.As(err, &f) {
 					failed = errors.Join(failed, err)
@@ -100,7 +105,7 @@ store, and so is a candidate's failure.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&together, "together", false, "time all candidates in one session, sharing the baseline's samples")
-	fs.String("baseline", "", "`NAME` or file of the candidate to compare with")
+	fs.String("baseline", "", "`NAME` or file of the candidate, or ONNX file, to compare with")
 	fs.Uint64("seed", 0, "seed of the order of alternation, of tokens and of the workload")
 	a.bind(fs, "baseline", "baseline")
 	a.bind(fs, "seed", "seed")

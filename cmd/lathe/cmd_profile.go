@@ -12,6 +12,8 @@ import (
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
+	"lathe/graphgen/inspect"
+	"lathe/graphgen/ir"
 	"lathe/profiler"
 	"lathe/profiler/machine"
 	"lathe/profiler/operators"
@@ -54,7 +56,7 @@ a session without one, in alternation, and the table says what the trace adds.
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			cands, err := loadCandidates(args)
+			r, err := a.loadRunnable(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
@@ -62,7 +64,7 @@ a session without one, in alternation, and the table says what the trace adds.
 			if err != nil {
 				return badInput(err)
 			}
-			p, err := a.profile(cmd.Context(), cands[0], plan, f.keep)
+			p, err := a.profile(cmd.Context(), r, plan, f.keep)
 			if err != nil {
 				return err
 			}
@@ -132,29 +134,29 @@ type profiled struct {
 }
 
 // profile runs a candidate with a trace and, in alternation, without.
-func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan, keep string) (p *profiled, err error) {
+func (a *app) profile(ctx context.Context, r runnable, plan operators.Plan, keep string) (p *profiled, err error) {
 	opening := profiler.Plan{PromptTokens: plan.Prompt, GeneratedTokens: plan.Generated, PLPairs: 1}
-	cpus, err := a.pinnedCPUs(c.Build)
+	cpus, err := a.pinnedCPUs(r.Subject.Threads())
 	if err != nil {
 		return nil, badInput(err)
 	}
-	a.checkThreads(c.Build)
-	plain, err := a.open(ctx, c, opening, cpus)
+	a.checkThreads(r.Subject.Threads())
+	plain, err := a.open(ctx, r, opening, cpus)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, plain.close()) }()
 	plan.KeepsLast = plain.model.Info().KeepsLast
-	g, err := graphgen.Lower(c, graphgen.Cached)
+	g, nodes, err := r.graph()
 	if err != nil {
-		return nil, badInput(err)
+		return nil, err
 	}
 	// The library's rewriting makes nodes fewer, never more.
-	if most := operators.MaxEvents / (len(g.Nodes) + 3); len(plan.Schedule()) > most {
+	if most := operators.MaxEvents / (nodes + 3); len(plan.Schedule()) > most {
 		return nil, badInput(fmt.Errorf("profile: %d rounds are %d runs of %d nodes; the library keeps a trace of %d such runs: fewer --runs or --generated tokens",
-			plan.Rounds, len(plan.Schedule()), len(g.Nodes), most))
+			plan.Rounds, len(plan.Schedule()), nodes, most))
 	}
-	rates, doubts, err := a.machineRates(ctx, c.Build)
+	rates, doubts, err := a.machineRates(ctx, r.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -167,9 +169,9 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 	ids := make([]int64, plan.Prompt+plan.Generated)
 	rng := rand.New(rand.NewPCG(a.cfg.Seed, 0))
 	for i := range ids {
-		ids[i] = rng.Int64N(int64(c.Spec.Vocab))
+		ids[i] = rng.Int64N(int64(plain.model.Info().Vocab))
 	}
-	bar := a.bar(100, c.Name(), false)
+	bar := a.bar(100, r.name(), false)
 	var traced, untraced []int64
 	pinning, err := pinned(cpus, func() (err error) {
 		traced, untraced, err = operators.Alternate(ctx, profiler.Sequence(t.model), profiler.Sequence(plain.model), plan, ids,
@@ -179,7 +181,7 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 	if err != nil {
 		return nil, err
 	}
-	again, moreDoubts, err := a.machineRates(ctx, c.Build)
+	again, moreDoubts, err := a.machineRates(ctx, r.Subject)
 	if err != nil {
 		return nil, err
 	}
@@ -213,8 +215,26 @@ func (a *app) profile(ctx context.Context, c arch.Candidate, plan operators.Plan
 		}
 		phases[i].Warnings = append(phases[i].Warnings, append(doubts, unsteady(rates, again)...)...)
 	}
-	return &profiled{Candidate: c.Name(), Binding: bindingOf(c.Build), Host: a.host(c.Build), Threads: c.Build.Normalized().Threads,
+	return &profiled{Candidate: r.name(), Binding: plain.binding(), Host: a.hostOn(r.Subject.Provider()), Threads: r.Subject.Threads(),
 		Seed: a.cfg.Seed, Trace: keep, Phases: phases}, nil
+}
+
+// graph is the graph that a candidate is, or none of a file, and how many nodes it
+// has, those of subgraphs aside.
+func (r runnable) graph() (*ir.Graph, int, error) {
+	c, own := r.Subject.Own()
+	if !own {
+		report, err := inspect.File(r.Path)
+		if err != nil {
+			return nil, 0, err
+		}
+		return nil, report.Nodes, nil
+	}
+	g, err := graphgen.Lower(c, graphgen.Cached)
+	if err != nil {
+		return nil, 0, badInput(err)
+	}
+	return g, len(g.Nodes), nil
 }
 
 // unsteady says it where a machine's rates before and after the runs differ so much
@@ -240,16 +260,15 @@ func unsteady(before, after operators.Machine) (warnings []string) {
 // machineRates measures what a build could at best use. Those of another provider's
 // device are not known. What cannot be measured is a doubt, and 0; only ctx's end
 // is an error.
-func (a *app) machineRates(ctx context.Context, b arch.Build) (m operators.Machine, doubts []string, err error) {
-	b = b.Normalized()
-	if b.Provider.Name != arch.CPU {
+func (a *app) machineRates(ctx context.Context, s record.Subject) (m operators.Machine, doubts []string, err error) {
+	if s.Provider().Name != arch.CPU {
 		return m, nil, nil
 	}
 	cpus, err := machine.CPUs()
 	if err != nil {
 		return m, []string{err.Error()}, nil
 	}
-	threads := min(b.Threads, len(cpus)) // more take turns, and do no more
+	threads := min(s.Threads(), len(cpus)) // more take turns, and do no more
 	if m.ReadBytesPerSecond, err = machine.ReadBandwidth(ctx, threads); err == nil {
 		m.FlopsPerSecond, err = operators.FlopRate(ctx, a.env, threads)
 	}

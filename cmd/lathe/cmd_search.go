@@ -14,6 +14,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel"
+	"lathe/profiler/record"
 	"lathe/profiler/store"
 	"lathe/search"
 )
@@ -65,7 +66,7 @@ with the front that it would have had.`,
 			if err != nil {
 				return err
 			}
-			a.noteBuilds(run.setup.Baseline, run.setup.Build)
+			a.noteBuilds(record.Of(run.setup.Baseline), record.Of(arch.Candidate{Build: run.setup.Build}))
 			body, err := a.search(ctx, run)
 			if err != nil {
 				return err

@@ -49,13 +49,13 @@ func (d *demo) measureSpeed() error {
 	// The first sessions of a process find no memory to use again, and the kernel
 	// makes huge pages for them; the others take what those leave.
 	b.plan.PLPairs, b.plan.TLPairs = 1, 1
-	first, err := b.measure(d.ctx, []arch.Candidate{base}, nil)
+	first, err := b.measure(d.ctx, []runnable{own(base)}, nil)
 	if err != nil {
 		return err
 	}
 	b.visit++
 	b.plan.PLPairs, b.plan.TLPairs = 2, 2*b.plan.GeneratedTokens
-	records, err := b.measure(d.ctx, []arch.Candidate{base}, nil)
+	records, err := b.measure(d.ctx, []runnable{own(base)}, nil)
 	if err != nil {
 		return err
 	}

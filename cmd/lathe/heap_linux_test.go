@@ -66,7 +66,7 @@ func BenchmarkMeasureHeap(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		s, err := a.open(b.Context(), c, plan, nil)
+		s, err := a.open(b.Context(), own(c), plan, nil)
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -76,7 +76,15 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { runScripts(t, "script", nil) }
+
+// TestScriptsOfData are the scripts that need the shared data.
+func TestScriptsOfData(t *testing.T) {
+	runScripts(t, "script_data", map[string]string{"TINY_GPT2": provisiontest.Shared(t, "tiny-gpt2-onnx")})
+}
+
+// runScripts runs the scripts of a folder of testdata, with more in their environment.
+func runScripts(t *testing.T, folder string, more map[string]string) {
 	skipSlowUnderRace(t)
 	l, err := library()
 	if err != nil {
@@ -84,11 +92,14 @@ func TestScripts(t *testing.T) {
 	}
 	t.Parallel()
 	testscript.Run(t, testscript.Params{
-		Dir: filepath.Join("testdata", "script"),
+		Dir: filepath.Join("testdata", folder),
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("LATHE_CACHE_DIR", l.cacheDir)
 			e.Setenv("LATHE_RUNTIME_LIBRARY", l.path)
 			e.Setenv("LIBRARY", l.path)
+			for k, v := range more {
+				e.Setenv(k, v)
+			}
 			exe, err := exec.LookPath("lathe")
 			if err != nil {
 				return err

@@ -8,6 +8,7 @@ import (
 	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/machine"
+	"lathe/profiler/record"
 )
 
 // sessionNeed is the memory that a session takes, in bytes: anonymous memory, that
@@ -70,6 +71,21 @@ func needOf(c arch.Candidate, plan profiler.Plan) sessionNeed {
 	return n
 }
 
+// needOfSubject is needOf for whatever is timed. Of a file the library reads all
+// bytes, and packs the matrices of products, which are most of them; the originals go
+// once a session is there.
+func needOfSubject(s record.Subject, plan profiler.Plan) sessionNeed {
+	if c, own := s.Own(); own {
+		return needOf(c, plan)
+	}
+	n := sessionNeed{weights: 2 * s.File.Bytes}
+	if spec, known := s.Spec(); known {
+		like := needOf(arch.Candidate{Spec: spec, Build: arch.Build{Dialect: arch.Portable}}, plan)
+		n.cache, n.activations = like.cache, like.activations
+	}
+	return n
+}
+
 // packedBytes is a matrix as MLAS packs it for its kernels: in fp32 with the
 // outputs filled up to whole panels, in int4 with the sum of each block beside its
 // scale.
@@ -114,7 +130,7 @@ func rotaryBytes(fused bool, rows, queryKeys, dInner int64) int64 {
 // memoryError is a session that was not created, since there is not enough memory
 // for it. Whoever reports it says whose session.
 type memoryError struct {
-	Candidate arch.Candidate
+	Subject   record.Subject
 	Need      int64 // bytes
 	Available int64
 
@@ -129,8 +145,12 @@ func (e *memoryError) Error() string {
 
 // help is what would need less.
 func (e *memoryError) help() string {
+	c, own := e.Subject.Own()
+	if !own {
+		return "less that runs beside it would do"
+	}
 	var ways []string
-	b := e.Candidate.Build.Normalized()
+	b := c.Build.Normalized()
 	if b.Precision.Type == arch.FP32 || b.Head.Type == arch.FP32 {
 		ways = append(ways, "int4 weights (+int4b32)")
 	}
@@ -147,11 +167,11 @@ func (e *memoryError) help() string {
 // would end the process, and everything measured in it.
 //
 // Other providers than the CPU hold weights in ways that are not known here.
-func (a *app) checkMemory(c arch.Candidate, plan profiler.Plan) error {
-	if c.Build.Normalized().Provider.Name != arch.CPU {
+func (a *app) checkMemory(s record.Subject, plan profiler.Plan) error {
+	if s.Provider().Name != arch.CPU {
 		return nil
 	}
-	parts := needOf(c, plan)
+	parts := needOfSubject(s, plan)
 	need := parts.total() + a.unrun
 	available, ok := machine.AvailableMemory()
 	if ok && available < need {
@@ -159,7 +179,7 @@ func (a *app) checkMemory(c arch.Candidate, plan profiler.Plan) error {
 		available, ok = machine.AvailableMemory()
 	}
 	if ok && available < need {
-		return &memoryError{c, need, available, parts}
+		return &memoryError{s, need, available, parts}
 	}
 	a.unrun += parts.activations
 	return nil
@@ -167,23 +187,22 @@ func (a *app) checkMemory(c arch.Candidate, plan profiler.Plan) error {
 
 // checkGrowth refuses a longer plan for an open session whose longer cache and
 // prompts there is no memory for.
-func (a *app) checkGrowth(c arch.Candidate, from, to profiler.Plan) error {
-	if c.Build.Normalized().Provider.Name != arch.CPU {
+func (a *app) checkGrowth(s record.Subject, from, to profiler.Plan) error {
+	if s.Provider().Name != arch.CPU {
 		return nil
 	}
-	was, parts := needOf(c, from), needOf(c, to)
+	was, parts := needOfSubject(s, from), needOfSubject(s, to)
 	need := parts.total() - was.total()
 	available, ok := machine.AvailableMemory()
 	if !ok || need <= 0 || available >= need {
 		return nil
 	}
-	return &memoryError{c, need, available, parts}
+	return &memoryError{s, need, available, parts}
 }
 
-// checkThreads says it where a build has more threads than the cores it may use:
+// checkThreads says it where a session has more threads than the cores it may use:
 // they take turns, and every operator waits for its last one.
-func (a *app) checkThreads(b arch.Build) {
-	threads := b.Normalized().Threads
+func (a *app) checkThreads(threads int) {
 	if a.crowded[threads] {
 		return
 	}

@@ -19,6 +19,7 @@ import (
 	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/machine"
+	"lathe/profiler/record"
 )
 
 var allSessions = flag.Bool("sessions", false, "TestSessionNeed opens the large sessions too")
@@ -152,7 +153,7 @@ func runSessionMemory(w io.Writer) error {
 
 // runSession is what a timing's warm-up does.
 func (a *app) runSession(ctx context.Context, c arch.Candidate, plan profiler.Plan) error {
-	s, err := a.open(ctx, c, plan, nil)
+	s, err := a.open(ctx, own(c), plan, nil)
 	if err != nil {
 		return err
 	}
@@ -199,7 +200,7 @@ func TestMemoryRefused(t *testing.T) {
 		c.Spec.Layers = append(c.Spec.Layers, c.Spec.Layers...)
 	}
 	a := &app{stderr: io.Discard}
-	err := a.checkMemory(c, plan)
+	err := a.checkMemory(record.Of(c), plan)
 	var refused *memoryError
 	if !errors.As(err, &refused) || refused.Need < 2*available || refused.Available <= 0 {
 		t.Fatalf("got %v, want a memoryError of %d bytes or more", err, 2*available)
@@ -215,20 +216,20 @@ func TestMemoryRefused(t *testing.T) {
 
 	// What other open sessions will yet take counts.
 	small := arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 2, 64, 128, 2)}
-	if err := a.checkMemory(small, plan); err != nil {
+	if err := a.checkMemory(record.Of(small), plan); err != nil {
 		t.Fatal(err)
 	}
 	if a.unrun != needOf(small, plan).activations {
 		t.Errorf("%d bytes are to be taken yet, want %d", a.unrun, needOf(small, plan).activations)
 	}
 	a.unrun = available
-	if err := a.checkMemory(small, plan); !errors.As(err, &refused) {
+	if err := a.checkMemory(record.Of(small), plan); !errors.As(err, &refused) {
 		t.Errorf("with all memory promised: got %v, want a memoryError", err)
 	}
 
 	// Nothing is known of other providers.
 	c.Build.Provider.Name = arch.CUDA
-	if err := a.checkMemory(c, plan); err != nil {
+	if err := a.checkMemory(record.Of(c), plan); err != nil {
 		t.Errorf("another provider: %v", err)
 	}
 }
@@ -241,13 +242,13 @@ func TestTooManyThreads(t *testing.T) {
 	}
 	var out strings.Builder
 	a := &app{stderr: &out}
-	a.checkThreads(arch.Build{})
+	a.checkThreads(1)
 	if out.Len() > 0 {
 		t.Errorf("one thread is too many: %q", out.String())
 	}
 	b := arch.Build{Threads: len(cpus) + 1}
-	a.checkThreads(b)
-	a.checkThreads(b)
+	a.checkThreads(b.Threads)
+	a.checkThreads(b.Threads)
 	note := fmt.Sprintf("builds with %d threads (+t%d)", b.Threads, b.Threads)
 	if strings.Count(out.String(), note) != 1 || strings.Count(out.String(), "\n") != 1 {
 		t.Errorf("want one note of %s, got %q", note, out.String())

@@ -21,10 +21,10 @@ type sampler struct {
 // newSampler opens nothing yet.
 func (a *app) newSampler(ctx context.Context, s *setup, p profiler.Plan) (*sampler, error) {
 	any := s.candidate(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1})
-	if err := a.checkVocabulary(s.Baseline, any, false); err != nil {
+	if err := a.checkVocabulary(record.Of(s.Baseline), record.Of(any), false); err != nil {
 		return nil, err
 	}
-	b, err := a.newBench(ctx, s.Baseline, p)
+	b, err := a.newBench(ctx, own(s.Baseline), p)
 	return &sampler{s, b}, err
 }
 
@@ -45,7 +45,7 @@ func (s *sampler) get(ctx context.Context, c arch.Candidate, visits int, progres
 		return r, false, failed
 	}
 	s.bench.visit = len(stored)
-	rs, err := s.bench.measure(ctx, []arch.Candidate{c}, progress)
+	rs, err := s.bench.measure(ctx, []runnable{own(c)}, progress)
 	if err != nil {
 		return r, false, err
 	}

@@ -6,13 +6,12 @@ import (
 	"strconv"
 	"strings"
 
-	"lathe/graphgen/arch"
 	"lathe/profiler/machine"
 )
 
-// pinnedCPUs are the CPUs that timing.cpus pins a build's threads to, the calling
-// thread's first; none where it is empty.
-func (a *app) pinnedCPUs(b arch.Build) ([]int, error) {
+// pinnedCPUs are the CPUs that timing.cpus pins a session's threads to, the
+// calling thread's first; none where it is empty.
+func (a *app) pinnedCPUs(threads int) ([]int, error) {
 	text := a.cfg.Timing.CPUs
 	if text == "" {
 		return nil, nil
@@ -21,7 +20,6 @@ func (a *app) pinnedCPUs(b arch.Build) ([]int, error) {
 	if err != nil {
 		return nil, fmt.Errorf("timing.cpus is %q: %w", text, err)
 	}
-	threads := b.Normalized().Threads
 	if text == "auto" {
 		// The last ones: the first has most of the system's own work.
 		if threads > len(have) {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"lathe/graphgen"
-	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/record"
 	"lathe/runtime/ort"
@@ -18,7 +17,7 @@ import (
 
 // timingJob is candidates to time together, and how.
 type timingJob struct {
-	Candidates []arch.Candidate
+	Candidates []runnable
 	Seed       uint64
 	Plan       profiler.Plan
 	Question   *record.Question // nil: the plan's pairs, all of them
@@ -37,11 +36,11 @@ type timer interface {
 // localTimer holds its sessions in this process.
 type localTimer struct {
 	a        *app
-	baseline arch.Candidate
-	cpus     []int             // that sessions are pinned to; empty: wherever the system puts them
-	child    bool              // this process was started for it
-	session  *candidateSession // of the baseline; nil until it is opened
-	plan     profiler.Plan     // that it is prepared for
+	baseline runnable
+	cpus     []int         // that sessions are pinned to; empty: wherever the system puts them
+	child    bool          // this process was started for it
+	session  *openSession  // of the baseline; nil until it is opened
+	plan     profiler.Plan // that it is prepared for
 }
 
 // open makes the baseline ready for a plan.
@@ -50,12 +49,12 @@ func (l *localTimer) open(ctx context.Context, p profiler.Plan) (err error) {
 	case l.session == nil:
 		l.session, err = l.a.open(ctx, l.baseline, p, l.cpus)
 	case !reflect.DeepEqual(l.plan, p):
-		if err = l.a.checkGrowth(l.baseline, l.plan, p); err == nil {
+		if err = l.a.checkGrowth(l.baseline.Subject, l.plan, p); err == nil {
 			err = l.session.prepare(p)
 		}
 	}
 	if l.plan = p; err != nil {
-		return errors.Join(fmt.Errorf("baseline %s: %w", l.baseline.Name(), err), l.close())
+		return errors.Join(fmt.Errorf("baseline %s: %w", l.baseline.name(), err), l.close())
 	}
 	return nil
 }
@@ -89,38 +88,44 @@ func (l *localTimer) time(ctx context.Context, job timingJob, progress func(floa
 		if bad == nil {
 			return append(records, failed...), nil
 		}
-		r, err := l.a.failedRecord(bad, l.baseline, began, job.Seed)
+		r, err := l.a.failedRecord(bad, l.baseline.Subject, began, job.Seed)
 		if err != nil {
 			return nil, err
 		}
 		r.Conditions.Child = l.child
 		failed = append(failed, r)
-		cands = slices.DeleteFunc(cands, func(c arch.Candidate) bool { return c.Equal(bad.candidate) })
+		cands = slices.DeleteFunc(cands, func(r runnable) bool { return r.Subject.Equal(bad.of) })
 	}
 	return failed, nil
 }
 
 // together times candidates in one session, or finds one that cannot be run.
-func (l *localTimer) together(ctx context.Context, job timingJob, cands []arch.Candidate, progress func(float64)) (records []record.Record, bad *candidateError, err error) {
+func (l *localTimer) together(ctx context.Context, job timingJob, cands []runnable, progress func(float64)) (records []record.Record, bad *candidateError, err error) {
 	sessions := make([]profiler.Session, 0, len(cands))
-	opened := make([]*candidateSession, 0, len(cands))
+	opened := make([]*openSession, 0, len(cands))
+	var doubts []string // one of each, or none
 	defer func() {
 		for _, s := range opened {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	vocab := l.baseline.Spec.Vocab
+	vocab := l.session.model.Info().Vocab
 	for _, c := range cands {
 		s, err := l.a.open(ctx, c, job.Plan, l.cpus)
 		if f := failureOf(err, job.Plan); f != nil {
-			return nil, &candidateError{c, *f}, nil
+			return nil, &candidateError{c.Subject, *f}, nil
 		}
 		if err != nil {
-			return nil, nil, fmt.Errorf("%s: %w", c.Name(), err)
+			return nil, nil, fmt.Errorf("%s: %w", c.name(), err)
 		}
 		opened = append(opened, s)
 		sessions = append(sessions, profiler.Sequence(s.model))
-		vocab = min(vocab, c.Spec.Vocab)
+		warning, err := l.checkTokens(s, job.Plan)
+		if err != nil {
+			return nil, nil, err
+		}
+		doubts = append(doubts, warning)
+		vocab = min(vocab, s.model.Info().Vocab)
 	}
 	sampling := ctx
 	if job.Plan.RequestPairs == 0 && job.Question == nil {
@@ -134,9 +139,9 @@ func (l *localTimer) together(ctx context.Context, job timingJob, cands []arch.C
 	var side *profiler.SideError
 	if errors.As(err, &side) {
 		if side.Side == 0 {
-			return nil, nil, fmt.Errorf("baseline %s: %w", l.baseline.Name(), err)
+			return nil, nil, fmt.Errorf("baseline %s: %w", l.baseline.name(), err)
 		}
-		return nil, &candidateError{cands[side.Side-1], record.Failure{Stage: record.FailedRun, Message: err.Error(), MaxTokens: job.Plan.MaxLen()}}, nil
+		return nil, &candidateError{cands[side.Side-1].Subject, record.Failure{Stage: record.FailedRun, Message: err.Error(), MaxTokens: job.Plan.MaxLen()}}, nil
 	}
 	if err != nil && (ctx.Err() == nil || !allTimed(samples.Timed)) {
 		return nil, nil, err
@@ -145,12 +150,15 @@ func (l *localTimer) together(ctx context.Context, job timingJob, cands []arch.C
 		timed := samples.Timed[i]
 		r := record.Record{
 			Time: began.UTC().Truncate(time.Microsecond), Seed: job.Seed,
-			Candidate: s.candidate, Baseline: l.baseline,
+			Candidate: s.of.Subject, Baseline: l.baseline.Subject,
 			GraphHash: s.graphHash, BuildHash: s.buildHash, WeightsHash: s.weightsHash,
-			Host: l.a.host(s.candidate.Build), Binding: bindingOf(s.candidate.Build),
+			Host: l.a.hostOn(s.of.Subject.Provider()), Binding: s.binding(),
 			Conditions: record.Conditions{CPUs: samples.CPUs, Child: l.child, Usage: samples.Usage},
 			PL:         timed.PL, TL: timed.TL, Requests: timed.Requests, Stop: timed.Stop, Warnings: samples.Warnings,
 			EmitNS: int64(s.emitTime), CreateNS: int64(s.createTime), WarmupNS: timed.WarmupNS,
+		}
+		if doubts[i] != "" {
+			r.Warnings = append(slices.Clip(r.Warnings), doubts[i])
 		}
 		if n := len(timed.Requests); n > 0 {
 			r.Workload = job.Plan.Workload.First(n)
@@ -158,6 +166,23 @@ func (l *localTimer) together(ctx context.Context, job timingJob, cands []arch.C
 		records = append(records, r)
 	}
 	return records, nil, nil
+}
+
+// checkTokens does what checkVocabulary does where a file does not declare how many
+// tokens it knows, which only its logits tell.
+func (l *localTimer) checkTokens(s *openSession, plan profiler.Plan) (warning string, err error) {
+	if l.baseline.Subject.Vocab() > 0 && s.of.Subject.Vocab() > 0 {
+		return "", nil
+	}
+	base, has := l.session.model.Info().Vocab, s.model.Info().Vocab
+	if base == has {
+		return "", nil
+	}
+	err = otherTokens(s.of.name(), has, l.baseline.name(), base)
+	if plan.RequestPairs > 0 {
+		return "", requestsDiffer(err)
+	}
+	return stepsDiffer(err), nil
 }
 
 // allTimed reports whether every candidate has samples, in a session that was
@@ -172,18 +197,22 @@ func allTimed(timed []profiler.Timed) bool {
 }
 
 // failedRecord is the record of a candidate that could not be timed.
-func (a *app) failedRecord(bad *candidateError, baseline arch.Candidate, began time.Time, seed uint64) (record.Record, error) {
-	c := bad.candidate
+func (a *app) failedRecord(bad *candidateError, baseline record.Subject, began time.Time, seed uint64) (record.Record, error) {
+	r := record.Record{
+		Time: began.UTC().Truncate(time.Microsecond), Seed: seed, Candidate: bad.of, Baseline: baseline,
+		BuildHash: bad.of.BuildHash(), Host: a.hostOn(bad.of.Provider()), Failure: &bad.failure,
+	}
+	c, ok := bad.of.Own()
+	if !ok {
+		return r, nil
+	}
 	g, err := graphgen.Lower(c, graphgen.Cached)
 	if err != nil {
 		return record.Record{}, err
 	}
-	hash, err := graphgen.Hash(g)
-	return record.Record{
-		Time: began.UTC().Truncate(time.Microsecond), Seed: seed,
-		Candidate: c, Baseline: baseline, GraphHash: hash, BuildHash: c.Build.Hash(),
-		Host: a.host(c.Build), Binding: bindingOf(c.Build), Failure: &bad.failure,
-	}, err
+	r.Binding = bindingOf(c.Build)
+	r.GraphHash, err = graphgen.Hash(g)
+	return r, err
 }
 
 // failureOf is the failure that an error in opening a candidate is, whose baseline
@@ -205,8 +234,8 @@ func failureOf(err error, p profiler.Plan) *record.Failure {
 
 // candidateError is a candidate's failure as an error.
 type candidateError struct {
-	candidate arch.Candidate
-	failure   record.Failure
+	of      record.Subject
+	failure record.Failure
 }
 
-func (e *candidateError) Error() string { return e.candidate.Name() + ": " + e.failure.Message }
+func (e *candidateError) Error() string { return e.of.Name() + ": " + e.failure.Message }

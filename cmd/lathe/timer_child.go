@@ -11,7 +11,6 @@ import (
 	"sync"
 	"time"
 
-	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/record"
 )
@@ -25,7 +24,7 @@ import (
 // its stdout. A child whose stdin ends, since its parent is gone, ends too.
 type childTimer struct {
 	a        *app
-	baseline arch.Candidate
+	baseline runnable
 	cpus     []int
 	p        *childProcess // nil: none is running
 }
@@ -40,10 +39,10 @@ type childRequest struct {
 
 // childSetup is what a child works with: it reads no configuration.
 type childSetup struct {
-	CacheDir string         `json:"cache_dir"`
-	Runtime  runtimeConfig  `json:"runtime"`
-	Baseline arch.Candidate `json:"baseline"`
-	CPUs     []int          `json:"cpus"`
+	CacheDir string        `json:"cache_dir"`
+	Runtime  runtimeConfig `json:"runtime"`
+	Baseline runnable      `json:"baseline"`
+	CPUs     []int         `json:"cpus"`
 }
 
 // childReply answers with progress any number of times, and then with Done.
@@ -84,7 +83,7 @@ func (c *childTimer) open(ctx context.Context, p profiler.Plan) error {
 	case !errors.As(err, &gone):
 		return err
 	case fresh:
-		return fmt.Errorf("baseline %s: %w", c.baseline.Name(), err)
+		return fmt.Errorf("baseline %s: %w", c.baseline.name(), err)
 	}
 	return c.open(ctx, p)
 }
@@ -113,8 +112,8 @@ func (c *childTimer) time(ctx context.Context, job timingJob, progress func(floa
 	records, err := c.ask(ctx, childRequest{Time: &job}, progress)
 	if gone := (*died)(nil); errors.As(err, &gone) && len(job.Candidates) == 1 {
 		// Of several timed together, nobody knows whose fault it was.
-		bad := &candidateError{job.Candidates[0], record.Failure{Stage: record.FailedProcess, Message: gone.how, MaxTokens: job.Plan.MaxLen()}}
-		r, err := c.a.failedRecord(bad, c.baseline, began, job.Seed)
+		bad := &candidateError{job.Candidates[0].Subject, record.Failure{Stage: record.FailedProcess, Message: gone.how, MaxTokens: job.Plan.MaxLen()}}
+		r, err := c.a.failedRecord(bad, c.baseline.Subject, began, job.Seed)
 		r.Conditions.Child = true
 		return []record.Record{r}, err
 	}

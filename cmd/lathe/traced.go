@@ -22,18 +22,10 @@ type tracedSession struct {
 	file    *os.File // nil until it is there
 }
 
-// openTraced opens a candidate's graph once more, with the options of the session
+// openTraced opens what is timed once more, with the options of the session
 // that is open and a trace.
-func (a *app) openTraced(ctx context.Context, plain *candidateSession, g *ir.Graph, plan profiler.Plan) (_ *tracedSession, err error) {
-	pool, err := a.pool(ctx, weights.NeedOf(g))
-	if err != nil {
-		return nil, err
-	}
-	model, err := ir.Encode(g, pool.Placer())
-	if err != nil {
-		return nil, err
-	}
-	if err := a.checkMemory(plain.candidate, plan); err != nil {
+func (a *app) openTraced(ctx context.Context, plain *openSession, g *ir.Graph, plan profiler.Plan) (_ *tracedSession, err error) {
+	if err := a.checkMemory(plain.of.Subject, plan); err != nil {
 		return nil, fmt.Errorf("profile: a second session, with a trace: %w", err)
 	}
 	t := &tracedSession{}
@@ -47,7 +39,7 @@ func (a *app) openTraced(ctx context.Context, plain *candidateSession, g *ir.Gra
 	}
 	opts := plain.session.Options()
 	opts.ProfilePrefix = filepath.Join(t.dir, "trace")
-	if t.session, err = a.env.NewSession(model, pool.Dir(), opts); err != nil {
+	if t.session, err = a.again(ctx, plain.of, g, opts); err != nil {
 		return nil, err
 	}
 	// The library has made the file by now. Where the system allows it, the folder
@@ -59,8 +51,29 @@ func (a *app) openTraced(ctx context.Context, plain *candidateSession, g *ir.Gra
 		}
 		os.RemoveAll(t.dir) //nolint:errcheck // close tries again
 	}
-	t.model, err = openModel(t.session, plain.candidate.Build, plan.PromptLens(), plan.MaxLen())
+	found := plain.model.Info()
+	o := decode.Options{Mode: found.Mode, NoProbe: true, Vocab: found.Vocab}
+	t.model, err = openModel(t.session, o, plan.PromptLens(), plan.MaxLen())
 	return t, err
+}
+
+// again creates another session of what is open already.
+func (a *app) again(ctx context.Context, r runnable, g *ir.Graph, opts ort.Options) (*ort.Session, error) {
+	if g == nil {
+		if err := r.unchanged(); err != nil {
+			return nil, err
+		}
+		return a.env.NewSessionFromFile(r.Path, opts)
+	}
+	pool, err := a.pool(ctx, weights.NeedOf(g))
+	if err != nil {
+		return nil, err
+	}
+	model, err := ir.Encode(g, pool.Placer())
+	if err != nil {
+		return nil, err
+	}
+	return a.env.NewSession(model, pool.Dir(), opts)
 }
 
 // finish ends the session, which has the library write its trace.

@@ -3,19 +3,15 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io/fs"
 	"path/filepath"
-	"time"
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
-	"lathe/graphgen/ir"
 	"lathe/graphgen/weights"
 	"lathe/profiler"
 	"lathe/profiler/record"
 	"lathe/profiler/store"
-	"lathe/runtime/decode"
 	"lathe/runtime/ort"
 	"lathe/runtime/provision"
 )
@@ -154,129 +150,6 @@ func (a *app) readProject(ctx context.Context) (*store.Store, error) {
 	return a.opened.store, nil
 }
 
-// sessionOptions are a build's, as the search times it and export ships it.
-func sessionOptions(b arch.Build) ort.Options {
-	b = b.Normalized()
-	return ort.Options{Threads: b.Threads, Provider: b.Provider.Name, ProviderOptions: b.Provider.Options}
-}
-
-// bindingOf is how a build's cache is bound: in place where its operator can.
-func bindingOf(b arch.Build) string {
-	if b.Normalized().Dialect == arch.Fused {
-		return record.Shared
-	}
-	return record.Copied
-}
-
-// candidateSession is a candidate opened with weights from the pool, ready to be
-// timed.
-type candidateSession struct {
-	candidate                         arch.Candidate
-	graphHash, buildHash, weightsHash string
-	emitTime, createTime              time.Duration
-	session                           *ort.Session
-	model                             *decode.Model
-	unrun                             *int64 // the program's
-}
-
-func (s *candidateSession) close() error {
-	if s.model != nil {
-		s.model.Close()
-	}
-	*s.unrun = 0 // whatever stays open has run
-	return s.session.Close()
-}
-
-// open emits a candidate over the pool and creates its session, with buffers and
-// bindings for what the plan runs. Its threads are pinned to cpus, if there are
-// any; the first is the caller's.
-func (a *app) open(ctx context.Context, c arch.Candidate, plan profiler.Plan, cpus []int) (_ *candidateSession, err error) {
-	if err := fits(c, plan); err != nil {
-		return nil, err
-	}
-	unrun := a.unrun
-	if err := a.checkMemory(c, plan); err != nil {
-		return nil, err
-	}
-	defer func() {
-		if err != nil {
-			a.unrun = unrun
-		}
-	}()
-	env, err := a.runtime(ctx)
-	if err != nil {
-		return nil, err
-	}
-	start := time.Now()
-	g, err := graphgen.Lower(c, graphgen.Cached)
-	if err != nil {
-		return nil, badInput(err)
-	}
-	emit := time.Since(start)
-	pool, err := a.pool(ctx, weights.NeedOf(g))
-	if err != nil {
-		return nil, err
-	}
-	s := &candidateSession{candidate: c, buildHash: c.Build.Hash(), weightsHash: pool.Hash(), unrun: &a.unrun}
-	if s.graphHash, err = graphgen.Hash(g); err != nil {
-		return nil, err
-	}
-	start = time.Now()
-	model, err := ir.Encode(g, pool.Placer())
-	if err != nil {
-		return nil, err
-	}
-	s.emitTime = emit + time.Since(start)
-	opts := sessionOptions(c.Build)
-	opts.Name, opts.Affinity = c.Name(), affinity(cpus, opts.Threads)
-	start = time.Now()
-	if s.session, err = env.NewSession(model, pool.Dir(), opts); err != nil {
-		return nil, providerInput(err)
-	}
-	s.createTime = time.Since(start)
-	if err := s.prepare(plan); err != nil {
-		return nil, errors.Join(err, s.session.Close())
-	}
-	return s, nil
-}
-
-// prepare makes caches and bindings for another plan.
-func (s *candidateSession) prepare(plan profiler.Plan) (err error) {
-	if err := fits(s.candidate, plan); err != nil {
-		return err
-	}
-	if s.model != nil {
-		s.model.Close()
-	}
-	s.model, err = openModel(s.session, s.candidate.Build, plan.PromptLens(), plan.MaxLen())
-	return err
-}
-
-func fits(c arch.Candidate, plan profiler.Plan) error {
-	if maxLen := plan.MaxLen(); maxLen > c.Spec.Positions {
-		return badInput(fmt.Errorf("%s has %d positions, the requests to time take %d", c.Name(), c.Spec.Positions, maxLen))
-	}
-	return nil
-}
-
-// openModel makes one sequence's caches and bindings. Our own graphs are not
-// probed: the tests of graphgen hold them to what a probe would look at.
-func openModel(s *ort.Session, b arch.Build, promptLens []int, maxLen int) (*decode.Model, error) {
-	mode := decode.Copied
-	if bindingOf(b) == record.Shared {
-		mode = decode.Shared
-	}
-	m, err := decode.New(s, decode.Options{MaxLen: maxLen, Mode: mode, NoProbe: true})
-	if err != nil {
-		return nil, err
-	}
-	if err := m.Reserve(promptLens, maxLen); err != nil {
-		m.Close()
-		return nil, err
-	}
-	return m, nil
-}
-
 // runOnce loads a written model as anybody would, and returns the greedy token
 // after a prompt of one token 0.
 func (a *app) runOnce(ctx context.Context, path string, c arch.Candidate) (token int64, err error) {
@@ -284,12 +157,12 @@ func (a *app) runOnce(ctx context.Context, path string, c arch.Candidate) (token
 	if err != nil {
 		return -1, err
 	}
-	s, err := env.NewSessionFromFile(path, sessionOptions(c.Build))
+	s, err := env.NewSessionFromFile(path, sessionOptions(record.Of(c)))
 	if err != nil {
 		return -1, providerInput(err)
 	}
 	defer func() { err = errors.Join(err, s.Close()) }()
-	m, err := openModel(s, c.Build, []int{1}, min(2, c.Spec.Positions))
+	m, err := openModel(s, ownGraph(c.Build), []int{1}, min(2, c.Spec.Positions))
 	if err != nil {
 		return -1, err
 	}
@@ -329,5 +202,10 @@ func providerInput(err error) error {
 
 // host is this machine, as records of a build name it.
 func (a *app) host(b arch.Build) record.Host {
-	return profiler.Fingerprint(a.env.Version(), b.Normalized().Provider.Name, hugePages())
+	return a.hostOn(b.Normalized().Provider)
+}
+
+// hostOn is this machine with an execution provider.
+func (a *app) hostOn(p arch.Provider) record.Host {
+	return profiler.Fingerprint(a.env.Version(), p.Name, hugePages())
 }

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"lathe/graphgen/arch"
 	"lathe/profiler/record"
 	"lathe/profiler/workload"
 )
@@ -54,17 +53,20 @@ func readTrace(path string) (record.Workload, error) {
 	return w, badInput(err)
 }
 
-// checkWorkload refuses requests that are longer than what one of the candidates
-// has positions for, with the line of the trace where there is one. It says how
+// checkWorkload refuses requests that are longer than what is known that one of
+// the subjects has positions for, with the line of the trace where there is one. It says how
 // long their pauses take where that is long.
-func (a *app) checkWorkload(w record.Workload, cands ...arch.Candidate) error {
-	for _, c := range cands {
-		err := workload.Check(w, c.Spec.Positions)
+func (a *app) checkWorkload(w record.Workload, of ...record.Subject) error {
+	for _, s := range of {
+		if s.Positions() == 0 {
+			continue // a file of which nobody knows; a run will tell
+		}
+		err := workload.Check(w, s.Positions())
 		var long *workload.TooLongError
 		if !errors.As(err, &long) {
 			continue
 		}
-		err = fmt.Errorf("%s: %w", c.Name(), err)
+		err = fmt.Errorf("%s: %w", s.Name(), err)
 		if f, openErr := os.Open(a.cfg.Timing.Workload); openErr == nil {
 			if line := workload.LineOf(f, long.Index); line > 0 {
 				err = fmt.Errorf("%s:%d: %w", a.cfg.Timing.Workload, line, err)

@@ -22,7 +22,7 @@ func TestIntervalsCoverAsTheySay(t *testing.T) {
 				fitted := mustFit(t, m.draw(t, 20, arch.Build{}, 0.02, rng), latmodel.Options{Folds: folds, Rand: rng})
 				for _, r := range m.draw(t, 10, arch.Build{}, 0.02, rng) {
 					// The same session as the model's, so the noise is alike.
-					p, err := fitted.Predict(r.Candidate)
+					p, err := fitted.Predict(r.Candidate.Candidate)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -32,7 +32,10 @@ func Fit(records []record.Record, o Options) (*Model, error) {
 		Baseline: seen.baseline, Build: seen.build, Host: seen.host, Binding: seen.binding, Point: seen.point,
 		Records: seen.records, Candidates: n, LeftOut: seen.leftOut, Level: o.Level,
 	}
-	specs := []arch.Spec{seen.baseline.Spec}
+	var specs []arch.Spec
+	if own, ok := seen.baseline.Own(); ok {
+		specs = append(specs, own.Spec)
+	}
 	for _, c := range seen.all {
 		specs = append(specs, c.spec)
 	}
@@ -65,7 +68,7 @@ func fitTarget(seen *observed, name Target, dealt [][]int, o Options) (*target, 
 	}
 	if anchor != nil {
 		a := *anchor
-		a.Features = naiveRow(seen.baseline.Spec)
+		a.Features = naiveRow(seen.baseline.Candidate.Spec)
 		naiveAnchor = &a
 	}
 	y := make([]float64, len(rows))
@@ -134,9 +137,9 @@ func (seen *observed) rows(t *target, o Options) (rows []regress.Row, anchor *re
 		})
 		heaviest = math.Max(heaviest, m.importance(o))
 	}
-	if seen.baseline.Build.Equal(seen.build) {
-		g := newGeometry(seen.build, t.step)
-		anchor = &regress.Row{Features: g.row(t.features, seen.baseline.Spec), Shape: shapeOf(seen.baseline.Spec), Y: 1, Weight: heaviest}
+	if seen.baseline.SameBuild(seen.build) {
+		g, spec := newGeometry(seen.build, t.step), seen.baseline.Candidate.Spec
+		anchor = &regress.Row{Features: g.row(t.features, spec), Shape: shapeOf(spec), Y: 1, Weight: heaviest}
 	}
 	return rows, anchor
 }

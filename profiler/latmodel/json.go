@@ -18,7 +18,7 @@ const Version = 2
 // modelDoc is a Model as JSON has it.
 type modelDoc struct {
 	Version        int            `json:"version"`
-	Baseline       arch.Candidate `json:"baseline"`
+	Baseline       record.Subject `json:"baseline"`
 	BaselineName   string         `json:"baseline_name"`
 	Build          arch.Build     `json:"build"`
 	BuildName      string         `json:"build_name"`

@@ -14,7 +14,7 @@ import (
 // Model predicts relative PL and TL. It is made by [Fit] or read from JSON, does
 // not change afterwards, and is safe for concurrent use.
 type Model struct {
-	Baseline arch.Candidate // what ratios are to
+	Baseline record.Subject // what ratios are to
 	Build    arch.Build     // of the candidates that it is for
 	Host     record.Host    // with the library's version
 	Binding  string
@@ -114,7 +114,7 @@ type Term struct {
 	Unit            string  `json:"unit"`
 	Doc             string  `json:"doc"`
 	Weight          float64 `json:"weight"`            // relative latency a unit
-	ShareOfBaseline float64 `json:"share_of_baseline"` // of the latency predicted for the baseline's Spec in this build
+	ShareOfBaseline float64 `json:"share_of_baseline"` // of the latency predicted for the baseline's Spec in this build; 0 where that is not known
 	MS              float64 `json:"ms"`                // that share in milliseconds
 	Excluded        string  `json:"excluded,omitempty"`
 }
@@ -123,13 +123,21 @@ type Term struct {
 // adds to the sum of the others, or takes from it.
 const ProcessTerm = "shape"
 
-// Terms lists the terms of PL, then those of TL. Their shares add to 1.
+// Terms lists the terms of PL, then those of TL. The shares of each add to 1, where
+// the baseline's Spec is known.
 func (m *Model) Terms() []Term {
+	spec, known := m.Baseline.Spec()
 	var out []Term
 	for _, name := range []Target{PL, TL} {
 		t := m.target(name)
-		x, shape := t.row(m.Build, m.Baseline.Spec)
 		model := t.full.model
+		if !known {
+			for j, f := range t.features {
+				out = append(out, Term{Target: name, Feature: f.Name, Unit: f.Unit, Doc: f.Doc, Weight: model.Weights[j], Excluded: model.Excluded[j]})
+			}
+			continue
+		}
+		x, shape := t.row(m.Build, spec)
 		sum, factor := model.Sum(x), model.Factor(shape)
 		total := sum * factor
 		for j, f := range t.features {
@@ -147,7 +155,7 @@ func (m *Model) Terms() []Term {
 }
 
 // Range is the least and the greatest value of one size among the candidates
-// that were measured and the baseline.
+// that were measured and the baseline, if that is one too.
 type Range struct {
 	Name string  `json:"name"`
 	Min  float64 `json:"min"`

@@ -72,9 +72,10 @@ func TestRecordsThatDoNotBelongAreCounted(t *testing.T) {
 	}
 	change(func(r *record.Record) { r.Binding = record.Copied })
 	change(func(r *record.Record) { r.Host.LibraryVersion = "1.33.0" })
-	change(func(r *record.Record) { r.Baseline.Spec = arch.NewSpec(arch.GPT2, 6, 512, 2048, 8) })
-	change(func(r *record.Record) { r.Candidate.Build = int4 })
+	change(func(r *record.Record) { r.Baseline.Candidate.Spec = arch.NewSpec(arch.GPT2, 6, 512, 2048, 8) })
+	change(func(r *record.Record) { r.Candidate.Candidate.Build = int4 })
 	change(func(r *record.Record) { r.Candidate = r.Baseline })
+	change(func(r *record.Record) { r.Candidate = theFile(nil) })
 	change(func(r *record.Record) { r.TL = nil })
 	change(func(r *record.Record) { r.PL[0].NS = -1 })
 	for range 2 {
@@ -89,7 +90,7 @@ func TestRecordsThatDoNotBelongAreCounted(t *testing.T) {
 			r.TL[i].Len += 500
 		}
 	})
-	b := baseline()
+	b := record.Of(baseline())
 	got := mustFit(t, records, latmodel.Options{Baseline: &b, Build: &arch.Build{}, Host: testHost.Hash(), Binding: record.Shared})
 	reasons := map[string]int{}
 	for _, l := range got.LeftOut {
@@ -100,7 +101,7 @@ func TestRecordsThatDoNotBelongAreCounted(t *testing.T) {
 		count int
 	}{
 		{"another binding: copied", 1}, {"another host: Test CPU with ONNX Runtime 1.33.0", 1},
-		{"another baseline: gpt2-l6-d512-f2048-h8", 1}, {"another build: +int4b32", 1}, {"the baseline beside itself", 1},
+		{"an ONNX file as it is, and no candidate: theirs.onnx@abababab", 1}, {"another baseline: gpt2-l6-d512-f2048-h8", 1}, {"another build: +int4b32", 1}, {"the baseline beside itself", 1},
 		{"no step pairs: it holds none", 1}, {"not valid: record: pl[0].ns is -1", 1},
 		{"no prefill of 64 tokens", 2}, {"no step with 53 to 87 tokens in the cache", 1},
 	} {

@@ -43,7 +43,7 @@ type measured struct {
 
 // observed is what Fit works from.
 type observed struct {
-	baseline   arch.Candidate
+	baseline   record.Subject
 	build      arch.Build
 	host       record.Host
 	binding    string
@@ -98,10 +98,12 @@ func observe(records []record.Record, o Options) (*observed, error) {
 			leave("not valid: %v", err)
 		case r.Kind()&record.Steps == 0:
 			leave("no step pairs: it holds %v", r.Kind())
+		case r.Candidate.File != nil:
+			leave("an ONNX file as it is, and no candidate: %s", r.Candidate.Name())
 		case o.Baseline != nil && !r.Baseline.Equal(*o.Baseline):
 			leave("another baseline: %s", r.Baseline.Name())
-		case o.Build != nil && !r.Candidate.Build.Equal(*o.Build):
-			leave("another build: %s", buildName(r.Candidate.Build))
+		case o.Build != nil && !r.Candidate.SameBuild(*o.Build):
+			leave("another build: %s", buildName(r.Candidate.Candidate.Build))
 		case o.Host != "" && r.Host.Hash() != o.Host:
 			leave("another host: %s", hostName(r.Host))
 		case o.Binding != "" && r.Binding != o.Binding:
@@ -119,7 +121,7 @@ func observe(records []record.Record, o Options) (*observed, error) {
 		return nil, err
 	}
 	first := use[0]
-	out.baseline, out.build = first.Baseline.Normalized(), first.Candidate.Build.Normalized()
+	out.baseline, out.build = first.Baseline.Normalized(), first.Candidate.Candidate.Build.Normalized()
 	out.host, out.binding = first.Host, first.Binding
 	out.point = choosePoint(use, o)
 	out.pool(use, leave)
@@ -148,10 +150,11 @@ func (seen *observed) pool(use []record.Record, leave func(string, ...any)) {
 			leave("no step with %d to %d tokens in the cache", seen.point.Cache-window, seen.point.Cache+window)
 			continue
 		}
-		hash := r.Candidate.Spec.Hash()
+		spec := r.Candidate.Candidate.Spec
+		hash := spec.Hash()
 		s := byHash[hash]
 		if s == nil {
-			s = &sessions{spec: r.Candidate.Spec.Normalized()}
+			s = &sessions{spec: spec.Normalized()}
 			byHash[hash], order = s, append(order, s)
 		}
 		s.pl, s.tl = append(s.pl, pl), append(s.tl, tl)
@@ -257,7 +260,7 @@ func agree(use []record.Record) error {
 		key, name func(record.Record) string
 	}{
 		{"baselines", func(r record.Record) string { return r.Baseline.Hash() }, func(r record.Record) string { return r.Baseline.Name() }},
-		{"builds", func(r record.Record) string { return r.Candidate.Build.Hash() }, func(r record.Record) string { return buildName(r.Candidate.Build) }},
+		{"builds", func(r record.Record) string { return r.Candidate.BuildHash() }, func(r record.Record) string { return buildName(r.Candidate.Candidate.Build) }},
 		{"hosts", func(r record.Record) string { return r.Host.Hash() }, func(r record.Record) string { return hostName(r.Host) }},
 		{"bindings", func(r record.Record) string { return r.Binding }, func(r record.Record) string { return r.Binding }},
 	} {

@@ -25,7 +25,7 @@ const MinCandidates = 10
 type Options struct {
 	// Which records belong. What is left out is taken from the records, which must
 	// then agree on it.
-	Baseline *arch.Candidate
+	Baseline *record.Subject
 	Build    *arch.Build // of the candidates
 	Host     string      // record.Host.Hash
 	Binding  string      // record.Shared or record.Copied

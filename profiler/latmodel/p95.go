@@ -43,7 +43,13 @@ func (m *Model) P95(c arch.Candidate, w record.Workload, tail Tail) (P95, error)
 	if len(requests) == 0 {
 		return P95{}, fmt.Errorf("latmodel: none of the %d requests of workload %q shows anything: latency_char is of those that do", len(w.Requests), w.Name)
 	}
-	most := min(c.Spec.Positions, m.Baseline.Spec.Positions)
+	most, baseline := c.Spec.Positions, m.Baseline.Positions()
+	if baseline > 0 {
+		most = min(most, baseline)
+	}
+	if _, known := m.Baseline.Spec(); !known && tail.Requests == 0 {
+		return P95{}, fmt.Errorf("latmodel: P95: how the times of %s depend on lengths is not known: measure requests beside it, %d or more", m.Baseline.Name(), minTail)
+	}
 	for i, r := range w.Requests {
 		if n := r.PromptTokens + r.GeneratedTokens; n > most {
 			return P95{}, fmt.Errorf("latmodel: requests[%d] of workload %q takes %d tokens: %s and the baseline have %d positions", i, w.Name, n, c.Name(), most)
@@ -87,7 +93,10 @@ func (out *P95) warn(m *Model, tail Tail, requests []record.WorkloadRequest) {
 	if share := float64(paused) / float64(len(requests)); math.Abs(share-tail.Paused) > 0.25 {
 		say("P95: %.0f %% of the requests come after a pause, and of the baseline's measured ones %.0f %%: first tokens after a pause are colder, and the tail is another", 100*share, 100*tail.Paused)
 	}
-	if !m.Baseline.Build.Equal(m.Build) {
+	if _, known := m.Baseline.Spec(); !known {
+		say("P95: the baseline is a file that was not recognised: its TL is taken to be the same after any number of tokens")
+	}
+	if !m.Baseline.SameBuild(m.Build) {
 		say("P95: the baseline runs as another build: how PL grows with the prompt is the physical terms' word alone")
 	}
 }
@@ -104,7 +113,7 @@ func (m *Model) times(s arch.Spec, tail Tail) *times {
 	if tail.Requests == 0 {
 		tail.Factor = 1
 	}
-	return &times{m, tail, m.growth(m.Baseline.Spec), m.growth(s), m.Baseline.Build.Equal(m.Build)}
+	return &times{m, tail, m.baselineGrowth(), m.growth(s), m.Baseline.SameBuild(m.Build)}
 }
 
 // basePL and baseTL are the baseline's medians, of its requests where there are
@@ -179,7 +188,7 @@ func (m *Model) CheckP95(records []record.Record, tail Tail) *P95Check {
 	by := map[string]*pooled{}
 	var order []*pooled
 	for _, r := range records {
-		if r.Validate() != nil || !r.Baseline.Equal(m.Baseline) || !r.Candidate.Build.Equal(m.Build) || r.Candidate.Equal(r.Baseline) ||
+		if r.Validate() != nil || !r.Baseline.Equal(m.Baseline) || !r.Candidate.SameBuild(m.Build) || r.Candidate.Equal(r.Baseline) ||
 			r.Host.Hash() != m.Host.Hash() || r.Binding != m.Binding {
 			continue
 		}
@@ -191,7 +200,7 @@ func (m *Model) CheckP95(records []record.Record, tail Tail) *P95Check {
 			}
 			p := by[r.Candidate.Hash()]
 			if p == nil {
-				p = &pooled{c: r.Candidate, w: record.Workload{Name: "as timed"}}
+				p = &pooled{c: r.Candidate.Candidate, w: record.Workload{Name: "as timed"}}
 				by[r.Candidate.Hash()], order = p, append(order, p)
 			}
 			p.own, p.partner = append(p.own, own/1e6), append(p.partner, partner/1e6)

@@ -53,7 +53,7 @@ func (m truth) requests(c arch.Candidate, w record.Workload, rng *rand.Rand) rec
 	r.PL, r.TL, r.Workload, r.Seed = nil, nil, w, rng.Uint64()
 	r.Time = r.Time.Add(time.Duration(rng.IntN(1e6)) * time.Second)
 	for _, q := range w.Requests {
-		r.Requests = append(r.Requests, record.RequestPair{Own: m.request(c, q, rng), Partner: m.request(r.Baseline, q, rng)})
+		r.Requests = append(r.Requests, record.RequestPair{Own: m.request(c, q, rng), Partner: m.request(r.Baseline.Candidate, q, rng)})
 	}
 	return r
 }
@@ -93,7 +93,7 @@ func TestP95OverAWorkload(t *testing.T) {
 		w := someWorkload(300)
 		var records []record.Record
 		for _, r := range plain.draw(t, 6, b, 0, rng) {
-			records = append(records, plain.requests(r.Candidate, w, rng))
+			records = append(records, plain.requests(r.Candidate.Candidate, w, rng))
 		}
 		tail, err := m.Tail(records)
 		if err != nil {
@@ -153,7 +153,7 @@ func TestTailCountsABaselineOnce(t *testing.T) {
 	same, host, binding, other, few := r, r, r, r, r
 	host.Host.Cores, host.Seed = 64, 1
 	binding.Binding, binding.Seed = record.Copied, 2
-	other.Baseline.Spec, other.Seed = arch.NewSpec(arch.GPT2, 6, 512, 2048, 8), 3
+	other.Baseline.Candidate.Spec, other.Seed = arch.NewSpec(arch.GPT2, 6, 512, 2048, 8), 3
 	tail, err := m.Tail([]record.Record{r, same, host, binding, other})
 	if err != nil || tail.Requests != 45 {
 		t.Errorf("%+v, %v", tail, err)

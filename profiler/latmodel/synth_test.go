@@ -72,7 +72,7 @@ func (m truth) session(c arch.Candidate, pairs int, noise float64, rng *rand.Ran
 	b := baseline()
 	b.Build = c.Build
 	r := record.Record{
-		ID: "x", Time: time.Unix(1700000000, 0).UTC(), Candidate: c, Baseline: b, Host: testHost, Binding: record.Shared,
+		ID: "x", Time: time.Unix(1700000000, 0).UTC(), Candidate: record.Of(c), Baseline: record.Of(b), Host: testHost, Binding: record.Shared,
 	}
 	drift := 1.0
 	fill := func(t latmodel.Target, length func(i int) int) (out []record.StepPair) {

@@ -64,7 +64,7 @@ func (m *Model) Tail(records []record.Record) (Tail, error) {
 		return Tail{}, fmt.Errorf("latmodel: PL by prompt length: %w", err)
 	}
 	const ms = 1e6 // ns
-	grows := m.growth(m.Baseline.Spec)
+	grows := m.baselineGrowth()
 	var tl []float64
 	for _, q := range requests {
 		for i, ns := range q.TL {
@@ -132,6 +132,7 @@ func perChar(r record.WorkloadRequest, pl, tl func(int) float64) float64 {
 type growth struct {
 	m          *Model
 	spec       arch.Spec
+	flat       bool // the Spec is not known: all lengths take the same time
 	pl1, tl1   float64
 	plAt, tlAt map[int]float64
 }
@@ -144,6 +145,14 @@ func (m *Model) growth(s arch.Spec) *growth {
 	return g
 }
 
+// baselineGrowth is that of the baseline, whatever its build.
+func (m *Model) baselineGrowth() *growth {
+	if spec, ok := m.Baseline.Spec(); ok {
+		return m.growth(spec)
+	}
+	return &growth{m: m, flat: true}
+}
+
 func (g *growth) pl(tokens int) float64 {
 	return g.at(g.plAt, &g.m.pl, tokens, step{rows: float64(tokens)}, g.pl1)
 }
@@ -153,6 +162,9 @@ func (g *growth) tl(past int) float64 {
 }
 
 func (g *growth) at(known map[int]float64, t *target, n int, s step, one float64) float64 {
+	if g.flat {
+		return 1
+	}
 	v, ok := known[n]
 	if !ok {
 		counts := newGeometry(g.m.Build, s)

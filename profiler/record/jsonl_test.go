@@ -196,6 +196,9 @@ func FuzzDecoder(f *testing.F) {
 	f.Add([]byte(good + good[:100]))
 	f.Add([]byte(strings.Replace(good, `"ns":90`, `"ns":1e2`, 1)))
 	f.Add([]byte(strings.Replace(good, `"pl":[`, `"pl":[null,`, 1)))
+	file := sample(f)
+	file.Baseline = Subject{File: sampleFile()}
+	f.Add([]byte(line(f, file)))
 	f.Add([]byte("\n{}\n[]\nnull\n{\"a\":{\"a\":[{}]}}"))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		d := NewDecoder(bytes.NewReader(b))

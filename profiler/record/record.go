@@ -24,8 +24,6 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"time"
-
-	"lathe/graphgen/arch"
 )
 
 // How past and present key-value tensors were bound. Figures of the two differ
@@ -65,18 +63,19 @@ type Record struct {
 	Time time.Time `json:"time"` // when the session began
 	Seed uint64    `json:"seed"` // of the order of alternation and of the tokens fed
 
-	Candidate arch.Candidate `json:"candidate"`
-	Baseline  arch.Candidate `json:"baseline"`
+	Candidate Subject `json:"candidate"`
+	Baseline  Subject `json:"baseline"`
 
-	// Content hashes of what was run for the candidate, "" where there is none
-	// (a user's own file has no weights hash of ours).
+	// Content hashes of what was run for the candidate, "" where there is none. Of an
+	// ONNX file GraphHash is that of the file with the graph, and WeightsHash that of
+	// the files beside it, "" where there are none.
 	GraphHash   string `json:"graph_hash"`
 	BuildHash   string `json:"build_hash"`
 	WeightsHash string `json:"weights_hash"`
 
 	Workload Workload `json:"workload,omitzero"`
 	Host     Host     `json:"host"`
-	Binding  string   `json:"binding"` // Shared or Copied
+	Binding  string   `json:"binding"` // Shared or Copied; "" of a file that failed before that was known
 
 	Conditions Conditions `json:"conditions"`
 

@@ -25,7 +25,7 @@ func candidate(t testing.TB, name string) arch.Candidate {
 func sample(t testing.TB) Record {
 	return Record{
 		ID: "r1", Time: time.Date(2026, 3, 1, 12, 0, 0, 5, time.UTC), Seed: 1<<64 - 1,
-		Candidate: candidate(t, "gpt2-l2-d64-f256-h4+int4b32"), Baseline: candidate(t, "gpt2-l3-d64-f256-h4"),
+		Candidate: Of(candidate(t, "gpt2-l2-d64-f256-h4+int4b32")), Baseline: Of(candidate(t, "gpt2-l3-d64-f256-h4")),
 		GraphHash: "aa", BuildHash: "bb", WeightsHash: "cc",
 		Workload: Workload{Name: "w", Description: "two", Requests: []WorkloadRequest{{5, 2, 9, 0}, {7, 1, 0, 1500}}},
 		Host: Host{CPUModel: "cpu", Flags: []string{"avx2", "fma"}, Cores: 2, Governor: "performance",
@@ -95,8 +95,8 @@ func TestValidate(t *testing.T) {
 	for want, spoil := range map[string]func(*Record){
 		"time is missing":               func(r *Record) { r.Time = time.Time{} },
 		"year 10000":                    func(r *Record) { r.Time = time.Date(10000, 1, 1, 0, 0, 0, 0, time.UTC) },
-		"candidate: ":                   func(r *Record) { r.Candidate.Spec.DModel = -1 },
-		"baseline: ":                    func(r *Record) { r.Baseline = arch.Candidate{} },
+		"candidate: ":                   func(r *Record) { r.Candidate.Candidate.Spec.DModel = -1 },
+		"baseline: ":                    func(r *Record) { r.Baseline = Subject{} },
 		`binding is "both"`:             func(r *Record) { r.Binding = "both" },
 		"-1 cores":                      func(r *Record) { r.Host.Cores = -1 },
 		"create_ns is -4":               func(r *Record) { r.CreateNS = -4 },
@@ -254,6 +254,7 @@ func drawRecord(t *rapid.T, base Record) Record {
 		}
 		return q
 	}
+	base.Candidate, base.Baseline = drawSubject(t, base.Candidate), drawSubject(t, base.Baseline)
 	base.ID = rapid.StringN(0, 10, -1).Draw(t, "id")
 	base.Seed = rapid.Uint64().Draw(t, "seed")
 	base.Binding = rapid.SampledFrom([]string{Shared, Copied}).Draw(t, "binding")

@@ -29,7 +29,8 @@ func (r Record) check() error {
 	if err := r.Baseline.Validate(); err != nil {
 		return fmt.Errorf("baseline: %w", err)
 	}
-	if r.Binding != Shared && r.Binding != Copied {
+	unbound := r.Binding == "" && r.Failure != nil && r.Candidate.File != nil
+	if r.Binding != Shared && r.Binding != Copied && !unbound {
 		return fmt.Errorf("binding is %q: want %q or %q", r.Binding, Shared, Copied)
 	}
 	if r.Host.Cores < 0 || r.Host.MemoryBytes < 0 {

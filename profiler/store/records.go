@@ -9,7 +9,6 @@ import (
 	"iter"
 	"strings"
 
-	"lathe/graphgen/arch"
 	"lathe/profiler/record"
 )
 
@@ -41,7 +40,7 @@ func (t *Tx) addRecord(r record.Record) (id string, added bool, err error) {
 	case !errors.Is(err, sql.ErrNoRows):
 		return "", false, err
 	}
-	for _, c := range []arch.Candidate{r.Candidate, r.Baseline} {
+	for _, c := range []record.Subject{r.Candidate, r.Baseline} {
 		b, err := json.Marshal(c)
 		if err != nil {
 			return "", false, fmt.Errorf("store: %s: candidate %s: %w", t.s.path, c.Name(), err)
@@ -69,7 +68,7 @@ func (s *Store) AddRecord(ctx context.Context, r record.Record) (id string, err 
 
 // Query selects records. A field that is empty selects all; Kind selects records
 // that hold at least those kinds of samples. Hashes are those of
-// arch.Candidate.Hash, record.Host.Hash and so on.
+// record.Subject.Hash, record.Host.Hash and so on.
 type Query struct {
 	Candidate, Baseline   string
 	Graph, Build, Weights string
@@ -200,10 +199,9 @@ func (s *Store) decode(body []byte) (r record.Record, err error) {
 	return r, err
 }
 
-// Candidate returns the candidate of a hash, measured or a baseline, or
-// ErrNotFound.
-func (s *Store) Candidate(ctx context.Context, hash string) (arch.Candidate, error) {
-	var c arch.Candidate
+// Subject returns what has a hash, measured or a baseline, or ErrNotFound.
+func (s *Store) Subject(ctx context.Context, hash string) (record.Subject, error) {
+	var c record.Subject
 	var body []byte
 	err := s.db.QueryRowContext(ctx, `SELECT body FROM candidates WHERE hash = ?`, hash).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {

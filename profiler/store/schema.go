@@ -17,7 +17,7 @@ var migrations = []string{
 CREATE TABLE candidates (
 	hash TEXT PRIMARY KEY,
 	name TEXT NOT NULL,
-	body TEXT NOT NULL        -- JSON of arch.Candidate
+	body TEXT NOT NULL        -- JSON of record.Subject
 ) STRICT;
 
 -- Raw samples. The columns beside the body are copies out of it, to search by.

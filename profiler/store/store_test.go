@@ -34,7 +34,7 @@ func candidate(name string) arch.Candidate {
 func steps(i, n int) record.Record {
 	r := record.Record{
 		Time: when.Add(time.Duration(i) * time.Second), Seed: uint64(i),
-		Candidate: candidate(fmt.Sprintf("gpt2-l%d-d64-f256-h4", 1+i%5)), Baseline: candidate("gpt2-l6-d64-f256-h4"),
+		Candidate: record.Of(candidate(fmt.Sprintf("gpt2-l%d-d64-f256-h4", 1+i%5))), Baseline: record.Of(candidate("gpt2-l6-d64-f256-h4")),
 		GraphHash: fmt.Sprint("g", i%5), BuildHash: "b", WeightsHash: "w",
 		Host: record.Host{CPUModel: "cpu", OS: "linux", Cores: 2}, Binding: record.Shared,
 	}
@@ -161,12 +161,12 @@ func TestRecords(t *testing.T) {
 	if _, err := s.Record(ctx, "nobody"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown ID: %v", err)
 	}
-	for _, c := range []arch.Candidate{want[2].Candidate, want[2].Baseline} {
-		if back, err := s.Candidate(ctx, c.Hash()); err != nil || back.Name() != c.Name() {
+	for _, c := range []record.Subject{want[2].Candidate, want[2].Baseline} {
+		if back, err := s.Subject(ctx, c.Hash()); err != nil || back.Name() != c.Name() {
 			t.Errorf("candidate %s: %s, %v", c.Name(), back.Name(), err)
 		}
 	}
-	if _, err := s.Candidate(ctx, "x"); !errors.Is(err, ErrNotFound) {
+	if _, err := s.Subject(ctx, "x"); !errors.Is(err, ErrNotFound) {
 		t.Errorf("unknown candidate: %v", err)
 	}
 	// The loop may use the store, and may be left.

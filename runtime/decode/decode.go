@@ -96,6 +96,9 @@ type Options struct {
 	// that was probed before. Shared is always probed where the model's file
 	// does not show that it is right.
 	NoProbe bool
+	// Vocab is the size of the vocabulary of a graph that does not declare it; 0 finds
+	// out by running a token.
+	Vocab int
 }
 
 // Errors of a caller's tokens.
@@ -151,6 +154,9 @@ func New(s *ort.Session, o Options) (*Model, error) {
 		return nil, err
 	}
 	if g.vocab < 0 {
+		g.vocab = o.Vocab
+	}
+	if g.vocab < 1 {
 		if g.vocab, err = g.askVocab(s, o.Batch); err != nil {
 			return nil, err
 		}
