@@ -274,11 +274,7 @@ func addLines(p *plot.Plot, legend *plot.Legend, lines []FrontLine) error {
 // margin widens the axes so that no mark lies on the frame.
 func margin(p *plot.Plot) {
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		pad := 0.05 * (a.Max - a.Min)
-		if pad == 0 {
-			pad = 0.05 * math.Max(math.Abs(a.Max), 1e-3)
-		}
-		a.Min, a.Max = a.Min-pad, a.Max+pad
+		widen(a, false)
 	}
 }
 

@@ -44,6 +44,7 @@ var arrows = map[string][]string{
 	"profiler/stat":                   nil,
 	"profiler/stat/gp":                nil,
 	"search/pareto":                   nil,
+	"search/proxy":                    {"search", "graphgen/arch", "profiler/stat", "profiler/stat/gp"},
 	"finetune/tokenizer":              nil,
 	"cmd/lathe":                       nil, // checked apart
 }

@@ -223,7 +223,7 @@ func plotFormat(path string) (reports.Format, error) {
 	case ext == ".png":
 		return reports.PNG, nil
 	}
-	return "", fmt.Errorf("fit: --plot %s: want a name that ends in .svg or .png", path)
+	return "", fmt.Errorf("--plot %s: want a name that ends in .svg or .png", path)
 }
 
 // plotFit draws predicted against measured.

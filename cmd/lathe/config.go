@@ -55,6 +55,7 @@ type timingConfig struct {
 type searchConfig struct {
 	Method        string `mapstructure:"method"`
 	By            string `mapstructure:"by"`
+	Proxy         string `mapstructure:"proxy"`
 	Samples       int    `mapstructure:"samples"`
 	Visits        int    `mapstructure:"visits"`
 	Iterations    int    `mapstructure:"iterations"`
@@ -91,6 +92,7 @@ var settings = []setting{
 	{"timing.isolate", true, "hold sessions in a process of their own, whose crash is a failed candidate and not the end"},
 	{"search.method", "enumerate", "enumerate or evolve"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
+	{"search.proxy", "decoder_params", "what ranks quality without training: decoder_params, total_params or fitted (see lathe proxy); a search takes decoder_params"},
 	{"search.samples", 24, "random candidates measured for the latency model"},
 	{"search.visits", 2, "sessions, minutes apart, that the pairs of each sample are spread over"},
 	{"search.iterations", 10, "iterations of evolve"},

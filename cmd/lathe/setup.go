@@ -50,6 +50,9 @@ func (a *app) setup() (*setup, error) {
 		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population,
 		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
 	}
+	if c.Proxy != (search.DecoderParams{}).Name() {
+		return nil, badInput(fmt.Errorf("search.proxy is %q; a search ranks by %s, and lathe proxy validates the others", c.Proxy, search.DecoderParams{}.Name()))
+	}
 	return s, badInput(s.validate())
 }
 

@@ -23,7 +23,8 @@ type Fitted struct {
 	Density float64
 	Theta   []float64 // where the ascent ended, to begin that of nearly the same points
 
-	at *posterior
+	at    *posterior
+	slope []float64 // of the trend
 }
 
 // Fit finds a process for the values of the points in, whose own variances (of
@@ -68,5 +69,5 @@ func (s *Inputs) Fit(in []int, values, variance, start []float64) Fitted {
 	for k, i := range in {
 		process.Alpha[i] = p.alpha.AtVec(k)
 	}
-	return Fitted{process, p.value, theta, p}
+	return Fitted{process, p.value, theta, p, p.slopes()}
 }
