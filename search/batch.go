@@ -4,26 +4,24 @@ import (
 	"context"
 	"fmt"
 	"slices"
-
-	"lathe/graphgen/arch"
 )
 
 // batch is one iteration's points and what becomes of them. Its slices are
 // reused, since an enumeration goes through hundreds of batches of a thousand
 // points.
 type batch struct {
-	points []arch.Point // new ones, in the order proposed
+	points []Genome     // new ones, in the order proposed
 	base   int          // history's length before: points[k] becomes base+k
 	result []Evaluation // by index of points
 	done   []bool
-	todo   []arch.Point // those of points that the journal does not have
-	count  int          // done
-	last   int          // index of the newest
+	todo   []Genome // those of points that the journal does not have
+	count  int      // done
+	last   int      // index of the newest
 }
 
 // reset takes the points that the history has not, each once, and reserves their
 // places in it.
-func (b *batch) reset(h *History, proposed []arch.Point) {
+func (b *batch) reset(h *History, proposed []Genome) {
 	b.base, b.count, b.last = h.Len(), 0, 0
 	b.points, b.todo = b.points[:0], b.todo[:0]
 	for _, p := range proposed {
@@ -75,8 +73,9 @@ func (r *run) evaluate(ctx context.Context) Status {
 			b.todo = append(b.todo, p)
 			continue
 		}
-		e.Quality = r.Problem.Quality(p)
-		e.check()
+		if err := r.complete(&e); err != nil {
+			return failed(err)
+		}
 		b.put(k, e)
 		r.replayed++
 		if r.Settings.Progress != nil {
@@ -110,21 +109,60 @@ func (r *run) evaluate(ctx context.Context) Status {
 	return failed(fmt.Errorf("search: evaluator %s left out %d of %d points", r.Evaluator.Name(), len(b.points)-b.count, len(b.points)))
 }
 
+// complete makes an evaluation the history's own: its values are copied, those that
+// are counted filled in, and what cannot be compared is dropped.
+func (r *run) complete(e *Evaluation) error {
+	k := len(r.Problem.Objectives)
+	switch {
+	case e.Dropped != "":
+	case len(e.Values) != k:
+		return fmt.Errorf("search: evaluator %s emitted %d values of %s, want %d", r.Evaluator.Name(), len(e.Values), r.Problem.Space.Describe(e.Genome), k)
+	case e.Intervals != nil && len(e.Intervals) != k:
+		return fmt.Errorf("search: evaluator %s emitted %d intervals of %s, want %d or none", r.Evaluator.Name(), len(e.Intervals), r.Problem.Space.Describe(e.Genome), k)
+	default:
+		e.Values = r.slab.copy(e.Values)
+		e.Intervals = slices.Clone(e.Intervals)
+		r.Problem.Count(e.Genome, e.Values)
+	}
+	e.Point = nil
+	r.Problem.check(e)
+	return nil
+}
+
+// slab is where values are kept: some thousands to an allocation.
+type slab struct{ free []float64 }
+
+const slabSize = 1 << 14
+
+// copy returns a copy that nothing is appended to.
+func (s *slab) copy(values []float64) []float64 {
+	n := len(values)
+	if len(s.free) < n {
+		s.free = make([]float64, max(n, slabSize))
+	}
+	own := s.free[:n:n]
+	s.free = s.free[n:]
+	copy(own, values)
+	return own
+}
+
 // take puts a new evaluation into the batch, once it is in the journal.
 func (r *run) take(e Evaluation) error {
 	b := &r.batch
-	id, ok := r.history.index[e.Point]
+	id, ok := r.history.index[e.Genome]
 	k := int(id) - b.base
 	if !ok || k < 0 {
-		return fmt.Errorf("search: evaluator %s emitted %+v, which it was not asked for", r.Evaluator.Name(), e.Point)
+		return fmt.Errorf("search: evaluator %s emitted %v, which it was not asked for", r.Evaluator.Name(), e.Genome)
 	}
 	if b.done[k] {
-		return fmt.Errorf("search: evaluator %s emitted %+v twice", r.Evaluator.Name(), e.Point)
+		return fmt.Errorf("search: evaluator %s emitted %s twice", r.Evaluator.Name(), r.Problem.Space.Describe(e.Genome))
 	}
-	e.Quality = r.Problem.Quality(e.Point)
-	e.check()
-	if r.Recorder != nil {
+	if err := r.complete(&e); err != nil {
+		return err
+	}
+	if r.Recorder != nil && !r.mute {
 		entry := e // the only thing here that escapes to the heap
+		entry.Point = r.Problem.Space.Describe(e.Genome)
 		if err := r.record(Entry{Evaluation: &entry}); err != nil {
 			return err
 		}

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-
-	"lathe/graphgen/arch"
 )
 
 // Driver runs a Method on a Problem: it has the proposed points evaluated, no
@@ -52,9 +50,10 @@ type Result struct {
 	Status      Status
 	Begin       Begin
 	Iterations  []Iteration  // the front after each; the last may be partial
-	Front       []Evaluation // from the best quality to the worst
+	Front       []Evaluation // from the best in the first objective to the worst
 	Evaluations []Evaluation // every point evaluated, in the order proposed
 	Replayed    int          // how many of these came from the journal
+	Warnings    []error      // doubts about what was found
 }
 
 // idleLimit is how many iterations in a row may propose nothing new. Methods see
@@ -69,14 +68,15 @@ const pcgStream = 0x6c61746865 // "lathe"
 func (d *Driver) Begin() Begin {
 	p := d.Problem
 	return Begin{
-		Version:   JournalVersion,
-		Method:    d.Method.Name(),
-		Seed:      d.Settings.Seed,
-		Space:     p.spaceHash(),
-		Build:     p.buildName(),
-		Baseline:  p.Baseline.Name(),
-		Proxy:     p.proxy().Name(),
-		Evaluator: d.Evaluator.Name(),
+		Version:    JournalVersion,
+		Method:     d.Method.Name(),
+		Seed:       d.Settings.Seed,
+		Space:      p.Space.Hash(),
+		Build:      p.buildNames(),
+		Baseline:   p.Baseline.Name(),
+		Proxy:      p.proxy().Name(),
+		Objectives: p.objectiveNames(),
+		Evaluator:  d.Evaluator.Name(),
 	}
 }
 
@@ -96,7 +96,10 @@ func (d *Driver) Run(ctx context.Context) (*Result, error) {
 	if err := d.Problem.Validate(); err != nil {
 		return nil, err
 	}
-	r := run{Driver: d, history: newHistory(), begin: d.Begin()}
+	if m, ok := d.Method.(Endless); ok && m.NeedsBudget() && d.Settings.MaxEvaluations == 0 && d.Settings.MaxIterations == 0 {
+		return nil, fmt.Errorf("search: method %s goes on for as long as it may: give it a budget of at least 1 evaluation", d.Method.Name())
+	}
+	r := run{Driver: d, history: newHistory(d.Problem), begin: d.Begin()}
 	if err := r.open(); err != nil {
 		return nil, err
 	}
@@ -114,6 +117,7 @@ func (d *Driver) Run(ctx context.Context) (*Result, error) {
 		Front:       r.history.Front(),
 		Evaluations: r.history.All(),
 		Replayed:    r.replayed,
+		Warnings:    d.Problem.doubts(r.history.All()),
 	}
 	if status.Reason == Failed {
 		return res, status.Err
@@ -126,13 +130,14 @@ type run struct {
 	*Driver
 	begin      Begin
 	history    *History
-	journal    *Journal                  // what is resumed; empty if nothing is
-	known      map[arch.Point]Evaluation // the journal's evaluations
+	journal    *Journal              // what is resumed; empty if nothing is
+	known      map[Genome]Evaluation // the journal's evaluations
 	iterations []Iteration
 	replayed   int
 	mute       bool // the recorder failed: do not ask it again
 
 	batch batch // reused from iteration to iteration
+	slab  slab
 }
 
 // open checks the journal to be resumed, or begins a new one.
@@ -147,10 +152,16 @@ func (r *run) open() error {
 	if err := r.journal.Begin.match(r.begin); err != nil {
 		return err
 	}
-	r.known = make(map[arch.Point]Evaluation, len(r.journal.Evaluations))
+	if err := r.journal.parse(r.Problem.Space); err != nil {
+		return err
+	}
+	r.known = make(map[Genome]Evaluation, len(r.journal.Evaluations))
 	for _, e := range r.journal.Evaluations {
-		if _, dup := r.known[e.Point]; !dup {
-			r.known[e.Point] = e
+		if n := len(e.Values); e.Dropped == "" && n != len(r.Problem.Objectives) {
+			return fmt.Errorf("search: journal has %d values of %s, want %d", n, e.Point, len(r.Problem.Objectives))
+		}
+		if _, dup := r.known[e.Genome]; !dup {
+			r.known[e.Genome] = e
 		}
 	}
 	return nil
@@ -185,7 +196,7 @@ func (r *run) loop(ctx context.Context) Status {
 		}
 		for _, p := range proposed {
 			if !r.Problem.Space.Contains(p) {
-				return failed(fmt.Errorf("search: method %s proposed %+v, which is not in the space", r.Method.Name(), p))
+				return failed(fmt.Errorf("search: method %s proposed %v, which is not in the space", r.Method.Name(), p))
 			}
 		}
 		r.batch.reset(h, proposed)
@@ -233,7 +244,7 @@ func (r *run) iterate(partial bool) error {
 		Evaluations: h.Len(),
 		Dropped:     h.dropped,
 		Partial:     partial,
-		Front:       frontPoints(h.Front()),
+		Front:       frontPoints(r.Problem.Space, h.Front()),
 	}
 	r.iterations = append(r.iterations, it)
 	if !partial {
@@ -269,7 +280,7 @@ func (r *run) end(status Status) error {
 	if r.history.Len() < known {
 		return nil
 	}
-	e := End{Status: status, Iterations: r.history.iteration, Evaluations: r.history.Len(), Front: frontPoints(r.history.Front())}
+	e := End{Status: status, Iterations: r.history.iteration, Evaluations: r.history.Len(), Front: frontPoints(r.Problem.Space, r.history.Front())}
 	if old := r.journal.End; old != nil && old.Status.Reason == status.Reason &&
 		old.Iterations == e.Iterations && old.Evaluations == e.Evaluations {
 		return nil

@@ -30,36 +30,62 @@ func small(t testing.TB) *search.Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &search.Problem{Space: space, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 6, 256, 1024, 4)}}
+	return problem(space, arch.Build{})
 }
+
+func problem(space *arch.Compiled, b arch.Build) *search.Problem {
+	return &search.Problem{
+		Space: search.NewHomogeneous(space, b), Objectives: search.TwoObjectives(search.DecoderParams{}),
+		Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 6, 256, 1024, 4)},
+	}
+}
+
+// point is the genome of sizes that the space has.
+func point(t testing.TB, p *search.Problem, l, d, f, h int) search.Genome {
+	t.Helper()
+	g, ok := p.Space.(*search.Homogeneous).Genome(arch.Point{NLayer: l, DModel: d, DInner: f, NHead: h})
+	if !ok {
+		t.Fatalf("the space has no l%d d%d f%d h%d", l, d, f, h)
+	}
+	return g
+}
+
+// quality and latency are the places of the two objectives.
+const quality, latency = 0, 1
 
 // lab is an evaluator for tests. Latencies are smooth with noise that depends
 // on the point alone, some points are dropped, and no figure is round.
 type lab struct {
-	calls    map[arch.Point]int
+	space    *search.Homogeneous
+	calls    map[search.Genome]int
 	backward bool              // emits in reverse order
 	before   func(n int) error // called before the n-th evaluation, from 0
 	shake    float64           // noise
 	name     string
 }
 
+func spaceOf(p *search.Problem) *search.Homogeneous { return p.Space.(*search.Homogeneous) }
+
+func newLab(p *search.Problem) *lab { return &lab{space: spaceOf(p)} }
+
 func (l *lab) Name() string { return "lab" + l.name }
 
-func (l *lab) figures(p arch.Point) search.Evaluation {
+func (l *lab) figures(g search.Genome) search.Evaluation {
+	p := l.space.Point(g)
 	h := fnv.New64a()
 	fmt.Fprint(h, p)
 	noise := float64(h.Sum64()%1000)/1000 - 0.5
 	size := float64(p.NLayer*(4*p.DModel*p.DModel+2*p.DModel*p.DInner)) + 8000*float64(p.DModel)
-	e := search.Evaluation{Point: p, Latency: size / 7e6 * (1 + l.shake*noise), Source: search.Measured}
-	e.LatencyCI = search.Interval{Low: e.Latency * 0.99, High: e.Latency * 1.01}
-	e.PL, e.TL = e.Latency*1.1, e.Latency/1.1
+	ratio := size / 7e6 * (1 + l.shake*noise)
+	e := search.Evaluation{Genome: g, Values: []float64{math.NaN(), ratio}, Kind: search.Noisy, PL: ratio * 1.1, TL: ratio / 1.1}
+	e.Intervals = []search.Interval{{}, {Low: ratio * 0.99, High: ratio * 1.01}}
 	if h.Sum64()%13 == 0 {
-		e = search.Evaluation{Point: p, Source: search.Measured, Dropped: "no kernel for this"}
+		e = search.Evaluation{Genome: g, Kind: search.Noisy, Dropped: "no kernel for this"}
 	}
 	return e
 }
 
-func (l *lab) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
+func (l *lab) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
 	points = slices.Clone(points)
 	if l.backward {
 		slices.Reverse(points)
@@ -69,7 +95,7 @@ func (l *lab) Evaluate(ctx context.Context, points []arch.Point, emit func(searc
 			return err
 		}
 		if l.calls == nil {
-			l.calls = map[arch.Point]int{}
+			l.calls = map[search.Genome]int{}
 		}
 		if l.before != nil {
 			if err := l.before(len(l.calls)); err != nil {
@@ -158,13 +184,13 @@ func toJSON(t testing.TB, r *search.Result) string {
 func TestResumeFromEveryEntry(t *testing.T) {
 	p := small(t)
 	full := new(tape)
-	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{shake: 0.02}, Recorder: full, Settings: search.Settings{Seed: 7}}
+	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{space: spaceOf(p), shake: 0.02}, Recorder: full, Settings: search.Settings{Seed: 7}}
 	want := mustRun(t, d)
 	if want.Status.Reason != search.IterationLimit || len(want.Evaluations) < 50 {
 		t.Fatalf("%v with %d evaluations makes no test", want.Status, len(want.Evaluations))
 	}
 	for n := 0; n <= len(full.lines); n++ {
-		rest, l := full.cut(n), &lab{shake: 0.02, backward: n%2 == 1}
+		rest, l := full.cut(n), &lab{space: spaceOf(p), shake: 0.02, backward: n%2 == 1}
 		j := rest.journal(t)
 		d.Evaluator, d.Recorder, d.Settings.Resume = l, rest, j
 		got := mustRun(t, d)
@@ -196,16 +222,16 @@ func TestResumeAfterStops(t *testing.T) {
 	p := small(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")
-		d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{shake: 0.05}, Settings: search.Settings{Seed: seed}}
+		d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{space: spaceOf(p), shake: 0.05}, Settings: search.Settings{Seed: seed}}
 		want := mustRun(t, d)
-		tp, evaluated, lost := new(tape), map[arch.Point]int{}, map[arch.Point]int{}
+		tp, evaluated, lost := new(tape), map[search.Genome]int{}, map[search.Genome]int{}
 		for try := 0; ; try++ {
 			if try == 100 {
 				rt.Fatal("no end")
 			}
 			k := rapid.IntRange(0, 40).Draw(rt, "k")
 			ctx, cancel := context.WithCancel(context.Background())
-			l := &lab{shake: 0.05, backward: rapid.Bool().Draw(rt, "backward")}
+			l := &lab{space: spaceOf(p), shake: 0.05, backward: rapid.Bool().Draw(rt, "backward")}
 			d.Settings.MaxEvaluations = 0
 			how := rapid.SampledFrom([]string{"error", "cancel", "full", "budget"}).Draw(rt, "how")
 			switch how {
@@ -233,9 +259,13 @@ func TestResumeAfterStops(t *testing.T) {
 			got, err := d.Run(ctx)
 			cancel()
 			tp.limit = 0
-			kept := map[arch.Point]bool{}
+			kept := map[search.Genome]bool{}
 			for _, e := range tp.journal(t).Evaluations {
-				kept[e.Point] = true
+				g, err := p.Space.Parse(e.Point)
+				if err != nil {
+					rt.Fatal(err)
+				}
+				kept[g] = true
 			}
 			for pt, n := range l.calls {
 				evaluated[pt] += n
@@ -256,7 +286,7 @@ func TestResumeAfterStops(t *testing.T) {
 		}
 		for pt, n := range evaluated {
 			if n != 1+lost[pt] {
-				rt.Fatalf("%+v was evaluated %d times and lost %d times", pt, n, lost[pt])
+				rt.Fatalf("%v was evaluated %d times and lost %d times", pt, n, lost[pt])
 			}
 		}
 		if len(evaluated) != len(want.Evaluations) {
@@ -270,7 +300,7 @@ func TestCancelKeepsWhatIsDone(t *testing.T) {
 	for k := range 20 {
 		ctx, cancel := context.WithCancelCause(context.Background())
 		tp := new(tape)
-		l := &lab{before: func(n int) error {
+		l := &lab{space: spaceOf(p), before: func(n int) error {
 			if n == k {
 				cancel(errors.New("interrupt"))
 			}
@@ -296,7 +326,8 @@ func TestTimeLimit(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond)
 	defer cancel()
 	<-ctx.Done()
-	d := search.Driver{Problem: small(t), Method: evolution(t), Evaluator: &lab{}}
+	p := small(t)
+	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: newLab(p)}
 	res, err := d.Run(ctx)
 	if err != nil || res.Status.Reason != search.TimeLimit || len(res.Evaluations) != 0 {
 		t.Errorf("%v, %v, %d evaluations", res.Status, err, len(res.Evaluations))
@@ -306,13 +337,13 @@ func TestTimeLimit(t *testing.T) {
 // A budget cuts an iteration; a larger one completes it.
 func TestBudget(t *testing.T) {
 	p := small(t)
-	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{}, Settings: search.Settings{Seed: 3}}
+	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: newLab(p), Settings: search.Settings{Seed: 3}}
 	whole := mustRun(t, d)
 	for _, n := range []int{1, 5, 6, 7, len(whole.Evaluations) - 1} {
 		tp := new(tape)
 		d.Recorder, d.Settings = tp, search.Settings{Seed: 3, MaxEvaluations: n}
 		cut := mustRun(t, d)
-		if cut.Status.Reason != search.EvaluationLimit || !slices.Equal(cut.Evaluations, whole.Evaluations[:n]) {
+		if cut.Status.Reason != search.EvaluationLimit || !slices.EqualFunc(cut.Evaluations, whole.Evaluations[:n], search.Evaluation.Equal) {
 			t.Fatalf("budget %d: %v after %d", n, cut.Status, len(cut.Evaluations))
 		}
 		d.Settings = search.Settings{Seed: 3, Resume: tp.journal(t)}
@@ -330,13 +361,13 @@ func TestBudget(t *testing.T) {
 
 // script proposes what it is told.
 type script struct {
-	batches [][]arch.Point
+	batches [][]search.Genome
 	status  search.Status
 }
 
 func (*script) Name() string                           { return "script" }
 func (*script) Init(*search.Problem, *rand.Rand) error { return nil }
-func (s *script) Propose(h *search.History) ([]arch.Point, search.Status) {
+func (s *script) Propose(h *search.History) ([]search.Genome, search.Status) {
 	if n := h.Iteration(); n < len(s.batches) {
 		return s.batches[n], search.Status{}
 	}
@@ -344,11 +375,12 @@ func (s *script) Propose(h *search.History) ([]arch.Point, search.Status) {
 }
 
 func TestNothingTwice(t *testing.T) {
-	a, b, c := arch.Point{NLayer: 2, DModel: 64, DInner: 256, NHead: 2}, arch.Point{NLayer: 3, DModel: 64, DInner: 256, NHead: 2}, arch.Point{NLayer: 4, DModel: 64, DInner: 256, NHead: 2}
-	l := &lab{}
-	m := &script{batches: [][]arch.Point{{a, b, a, b}, {b, a}, {a, c}}, status: search.Status{Reason: search.Converged}}
+	p := small(t)
+	a, b, c := point(t, p, 2, 64, 256, 2), point(t, p, 3, 64, 256, 2), point(t, p, 4, 64, 256, 2)
+	l := newLab(p)
+	m := &script{batches: [][]search.Genome{{a, b, a, b}, {b, a}, {a, c}}, status: search.Status{Reason: search.Converged}}
 	var seen []search.Progress
-	res := mustRun(t, search.Driver{Problem: small(t), Method: m, Evaluator: l, Settings: search.Settings{Progress: func(p search.Progress) { seen = append(seen, p) }}})
+	res := mustRun(t, search.Driver{Problem: p, Method: m, Evaluator: l, Settings: search.Settings{Progress: func(p search.Progress) { seen = append(seen, p) }}})
 	if len(l.calls) != 3 || l.calls[a] != 1 || l.calls[b] != 1 || l.calls[c] != 1 {
 		t.Errorf("evaluated %v", l.calls)
 	}
@@ -368,40 +400,52 @@ func TestNothingTwice(t *testing.T) {
 	}
 }
 
+// endless is a method that says of itself that it never ends.
+type endless struct{ *script }
+
+func (endless) NeedsBudget() bool { return true }
+
 // wrong is an evaluator that breaks its contract.
-type wrong func(points []arch.Point, emit func(search.Evaluation) error) error
+type wrong func(points []search.Genome, emit func(search.Evaluation) error) error
 
 func (wrong) Name() string { return "wrong" }
-func (w wrong) Evaluate(_ context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
+func (w wrong) Evaluate(_ context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
 	return w(points, emit)
 }
 
 func TestFailures(t *testing.T) {
 	p := small(t)
-	a := arch.Point{NLayer: 2, DModel: 64, DInner: 256, NHead: 2}
-	one := &script{batches: [][]arch.Point{{a}}, status: search.Status{Reason: search.Converged}}
-	fine := search.Evaluation{Point: a, Latency: 1}
+	a := point(t, p, 2, 64, 256, 2)
+	one := &script{batches: [][]search.Genome{{a}}, status: search.Status{Reason: search.Converged}}
+	fine := search.Evaluation{Genome: a, Values: []float64{0, 1}}
 	for _, c := range []struct {
 		name, want string
 		driver     search.Driver
 	}{
-		{"not asked for", "was not asked for", search.Driver{Method: one, Evaluator: wrong(func(_ []arch.Point, emit func(search.Evaluation) error) error {
-			return emit(search.Evaluation{Latency: 1})
+		{"not asked for", "was not asked for", search.Driver{Method: one, Evaluator: wrong(func(_ []search.Genome, emit func(search.Evaluation) error) error {
+			return emit(search.Evaluation{Values: []float64{0, 1}})
 		})}},
-		{"twice", "twice", search.Driver{Method: one, Evaluator: wrong(func(_ []arch.Point, emit func(search.Evaluation) error) error {
+		{"too few values", "emitted 1 values of {\"n_layer\":2,", search.Driver{Method: one, Evaluator: wrong(func(_ []search.Genome, emit func(search.Evaluation) error) error {
+			return emit(search.Evaluation{Genome: a, Values: []float64{1}})
+		})}},
+		{"too few intervals", "emitted 1 intervals of {\"n_layer\":2,", search.Driver{Method: one, Evaluator: wrong(func(_ []search.Genome, emit func(search.Evaluation) error) error {
+			return emit(search.Evaluation{Genome: a, Values: []float64{0, 1}, Intervals: make([]search.Interval, 1)})
+		})}},
+		{"twice", "twice", search.Driver{Method: one, Evaluator: wrong(func(_ []search.Genome, emit func(search.Evaluation) error) error {
 			return errors.Join(emit(fine), emit(fine), emit(fine))
 		})}},
-		{"left out", "left out 1 of 1", search.Driver{Method: one, Evaluator: wrong(func([]arch.Point, func(search.Evaluation) error) error { return nil })}},
-		{"its own", "boom", search.Driver{Method: one, Evaluator: wrong(func([]arch.Point, func(search.Evaluation) error) error { return errors.New("boom") })}},
-		{"swallows emit's error", "no space left", search.Driver{Method: one, Recorder: &tape{limit: 1}, Evaluator: wrong(func(_ []arch.Point, emit func(search.Evaluation) error) error {
+		{"left out", "left out 1 of 1", search.Driver{Method: one, Evaluator: wrong(func([]search.Genome, func(search.Evaluation) error) error { return nil })}},
+		{"its own", "boom", search.Driver{Method: one, Evaluator: wrong(func([]search.Genome, func(search.Evaluation) error) error { return errors.New("boom") })}},
+		{"swallows emit's error", "no space left", search.Driver{Method: one, Recorder: &tape{limit: 1}, Evaluator: wrong(func(_ []search.Genome, emit func(search.Evaluation) error) error {
 			_ = emit(fine)
 			return nil
 		})}},
-		{"outside", "not in the space", search.Driver{Method: &script{batches: [][]arch.Point{{{NLayer: 1}}}}, Evaluator: &lab{}}},
-		{"no reason", "gave no reason", search.Driver{Method: &script{}, Evaluator: &lab{}}},
-		{"nothing new", "evaluated before, 10 times", search.Driver{Method: &script{batches: slices.Repeat([][]arch.Point{{a}}, 12)}, Evaluator: &lab{}}},
-		{"no begin", "no space left", search.Driver{Method: one, Evaluator: &lab{}, Recorder: search.RecorderFunc(func(search.Entry) error { return errFull })}},
-		{"no method", "needs a problem", search.Driver{Evaluator: &lab{}}},
+		{"outside", "not in the space", search.Driver{Method: &script{batches: [][]search.Genome{{search.NewGenome(0, 0)}}}, Evaluator: newLab(p)}},
+		{"no reason", "gave no reason", search.Driver{Method: &script{}, Evaluator: newLab(p)}},
+		{"nothing new", "evaluated before, 10 times", search.Driver{Method: &script{batches: slices.Repeat([][]search.Genome{{a}}, 12)}, Evaluator: newLab(p)}},
+		{"no begin", "no space left", search.Driver{Method: one, Evaluator: newLab(p), Recorder: search.RecorderFunc(func(search.Entry) error { return errFull })}},
+		{"no budget", "give it a budget of at least 1", search.Driver{Method: endless{one}, Evaluator: newLab(p)}},
+		{"no method", "needs a problem", search.Driver{Evaluator: newLab(p)}},
 	} {
 		c.driver.Problem = p
 		res, err := c.driver.Run(context.Background())
@@ -418,22 +462,22 @@ func TestFailures(t *testing.T) {
 func TestUnusableLatency(t *testing.T) {
 	p := small(t)
 	tp := new(tape)
-	var batch []arch.Point
-	for pt := range p.Space.Points() {
-		if batch = append(batch, pt); len(batch) == 6 {
+	var batch []search.Genome
+	for g := range spaceOf(p).All() {
+		if batch = append(batch, g); len(batch) == 6 {
 			break
 		}
 	}
 	bad := []float64{math.NaN(), math.Inf(1), 0, -1, 1, 1}
-	m := &script{batches: [][]arch.Point{batch}, status: search.Status{Reason: search.Converged}}
-	res := mustRun(t, search.Driver{Problem: p, Method: m, Recorder: tp, Evaluator: wrong(func(points []arch.Point, emit func(search.Evaluation) error) error {
+	m := &script{batches: [][]search.Genome{batch}, status: search.Status{Reason: search.Converged}}
+	res := mustRun(t, search.Driver{Problem: p, Method: m, Recorder: tp, Evaluator: wrong(func(points []search.Genome, emit func(search.Evaluation) error) error {
 		for i, pt := range points {
-			e := search.Evaluation{Point: pt, Latency: bad[i]}
+			e := search.Evaluation{Genome: pt, Values: []float64{0, bad[i]}}
 			if i == 4 {
-				e.LatencyCI = search.Interval{Low: 0.9, High: math.Inf(1)}
+				e.Intervals = []search.Interval{{}, {Low: 0.9, High: math.Inf(1)}}
 			}
 			if i == 5 {
-				e.LatencyCI = search.Interval{Low: 2, High: 1}
+				e.Intervals = []search.Interval{{}, {Low: 2, High: 1}}
 			}
 			if err := emit(e); err != nil {
 				return err
@@ -441,30 +485,32 @@ func TestUnusableLatency(t *testing.T) {
 		}
 		return nil
 	})})
-	if it := res.Iterations[0]; it.Dropped != 5 || len(res.Front) != 1 || res.Front[0].Point != batch[4] {
+	if it := res.Iterations[0]; it.Dropped != 5 || len(res.Front) != 1 || res.Front[0].Genome != batch[4] {
 		t.Errorf("dropped %d, front %+v", it.Dropped, res.Front)
 	}
-	if e := tp.journal(t).Evaluations[4]; !math.IsInf(e.LatencyCI.High, 1) || e.LatencyCI.Low != 0.9 {
-		t.Errorf("an interval without an upper end came back as %+v", e.LatencyCI)
+	if iv := tp.journal(t).Evaluations[4].Intervals[latency]; !math.IsInf(iv.High, 1) || iv.Low != 0.9 {
+		t.Errorf("an interval without an upper end came back as %+v", iv)
 	}
 }
 
 func TestResumeOfAnotherSearch(t *testing.T) {
 	p := small(t)
 	tp := new(tape)
-	mustRun(t, search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{}, Recorder: tp})
-	other := small(t)
-	other.Build.Threads = 2
-	narrow, err := p.Space.Space().With("n_layer > 2").Compile()
+	mustRun(t, search.Driver{Problem: p, Method: evolution(t), Evaluator: newLab(p), Recorder: tp})
+	other := problem(spaceOf(p).Compiled(), arch.Build{Threads: 2})
+	narrow, err := spaceOf(p).Compiled().Space().With("n_layer > 2").Compile()
 	if err != nil {
 		t.Fatal(err)
 	}
+	limited := small(t)
+	limited.Limits = []search.Limit{{Objective: "latency", Within: search.Interval{High: 1}}}
 	for what, d := range map[string]search.Driver{
-		"seed":      {Problem: p, Method: evolution(t), Evaluator: &lab{}, Settings: search.Settings{Seed: 1}},
-		"evaluator": {Problem: p, Method: evolution(t), Evaluator: &lab{name: "2"}},
-		"method":    {Problem: p, Method: &script{}, Evaluator: &lab{}},
-		"build":     {Problem: other, Method: evolution(t), Evaluator: &lab{}},
-		"space":     {Problem: &search.Problem{Space: narrow, Baseline: p.Baseline}, Method: evolution(t), Evaluator: &lab{}},
+		"seed":      {Problem: p, Method: evolution(t), Evaluator: newLab(p), Settings: search.Settings{Seed: 1}},
+		"evaluator": {Problem: p, Method: evolution(t), Evaluator: &lab{space: spaceOf(p), name: "2"}},
+		"method":    {Problem: p, Method: &script{}, Evaluator: newLab(p)},
+		"list of":   {Problem: limited, Method: evolution(t), Evaluator: newLab(p)},
+		"build":     {Problem: other, Method: evolution(t), Evaluator: newLab(p)},
+		"space":     {Problem: problem(narrow, arch.Build{}), Method: evolution(t), Evaluator: newLab(p)},
 	} {
 		d.Settings.Resume = tp.journal(t)
 		if _, err := d.Run(context.Background()); !errors.Is(err, search.ErrOtherSearch) || !strings.Contains(err.Error(), "journal's "+what) {
@@ -474,7 +520,7 @@ func TestResumeOfAnotherSearch(t *testing.T) {
 	// A journal whose front is not the one that its evaluations make.
 	j := tp.journal(t)
 	j.Iterations[1].Front = j.Iterations[1].Front[1:]
-	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{}, Settings: search.Settings{Resume: j}}
+	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: newLab(p), Settings: search.Settings{Resume: j}}
 	if _, err := d.Run(context.Background()); err == nil || !strings.Contains(err.Error(), "iteration 2 of the journal") {
 		t.Errorf("changed front: %v", err)
 	}
@@ -484,7 +530,7 @@ func TestResumeOfAnotherSearch(t *testing.T) {
 func TestFrontsOnly(t *testing.T) {
 	p := small(t)
 	tp := new(tape)
-	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{}, Recorder: search.FrontsOnly(tp)}
+	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: newLab(p), Recorder: search.FrontsOnly(tp)}
 	want := mustRun(t, d)
 	for n := range len(tp.lines) + 1 {
 		rest := tp.cut(n)

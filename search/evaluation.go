@@ -5,46 +5,59 @@ import (
 	"encoding/json"
 	"fmt"
 	"math"
-
-	"lathe/graphgen/arch"
-	"lathe/search/pareto"
+	"slices"
 )
 
-// Source says where an evaluation's latency comes from.
-type Source string
+// Kind says how an evaluation's figures came about.
+type Kind string
 
-// The sources.
+// The kinds.
 const (
-	Measured  Source = "measured"
-	Predicted Source = "predicted"
+	Exact     Kind = "exact"     // they are what they are: counts, or the baseline's own 1
+	Noisy     Kind = "noisy"     // they were measured, and would differ the next time
+	Predicted Kind = "predicted" // a model says so
 )
 
-// Evaluation is what is known of one point. Latency and the two ratios are
-// relative to the baseline: 0.75 is a quarter less time than it takes.
+// Evaluation is what is known of one point.
 //
-// Note: it holds the point and not the arch.Candidate, whose layer list would
+// Note: it holds the genome and not the arch.Candidate, whose layer list would
 // cost an allocation a point when a whole space is enumerated; Problem.Candidate
 // makes one where it is needed.
 type Evaluation struct {
-	Point   arch.Point `json:"point"`
-	Quality float64    `json:"quality"` // by the problem's proxy, filled in by the Driver
-	Latency float64    `json:"latency"` // the objective: a ratio to the baseline
-	// LatencyCI is the interval of Latency: a confidence interval when measured,
-	// a prediction interval when predicted. The zero value means none is known.
-	LatencyCI Interval `json:"latency_ci"`
-	PL        float64  `json:"pl"` // prompt-latency ratio, 0 if unknown
-	TL        float64  `json:"tl"` // token-latency ratio, 0 if unknown
-	Source    Source   `json:"source"`
+	Genome Genome `json:"-"`
+	// Point is the genome as Space.Describe has it. It is there in what is recorded, and
+	// in what is read back until the Space has parsed it, and nowhere else.
+	Point json.RawMessage `json:"point,omitempty"`
+	// Values are those of the problem's objectives, in their order; nil if the point
+	// was dropped. The evaluator gives those that cannot be counted, the Driver the
+	// others.
+	Values []float64 `json:"values,omitempty"`
+	// Intervals are aligned with Values: confidence intervals of what was measured,
+	// prediction intervals of what was predicted. The zero Interval means that none is
+	// known; nil that none is of any.
+	Intervals []Interval `json:"intervals,omitempty"`
+	Kind      Kind       `json:"kind"`
+	PL        float64    `json:"pl,omitempty"` // prompt-latency ratio, 0 if unknown
+	TL        float64    `json:"tl,omitempty"` // token-latency ratio, 0 if unknown
 	// Record names the stored record that the figures were computed from.
 	Record string `json:"record,omitempty"`
-	// Dropped says why the point has no usable latency. Such a point counts as
+	// Dropped says why the point has no usable values. Such a point counts as
 	// evaluated, is never tried again in this search, and is on no front.
 	Dropped string `json:"dropped,omitempty"`
 }
 
-// objectives is the evaluation as a point of the Plane.
-func (e *Evaluation) objectives(id int) pareto.Point {
-	return pareto.Point{ID: id, X: e.Quality, Y: e.Latency}
+// Interval is the interval of value i, the zero one where none is known.
+func (e *Evaluation) Interval(i int) Interval {
+	if e.Intervals == nil {
+		return Interval{}
+	}
+	return e.Intervals[i]
+}
+
+// Equal reports whether two evaluations say the same of the same point.
+func (e Evaluation) Equal(o Evaluation) bool {
+	return e.Genome == o.Genome && slices.Equal(e.Values, o.Values) && slices.Equal(e.Intervals, o.Intervals) &&
+		e.Kind == o.Kind && e.PL == o.PL && e.TL == o.TL && e.Record == o.Record && e.Dropped == o.Dropped
 }
 
 // Interval is a closed interval whose ends may be infinite. In JSON it is
@@ -114,7 +127,9 @@ type Evaluator interface {
 	// Evaluate calls emit once for each of the points, in any order, as soon as
 	// the point's figures are final, from one goroutine at a time. It stops and
 	// returns the error that emit returns. A point that cannot be evaluated is
-	// emitted with Dropped set; an error is for what ends the search.
+	// emitted with Dropped set; an error is for what ends the search. Of Values it
+	// fills in those whose objective has no Count; emit copies them, so that one
+	// slice serves all points.
 	//
 	// When ctx is done it stops before the next point and returns ctx's error:
 	// what was emitted is kept and recorded. An evaluator that stores raw
@@ -124,27 +139,32 @@ type Evaluator interface {
 	// Note: emit instead of a returned slice, because a measured point takes
 	// seconds and must be in the journal before the next one starts, and because
 	// a predicted one then costs no allocation.
-	Evaluate(ctx context.Context, points []arch.Point, emit func(Evaluation) error) error
+	Evaluate(ctx context.Context, points []Genome, emit func(Evaluation) error) error
 }
 
-// check turns an evaluation without a usable latency into a dropped one.
-func (e *Evaluation) check() {
-	if e.Dropped != "" {
-		return
-	}
-	switch {
-	case math.IsNaN(e.Latency) || math.IsInf(e.Latency, 0) || e.Latency <= 0:
-		e.Dropped = fmt.Sprintf("latency %v is not a positive finite ratio", e.Latency)
-	case math.IsNaN(e.Quality) || math.IsInf(e.Quality, 0):
-		e.Dropped = fmt.Sprintf("quality %v is not finite", e.Quality)
-	case math.IsNaN(e.LatencyCI.Low) || math.IsNaN(e.LatencyCI.High) || e.LatencyCI.Low > e.LatencyCI.High:
-		e.Dropped = fmt.Sprintf("latency interval %v..%v is none", e.LatencyCI.Low, e.LatencyCI.High)
+// check turns an evaluation without usable values into a dropped one.
+func (p *Problem) check(e *Evaluation) {
+	if e.Dropped == "" {
+		e.Dropped = p.unusable(e)
 	}
 	if e.Dropped != "" {
-		// JSON has no way to write NaN; the reason above keeps what they were.
-		e.Latency, e.LatencyCI = 0, Interval{}
-		if math.IsNaN(e.Quality) || math.IsInf(e.Quality, 0) {
-			e.Quality = 0
+		// JSON has no way to write NaN; the reason keeps what the values were.
+		e.Values, e.Intervals = nil, nil
+	}
+}
+
+// unusable says what is wrong with values that cannot be compared.
+func (p *Problem) unusable(e *Evaluation) string {
+	for i, o := range p.Objectives {
+		v, iv := e.Values[i], e.Interval(i)
+		switch {
+		case math.IsNaN(v) || math.IsInf(v, 0):
+			return fmt.Sprintf("%s %v is not finite", o.Name, v)
+		case o.Ratio && v <= 0:
+			return fmt.Sprintf("%s %v is not a positive ratio", o.Name, v)
+		case math.IsNaN(iv.Low) || math.IsNaN(iv.High) || iv.Low > iv.High:
+			return fmt.Sprintf("%s interval %v..%v is none", o.Name, iv.Low, iv.High)
 		}
 	}
+	return ""
 }

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math"
 	"slices"
-
-	"lathe/graphgen/arch"
 )
 
 // Recorder takes down what happens, entry by entry, in order. An entry that
@@ -45,20 +42,23 @@ type Entry struct {
 	End        *End        `json:"end,omitempty"`
 }
 
-// JournalVersion is the version of the entries written here.
-const JournalVersion = 1
+// JournalVersion is the version of the entries written here. The first had points of
+// homogeneous spaces only, and the two objectives; it is not read.
+const JournalVersion = 2
 
 // Begin heads a journal with all that decides which points a search proposes and
 // what their figures mean. A search is resumed only under an equal head.
 type Begin struct {
-	Version   int    `json:"version"`
-	Method    string `json:"method"`
-	Seed      uint64 `json:"seed"`
-	Space     string `json:"space_hash"`
-	Build     string `json:"build"`
-	Baseline  string `json:"baseline"`
-	Proxy     string `json:"proxy"`
-	Evaluator string `json:"evaluator"`
+	Version  int    `json:"version"`
+	Method   string `json:"method"`
+	Seed     uint64 `json:"seed"`
+	Space    string `json:"space_hash"`
+	Build    string `json:"build"` // or builds
+	Baseline string `json:"baseline"`
+	Proxy    string `json:"proxy"`
+	// Objectives are what values are of, in their order, and the limits on them.
+	Objectives string `json:"objectives"`
+	Evaluator  string `json:"evaluator"`
 }
 
 // Iteration is written when an iteration's batch is evaluated. A partial one
@@ -69,14 +69,14 @@ type Iteration struct {
 	Evaluations int          `json:"evaluations"` // in all, up to here
 	Dropped     int          `json:"dropped"`     // of these
 	Partial     bool         `json:"partial,omitempty"`
-	Front       []FrontPoint `json:"front"` // from the best quality to the worst
+	Front       []FrontPoint `json:"front"` // from the best in the first objective to the worst
 }
 
 // FrontPoint is one point of an iteration's front, as a plot needs it.
 type FrontPoint struct {
-	Point   arch.Point `json:"point"`
-	Quality float64    `json:"quality"`
-	Latency float64    `json:"latency"`
+	Genome Genome          `json:"-"`
+	Point  json.RawMessage `json:"point"` // as Space.Describe has it
+	Values []float64       `json:"values"`
 }
 
 // End is written when a search stops. A journal may have several, one for each
@@ -124,11 +124,8 @@ func (j *Journal) Add(e Entry) error {
 }
 
 func (j *Journal) addBegin(b Begin) error {
-	if b.Version > JournalVersion {
-		return fmt.Errorf("search: journal has version %d, this lathe reads up to %d", b.Version, JournalVersion)
-	}
-	if b.Version < 1 {
-		return fmt.Errorf("search: journal has version %d, want 1 to %d", b.Version, JournalVersion)
+	if b.Version != JournalVersion {
+		return fmt.Errorf("search: journal has version %d, this lathe reads version %d: start a new search", b.Version, JournalVersion)
 	}
 	if j.Begin == nil {
 		j.Begin = &b
@@ -138,8 +135,11 @@ func (j *Journal) addBegin(b Begin) error {
 }
 
 func (j *Journal) addEvaluation(e Evaluation) error {
-	if e.Dropped == "" && (!(e.Latency > 0) || math.IsInf(e.Latency, 0)) {
-		return fmt.Errorf("search: journal has latency %v for %+v, want a positive ratio", e.Latency, e.Point)
+	switch {
+	case e.Dropped == "" && len(e.Values) == 0:
+		return fmt.Errorf("search: journal has no values of %.200s and no reason why", e.Point)
+	case e.Intervals != nil && len(e.Intervals) != len(e.Values):
+		return fmt.Errorf("search: journal has %d values of %.200s and %d intervals", len(e.Values), e.Point, len(e.Intervals))
 	}
 	j.Evaluations = append(j.Evaluations, e)
 	j.End = nil
@@ -166,10 +166,11 @@ func (j *Begin) match(b Begin) error {
 	for _, f := range []struct{ what, have, want string }{
 		{"method", j.Method, b.Method},
 		{"seed", fmt.Sprint(j.Seed), fmt.Sprint(b.Seed)},
-		{"space", j.Space, b.Space},
 		{"build", j.Build, b.Build},
+		{"space", j.Space, b.Space},
 		{"baseline", j.Baseline, b.Baseline},
 		{"quality proxy", j.Proxy, b.Proxy},
+		{"list of objectives", j.Objectives, b.Objectives},
 		{"evaluator", j.Evaluator, b.Evaluator},
 	} {
 		if f.have != f.want {
@@ -200,15 +201,48 @@ func ReadJournal(r io.Reader) (*Journal, error) {
 	}
 }
 
-func frontPoints(front []Evaluation) []FrontPoint {
+// frontPoints are a front as it is recorded.
+func frontPoints(s Space, front []Evaluation) []FrontPoint {
 	points := make([]FrontPoint, len(front))
 	for i, e := range front {
-		points[i] = FrontPoint{e.Point, e.Quality, e.Latency}
+		points[i] = FrontPoint{e.Genome, s.Describe(e.Genome), e.Values}
 	}
 	return points
 }
 
+// parse finds the genomes of everything that was read.
+func (j *Journal) parse(s Space) (err error) {
+	fronts := [][]FrontPoint{}
+	for _, it := range j.Iterations {
+		fronts = append(fronts, it.Front)
+	}
+	if j.End != nil {
+		fronts = append(fronts, j.End.Front)
+	}
+	for i := range j.Evaluations {
+		e := &j.Evaluations[i]
+		if e.Genome, err = s.Parse(e.Point); err != nil {
+			return fmt.Errorf("search: journal's evaluation %d: %w", i+1, err)
+		}
+	}
+	for _, front := range fronts {
+		for i := range front {
+			if front[i].Genome, err = s.Parse(front[i].Point); err != nil {
+				return fmt.Errorf("search: journal's front: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
+// sameFront compares points and values.
+func sameFront(a, b []FrontPoint) bool {
+	return slices.EqualFunc(a, b, func(p, q FrontPoint) bool {
+		return p.Genome == q.Genome && slices.Equal(p.Values, q.Values)
+	})
+}
+
 func (it Iteration) equal(o Iteration) bool {
 	return it.Number == o.Number && it.Evaluations == o.Evaluations && it.Dropped == o.Dropped &&
-		it.Partial == o.Partial && slices.Equal(it.Front, o.Front)
+		it.Partial == o.Partial && sameFront(it.Front, o.Front)
 }

@@ -9,30 +9,31 @@ import (
 	"strings"
 	"testing"
 
-	"lathe/graphgen/arch"
 	"lathe/search"
 
 	"pgregory.net/rapid"
 )
 
-const begin = `{"begin":{"version":1,"method":"m","seed":1,"space_hash":"s","build":"b","baseline":"c","proxy":"p","evaluator":"e"}}`
+const begin = `{"begin":{"version":2,"method":"m","seed":1,"space_hash":"s","build":"b","baseline":"c","proxy":"p","objectives":"o","evaluator":"e"}}`
 
 func TestReadJournalRefuses(t *testing.T) {
 	iteration := func(n string) string { return `{"iteration":{"number":` + n + `,"front":[]}}` }
 	for _, c := range []struct{ text, want string }{
 		{`{}`, "entry 1: search: journal entry has 0 of"},
 		{`{"end":{}}`, "does not start with a begin"},
-		{`{"begin":{"version":2}}`, "version 2"},
+		{`{"begin":{"version":1}}`, "version 1"},
+		{`{"begin":{"version":3}}`, "version 3"},
 		{`{"begin":{}}`, "version 0"},
 		{begin + "\n" + strings.Replace(begin, `"seed":1`, `"seed":2`, 1), "entry 2: search: the journal's seed is 1"},
 		{begin + iteration("2"), "iteration 2 after 0"},
 		{begin + iteration("1") + iteration("1"), "iteration 1 after 1"},
 		{begin + iteration("0"), "iteration 0 after 0"},
-		{begin + `{"evaluation":{"latency":-1}}`, "want a positive ratio"},
-		{begin + `{"evaluation":{"latency":1,"latency_ci":[1]}}`, "want two ends, have 1"},
-		{begin + `{"evaluation":{"latency":1,"latency_ci":[2,1]}}`, "low end above high end"},
-		{begin + `{"evaluation":{"latency":"fast"}}`, "entry 2: json"},
-		{begin + `{"evaluation":{"latency":1},"end":{}}`, "has 2 of"},
+		{begin + `{"evaluation":{"point":{"n_layer":2}}}`, `no values of {"n_layer":2} and no reason`},
+		{begin + `{"evaluation":{"values":[1],"intervals":[null,null]}}`, "has 1 values of  and 2 intervals"},
+		{begin + `{"evaluation":{"values":[1],"intervals":[[1]]}}`, "want two ends, have 1"},
+		{begin + `{"evaluation":{"values":[1],"intervals":[[2,1]]}}`, "low end above high end"},
+		{begin + `{"evaluation":{"values":["fast"]}}`, "entry 2: json"},
+		{begin + `{"evaluation":{"values":[1]},"end":{}}`, "has 2 of"},
 		{begin + `{"evaluation":{"la`, "entry 2: unexpected EOF"},
 	} {
 		j, err := search.ReadJournal(strings.NewReader(c.text))
@@ -55,17 +56,18 @@ func TestEvaluationRoundTrip(t *testing.T) {
 	})
 	rapid.Check(t, func(t *rapid.T) {
 		e := search.Evaluation{
-			Point:   arch.Point{NLayer: rapid.Int().Draw(t, "n_layer"), DModel: 64, DInner: 128, NHead: 2},
-			Quality: number.Draw(t, "quality"), Latency: number.Draw(t, "latency"), PL: number.Draw(t, "pl"), TL: number.Draw(t, "tl"),
-			Source: search.Predicted, Record: rapid.String().Draw(t, "record"), Dropped: rapid.StringMatching("[ -~]*").Draw(t, "dropped"),
+			Point:  json.RawMessage(`{"n_layer":3}`),
+			Values: []float64{number.Draw(t, "quality"), number.Draw(t, "latency")}, PL: number.Draw(t, "pl"), TL: number.Draw(t, "tl"),
+			Kind: search.Predicted, Record: rapid.String().Draw(t, "record"), Dropped: rapid.StringMatching("[ -~]*").Draw(t, "dropped"),
 		}
+		v := e.Values[latency]
 		switch rapid.IntRange(0, 3).Draw(t, "interval") {
 		case 1:
-			e.LatencyCI = search.Interval{Low: e.Latency / 2, High: e.Latency}
+			e.Intervals = []search.Interval{{}, {Low: v / 2, High: v}}
 		case 2:
-			e.LatencyCI = search.Interval{Low: e.Latency / 2, High: math.Inf(1)}
+			e.Intervals = []search.Interval{{}, {Low: v / 2, High: math.Inf(1)}}
 		case 3:
-			e.LatencyCI = search.Interval{Low: math.Inf(-1), High: math.Inf(1)}
+			e.Intervals = []search.Interval{{}, {Low: math.Inf(-1), High: math.Inf(1)}}
 		}
 		line, err := json.Marshal(search.Entry{Evaluation: &e})
 		if err != nil {
@@ -75,7 +77,7 @@ func TestEvaluationRoundTrip(t *testing.T) {
 		if err != nil || len(j.Evaluations) != 1 {
 			t.Fatalf("%s: %v", line, err)
 		}
-		if got := j.Evaluations[0]; got != e && strings.ToValidUTF8(e.Record, "\ufffd") == e.Record {
+		if got := j.Evaluations[0]; !reflect.DeepEqual(got, e) && strings.ToValidUTF8(e.Record, "\ufffd") == e.Record {
 			t.Fatalf("%+v came back as %+v", e, got)
 		}
 	})
@@ -85,9 +87,9 @@ func TestEvaluationRoundTrip(t *testing.T) {
 func FuzzReadJournal(f *testing.F) {
 	tp := new(tape)
 	p := small(f)
-	mustRun(f, search.Driver{Problem: p, Method: evolution(f), Evaluator: &lab{shake: 0.1}, Recorder: tp})
+	mustRun(f, search.Driver{Problem: p, Method: evolution(f), Evaluator: &lab{space: spaceOf(p), shake: 0.1}, Recorder: tp})
 	f.Add(bytes.Join(tp.lines[:12], []byte("\n")))
-	f.Add([]byte(begin + `{"evaluation":{"latency":1,"latency_ci":[null,2]}}{"iteration":{"number":1,"partial":true}}{"end":{}}`))
+	f.Add([]byte(begin + `{"evaluation":{"point":{"a":1},"values":[1],"intervals":[[null,2]]}}{"iteration":{"number":1,"partial":true}}{"end":{}}`))
 	f.Add([]byte(`{"begin":null}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		j, err := search.ReadJournal(bytes.NewReader(data))
@@ -113,7 +115,7 @@ func FuzzReadJournal(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%s\nwas written as\n%s\n%v", data, again, err)
 		}
-		if *k.Begin != *j.Begin || !slices.Equal(k.Evaluations, j.Evaluations) || len(k.Iterations) != len(j.Iterations) {
+		if *k.Begin != *j.Begin || !slices.EqualFunc(k.Evaluations, j.Evaluations, search.Evaluation.Equal) || len(k.Iterations) != len(j.Iterations) {
 			t.Fatalf("%s\nwas written as\n%s", data, again)
 		}
 	})

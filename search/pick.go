@@ -3,8 +3,10 @@ package search
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"lathe/graphgen/arch"
+	"lathe/search/pareto"
 )
 
 // ErrNoPick is wrapped by the errors that say why a front has nothing to offer.
@@ -22,52 +24,78 @@ type Choice struct {
 // latency, which is then the one with slightly more decoder parameters than the
 // baseline rather than many more. That d_inner/d_model is at least 2 is the
 // space's constraint. Between equal latencies the better quality is chosen, then
-// the earlier.
+// the earlier. Where latency is no objective, the first ratio that is to be minimised
+// stands for it.
 //
 // The baseline itself is never the pick, and neither is anything slower than it:
 // the error then wraps ErrNoPick and says how far off the front is.
 func Pick(front []Evaluation, p *Problem) (*Choice, error) {
-	floor, name := p.BaselineQuality(), p.proxy().Name()
-	var best, top *Evaluation
+	cost := p.cost()
+	if cost < 0 {
+		return nil, fmt.Errorf("search: %w: no objective is a ratio to the baseline that is to be minimised", ErrNoPick)
+	}
+	floor, name, what := p.BaselineQuality(), p.proxy().Name(), p.Objectives[cost].Name
+	type option struct {
+		*Evaluation
+		quality, cost float64
+	}
+	var best, top option
 	usable, enough := 0, 0
 	for i := range front {
 		e := &front[i]
-		if e.Dropped != "" || p.IsBaseline(e.Point) {
+		if e.Dropped != "" || p.IsBaseline(e.Genome) || p.Violation(e.Values) > 0 {
 			continue
 		}
 		usable++
-		if top == nil || e.Quality > top.Quality {
-			top = e
+		o := option{e, p.Quality(e.Genome), e.Values[cost]}
+		if top.Evaluation == nil || o.quality > top.quality {
+			top = o
 		}
-		if e.Quality < floor {
+		if o.quality < floor {
 			continue
 		}
 		enough++
-		if best == nil || e.Latency < best.Latency || e.Latency == best.Latency && e.Quality > best.Quality {
-			best = e
+		if best.Evaluation == nil || o.cost < best.cost || o.cost == best.cost && o.quality > best.quality {
+			best = o
 		}
 	}
 	switch {
 	case usable == 0:
-		return nil, fmt.Errorf("search: %w: the front has no candidate with a latency", ErrNoPick)
-	case best == nil:
+		return nil, fmt.Errorf("search: %w: the front has no candidate with a %s", ErrNoPick, what)
+	case best.Evaluation == nil:
 		return nil, fmt.Errorf("search: %w: none of %s has at least the baseline's %s, %.6g; the nearest, %s, has %.6g: "+
-			"let the space have larger models", ErrNoPick, count(usable, "candidate"), name, floor, p.Candidate(top.Point).Name(), top.Quality)
-	case best.Latency >= 1:
-		return nil, fmt.Errorf("search: %w: the fastest of %s with at least the baseline's %s, %s, takes %.3g of its latency: "+
-			"search longer, or let the space have other shapes", ErrNoPick, count(enough, "candidate"), name, p.Candidate(best.Point).Name(), best.Latency)
+			"let the space have larger models", ErrNoPick, count(usable, "candidate"), name, floor, p.Candidate(top.Genome).Name(), top.quality)
+	case best.cost >= 1:
+		return nil, fmt.Errorf("search: %w: the fastest of %s with at least the baseline's %s, %s, takes %.3g of its %s: "+
+			"search longer, or let the space have other shapes", ErrNoPick, count(enough, "candidate"), name, p.Candidate(best.Genome).Name(), best.cost, what)
 	}
-	c := &Choice{Evaluation: *best}
-	c.Reason = fmt.Sprintf("lowest latency, %.3g of the baseline's, among %d of %s with at least its %s",
-		best.Latency, enough, count(usable, "candidate"), name)
-	if best.LatencyCI.Known() && best.LatencyCI.High >= 1 {
-		c.Warnings = append(c.Warnings, fmt.Sprintf("search: the interval of the pick's latency, %.3g to %.3g of the baseline's, does not exclude that it is no faster",
-			best.LatencyCI.Low, best.LatencyCI.High))
-	}
-	if best.Source == Predicted {
-		c.Warnings = append(c.Warnings, "search: the pick's latency is a prediction; measure it")
-	}
+	c := &Choice{Evaluation: *best.Evaluation}
+	c.Reason = fmt.Sprintf("lowest %s, %.3g of the baseline's, among %d of %s with at least its %s",
+		what, best.cost, enough, count(usable, "candidate"), name)
+	c.Warnings = p.pickWarnings(best.Evaluation)
 	return c, nil
+}
+
+// cost is the objective that a pick minimises, or -1.
+func (p *Problem) cost() int {
+	if i := p.Index(Latency.Name); i >= 0 {
+		return i
+	}
+	return slices.IndexFunc(p.Objectives, func(o Objective) bool { return o.Ratio && o.Direction == pareto.Minimise })
+}
+
+// pickWarnings are the doubts about a pick's latency.
+func (p *Problem) pickWarnings(e *Evaluation) (warnings []string) {
+	cost := p.cost()
+	what := p.Objectives[cost].Name
+	if iv := e.Interval(cost); iv.Known() && iv.High >= 1 {
+		warnings = append(warnings, fmt.Sprintf("search: the interval of the pick's %s, %.3g to %.3g of the baseline's, does not exclude that it is no faster",
+			what, iv.Low, iv.High))
+	}
+	if e.Kind == Predicted {
+		warnings = append(warnings, fmt.Sprintf("search: the pick's %s is a prediction; measure it", what))
+	}
+	return warnings
 }
 
 // variantHeads are the head counts that the paper compares each pick at (section
@@ -75,19 +103,26 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 // to them.
 var variantHeads = []int{4, 8, 16}
 
-// HeadVariants returns the point with 4, 8 and 16 heads (the -h4, -h8, -h16 of
-// the paper's Table 2), whether the space's axis has them or not: those that
-// divide d_model and that the build can run. Skipped says, for each of the
+// HeadVariants returns a candidate with 4, 8 and 16 heads in every layer that has
+// any (the -h4, -h8, -h16 of the paper's Table 2), whether a space has them or not:
+// those that divide d_model and that the build can run. Skipped says, for each of the
 // others, why not.
-func HeadVariants(p *Problem, pt arch.Point) (variants []arch.Point, skipped []error) {
+func HeadVariants(c arch.Candidate) (variants []arch.Candidate, skipped []error) {
 	for _, h := range variantHeads {
-		v := pt
-		v.NHead = h
-		if pt.DModel%h != 0 {
-			skipped = append(skipped, fmt.Errorf("search: h%d: n_head %d does not divide d_model %d", h, h, pt.DModel))
+		v := c
+		v.Spec.Layers = slices.Clone(c.Spec.Layers)
+		for i := range v.Spec.Layers {
+			if l := &v.Spec.Layers[i]; l.NHead > 0 {
+				l.NKVHead = max(1, h*l.KVHeads()/l.NHead) // keys and values are shared as before
+				l.NHead = h
+			}
+		}
+		if c.Spec.HeadDim == 0 && c.Spec.DModel%h != 0 {
+			skipped = append(skipped, fmt.Errorf("search: h%d: n_head %d does not divide d_model %d", h, h, c.Spec.DModel))
 			continue
 		}
-		if err := p.Candidate(v).Validate(); err != nil {
+		v.Spec = v.Spec.Normalized()
+		if err := v.Validate(); err != nil {
 			skipped = append(skipped, fmt.Errorf("search: h%d: %w", h, err))
 			continue
 		}

@@ -19,23 +19,25 @@ func seedProblem(t testing.TB) *search.Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &search.Problem{Space: space, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}}
+	p := problem(space, arch.Build{})
+	p.Baseline = arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}
+	return p
 }
 
-func evaluation(p *search.Problem, latency float64, l, d, f, h int) search.Evaluation {
-	pt := arch.Point{NLayer: l, DModel: d, DInner: f, NHead: h}
-	return search.Evaluation{Point: pt, Quality: p.Quality(pt), Latency: latency, Source: search.Measured}
+func evaluation(t testing.TB, p *search.Problem, ratio float64, l, d, f, h int) search.Evaluation {
+	g := point(t, p, l, d, f, h)
+	return search.Evaluation{Genome: g, Values: []float64{p.Quality(g), ratio}, Kind: search.Noisy}
 }
 
 // The paper's own models, with the ratios of its token latencies: C3 has the
 // fewest parameters of those above the baseline, but C2 is faster and wins.
 func TestPickFromTheSeed(t *testing.T) {
 	p := seedProblem(t)
-	baseline := evaluation(p, 1, 12, 1024, 4096, 16)
-	c2, c3 := evaluation(p, 6.58/11.78, 6, 1856, 3712, 4), evaluation(p, 7.28/11.78, 7, 1280, 6016, 4)
-	less := evaluation(p, 0.4, 6, 1280, 6016, 4)
+	baseline := evaluation(t, p, 1, 12, 1024, 4096, 16)
+	c2, c3 := evaluation(t, p, 6.58/11.78, 6, 1856, 3712, 4), evaluation(t, p, 7.28/11.78, 7, 1280, 6016, 4)
+	less := evaluation(t, p, 0.4, 6, 1280, 6016, 4)
 	c, err := search.Pick([]search.Evaluation{c2, c3, baseline, less}, p)
-	if err != nil || c.Point != c2.Point || len(c.Warnings) != 0 {
+	if err != nil || c.Genome != c2.Genome || len(c.Warnings) != 0 {
 		t.Fatalf("picked %+v, %v", c, err)
 	}
 	if want := "lowest latency, 0.559 of the baseline's, among 2 of 3 candidates with at least its decoder_params"; c.Reason != want {
@@ -48,17 +50,18 @@ func TestPickFromTheSeed(t *testing.T) {
 		{"empty", "no candidate with a latency", nil},
 		{"baseline alone", "no candidate with a latency", []search.Evaluation{baseline}},
 		{"all smaller", "none of 1 candidate has at least the baseline's decoder_params, 1.51155e+08; the nearest, gpt2-l6-d1280-f6016-h4", []search.Evaluation{baseline, less}},
-		{"all slower", "takes 1.1 of its latency", []search.Evaluation{evaluation(p, 1.1, 7, 1280, 6016, 4), less}},
+		{"all slower", "takes 1.1 of its latency", []search.Evaluation{evaluation(t, p, 1.1, 7, 1280, 6016, 4), less}},
 	} {
 		if c, err := search.Pick(b.front, p); !errors.Is(err, search.ErrNoPick) || c != nil || !strings.Contains(err.Error(), b.want) {
 			t.Errorf("%s: %v, want %q", b.name, err, b.want)
 		}
 	}
-	c3.LatencyCI, c3.Source = search.Interval{Low: 0.5, High: 1.02}, search.Predicted
+	c3.Intervals, c3.Kind = []search.Interval{{}, {Low: 0.5, High: 1.02}}, search.Predicted
 	c, err = search.Pick([]search.Evaluation{c3}, p)
 	if err != nil || len(c.Warnings) != 2 {
 		t.Fatalf("a doubtful prediction is picked with %v, %v", c, err)
 	}
+	c.Genome = "" // what is stored has the point instead
 	var back search.Choice
 	if b, err := json.Marshal(c); err != nil || json.Unmarshal(b, &back) != nil || !reflect.DeepEqual(&back, c) {
 		t.Errorf("stored as %s, it comes back as %+v", b, back)
@@ -68,24 +71,21 @@ func TestPickFromTheSeed(t *testing.T) {
 // The pick of a front is the pick of everything that it is the front of.
 func TestPickOfFrontIsPickOfAll(t *testing.T) {
 	p := small(t)
-	var points []arch.Point
-	for pt := range p.Space.Points() {
-		points = append(points, pt)
-	}
+	points := slices.Collect(spaceOf(p).All())
 	rapid.Check(t, func(t *rapid.T) {
 		var all []search.Evaluation
 		for _, i := range rapid.SliceOfNDistinct(rapid.IntRange(0, len(points)-1), 0, 40, rapid.ID).Draw(t, "points") {
-			e := search.Evaluation{Point: points[i], Quality: p.Quality(points[i]), Latency: rapid.Float64Range(0.5, 1.5).Draw(t, "latency")}
+			e := search.Evaluation{Genome: points[i], Values: []float64{p.Quality(points[i]), rapid.Float64Range(0.5, 1.5).Draw(t, "latency")}}
 			if rapid.IntRange(0, 9).Draw(t, "drop") == 0 {
 				e.Dropped = "dropped"
 			}
-			if !p.IsBaseline(e.Point) {
+			if !p.IsBaseline(e.Genome) {
 				all = append(all, e)
 			}
 		}
-		front := search.Front(all)
+		front := search.Front(p, all)
 		if !slices.IsSortedFunc(front, func(a, b search.Evaluation) int {
-			if a.Quality > b.Quality && a.Latency > b.Latency {
+			if a.Values[quality] > b.Values[quality] && a.Values[latency] > b.Values[latency] {
 				return -1
 			}
 			return 1
@@ -94,7 +94,7 @@ func TestPickOfFrontIsPickOfAll(t *testing.T) {
 		}
 		a, errA := search.Pick(all, p)
 		b, errB := search.Pick(front, p)
-		if (errA == nil) != (errB == nil) || errA == nil && (a.Latency != b.Latency || a.Quality != b.Quality) {
+		if (errA == nil) != (errB == nil) || errA == nil && (!slices.Equal(a.Values, b.Values)) {
 			t.Fatalf("picked %+v (%v) of all, %+v (%v) of the front", a, errA, b, errB)
 		}
 	})
@@ -102,18 +102,35 @@ func TestPickOfFrontIsPickOfAll(t *testing.T) {
 
 func TestHeadVariants(t *testing.T) {
 	p := seedProblem(t)
-	v, skipped := search.HeadVariants(p, arch.Point{NLayer: 7, DModel: 1280, DInner: 6016, NHead: 4})
-	if len(v) != 3 || len(skipped) != 0 || v[0].NHead != 4 || v[1].NHead != 8 || v[2].NHead != 16 || v[2].DInner != 6016 {
-		t.Errorf("C3 has %+v, skipped %v", v, skipped)
+	candidate := func(l, d, f, h int) arch.Candidate {
+		return arch.Candidate{Spec: p.Space.(*search.Homogeneous).Compiled().Spec(arch.Point{NLayer: l, DModel: d, DInner: f, NHead: h})}
+	}
+	v, skipped := search.HeadVariants(candidate(7, 1280, 6016, 4))
+	if len(v) != 3 || len(skipped) != 0 {
+		t.Fatalf("C3 has %+v, skipped %v", v, skipped)
+	}
+	for i, h := range []int{4, 8, 16} {
+		if !v[i].Equal(candidate(7, 1280, 6016, h)) {
+			t.Errorf("C3 with %d heads is %s", h, v[i].Name())
+		}
 	}
 	// 16 heads of 84: not what the fused build's attention runs.
-	v, skipped = search.HeadVariants(p, arch.Point{NLayer: 7, DModel: 1344, DInner: 6016, NHead: 4})
+	v, skipped = search.HeadVariants(candidate(7, 1344, 6016, 4))
 	if len(v) != 2 || len(skipped) != 1 || !strings.HasPrefix(skipped[0].Error(), "search: h16: arch: ") {
 		t.Errorf("d_model 1344 has %+v, skipped %v", v, skipped)
 	}
-	_, skipped = search.HeadVariants(p, arch.Point{NLayer: 7, DModel: 1288, DInner: 6016, NHead: 4})
+	_, skipped = search.HeadVariants(candidate(7, 1288, 6016, 4))
 	if n := len(skipped); n == 0 || skipped[n-1].Error() != "search: h16: n_head 16 does not divide d_model 1288" {
 		t.Errorf("d_model 1288 skipped %v", skipped)
+	}
+	// Keys and values stay shared by as many heads.
+	shared := arch.Candidate{Spec: arch.NewSpec(arch.LLaMA, 4, 1024, 2816, 16).WithKVHeads(4)}
+	v, _ = search.HeadVariants(shared)
+	if len(v) != 3 || v[0].Spec.Layers[0].KVHeads() != 1 || v[1].Spec.Layers[0].KVHeads() != 2 || v[2].Spec.Layers[3].KVHeads() != 4 {
+		t.Errorf("16 heads with 4 of keys and values have %+v", v)
+	}
+	if shared.Spec.Layers[0].NHead != 16 {
+		t.Error("the candidate itself was changed")
 	}
 }
 
@@ -122,7 +139,7 @@ func TestProblem(t *testing.T) {
 	if got := p.BaselineQuality(); got != 151154688 {
 		t.Errorf("baseline's quality is %v", got)
 	}
-	if !p.IsBaseline(arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}) || p.IsBaseline(arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 8}) {
+	if !p.IsBaseline(point(t, p, 12, 1024, 4096, 16)) || p.IsBaseline(point(t, p, 12, 1024, 4096, 8)) {
 		t.Error("the baseline is not told apart")
 	}
 	if err := (&search.Problem{}).Validate(); err == nil {

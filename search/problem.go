@@ -1,13 +1,15 @@
-// Package search looks for architectures that are fast for their quality: a
-// Method proposes points of a space, a Driver has an Evaluator say what each is
-// worth, keeps the Pareto front, records everything as it comes, and stops with
-// a Status that says why.
+// Package search looks for architectures, and ways to run them, that are good in
+// several things at once, such as quality and latency: a Method proposes points of a
+// Space, a Driver has an Evaluator say what each is worth, keeps the Pareto front,
+// records everything as it comes, and stops with a Status that says why.
 //
 // It times nothing and predicts nothing: an Evaluator does, joined on by cmd,
 // either by measuring real graphs or by the latency model. Methods live in the
 // packages below this one (evolve, enumerate) and know neither. What is here is
-// the common ground: the Problem, what an Evaluation is, the journal that makes
-// a killed search resumable, and the rule that picks from a front.
+// the common ground: spaces of homogeneous models, of models layer by layer and of
+// models joined with builds, whose points are all Genomes; the Problem and its
+// Objectives; what an Evaluation is; the journal that makes a killed search resumable;
+// and the rule that picks from a front.
 //
 // It follows gonum/optimize in the split between Method, Recorder and driver;
 // unlike there, a method is an ordinary value that is called for its next batch,
@@ -15,23 +17,22 @@
 package search
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 
 	"lathe/graphgen/arch"
 	"lathe/search/pareto"
 )
 
-// Problem is what is searched for: points of Space, run as Build, that keep the
-// baseline's quality and take less of its time.
+// Problem is what is searched for: points of Space that are good in the Objectives
+// and within the Limits. It must not change once a search has begun.
 type Problem struct {
-	Space    *arch.Compiled
-	Build    arch.Build     // how every candidate runs
-	Baseline arch.Candidate // what latencies are relative to
-	Proxy    Proxy          // quality without training; nil means DecoderParams
+	Space      Space
+	Objectives []Objective
+	Limits     []Limit
+	Baseline   arch.Candidate // what ratios are relative to
+	Proxy      Proxy          // quality without training; nil means DecoderParams
 }
 
 // Proxy scores an architecture without training it; higher is better. The same
@@ -52,36 +53,91 @@ func (DecoderParams) Name() string { return "decoder_params" }
 // Score is the count; it is exact, as float64 holds integers up to 2^53.
 func (DecoderParams) Score(s arch.Spec) float64 { return float64(s.DecoderParams()) }
 
-// Plane is how evaluations are compared: X is quality, to be maximised, and Y is
-// latency relative to the baseline's, to be minimised.
-var Plane = pareto.Plane{X: pareto.Maximise, Y: pareto.Minimise}
-
 // Validate reports what is missing or wrong.
 func (p *Problem) Validate() error {
 	if p.Space == nil {
 		return errors.New("search: the problem has no space")
 	}
-	if err := p.Build.Validate(); err != nil {
-		return fmt.Errorf("search: build: %w", err)
-	}
 	if err := p.Baseline.Validate(); err != nil {
 		return fmt.Errorf("search: baseline: %w", err)
+	}
+	for _, b := range p.Space.Builds() {
+		if err := b.Validate(); err != nil {
+			return fmt.Errorf("search: build: %w", err)
+		}
+	}
+	compared := 0
+	for i, o := range p.Objectives {
+		if o.Direction != pareto.Ignore {
+			compared++
+		}
+		if p.Index(o.Name) != i {
+			return fmt.Errorf("search: objective %q is there twice", o.Name)
+		}
+	}
+	if compared == 0 {
+		return errors.New("search: the problem has no objectives: TwoObjectives are quality and latency")
+	}
+	for _, l := range p.Limits {
+		switch {
+		case p.Index(l.Objective) < 0:
+			return fmt.Errorf("search: limit on %q, which is no objective; there are %s", l.Objective, strings.Join(p.names(), ", "))
+		case !(l.Within.Low <= l.Within.High):
+			return fmt.Errorf("search: limit on %s: %g to %g is no interval", l.Objective, l.Within.Low, l.Within.High)
+		}
 	}
 	return nil
 }
 
+// Index is an objective's place, or -1 where there is none of that name.
+func (p *Problem) Index(name string) int {
+	for i := range p.Objectives {
+		if p.Objectives[i].Name == name {
+			return i
+		}
+	}
+	return -1
+}
+
+func (p *Problem) names() []string {
+	var names []string
+	for _, o := range p.Objectives {
+		names = append(names, o.Name)
+	}
+	return names
+}
+
+// Directions are the objectives', in their order.
+func (p *Problem) Directions() pareto.Directions {
+	d := make(pareto.Directions, len(p.Objectives))
+	for i, o := range p.Objectives {
+		d[i] = o.Direction
+	}
+	return d
+}
+
+// Violation is the sum over the limits of how far values are outside, each relative to
+// the end that it is beyond: 0 for what breaks none.
+func (p *Problem) Violation(values []float64) float64 {
+	sum := 0.0
+	for _, l := range p.Limits {
+		sum += l.violation(values[p.Index(l.Objective)])
+	}
+	return sum
+}
+
 // Candidate is a point as it is built, timed and shipped.
-func (p *Problem) Candidate(pt arch.Point) arch.Candidate { return p.Space.Candidate(pt, p.Build) }
+func (p *Problem) Candidate(g Genome) arch.Candidate { return p.Space.Candidate(g) }
 
 // Quality is the proxy's score of a point.
-func (p *Problem) Quality(pt arch.Point) float64 { return p.proxy().Score(p.Space.Spec(pt)) }
+func (p *Problem) Quality(g Genome) float64 { return p.proxy().Score(p.Space.Candidate(g).Spec) }
 
 // BaselineQuality is the proxy's score of the baseline.
 func (p *Problem) BaselineQuality() float64 { return p.proxy().Score(p.Baseline.Spec) }
 
 // IsBaseline reports whether a point is the baseline's own architecture.
-func (p *Problem) IsBaseline(pt arch.Point) bool {
-	return p.Space.Spec(pt).Hash() == p.Baseline.Spec.Hash()
+func (p *Problem) IsBaseline(g Genome) bool {
+	return p.Space.Candidate(g).Spec.Equal(p.Baseline.Spec)
 }
 
 func (p *Problem) proxy() Proxy {
@@ -91,20 +147,59 @@ func (p *Problem) proxy() Proxy {
 	return p.Proxy
 }
 
-// spaceHash tells spaces apart, constraints included, in a journal's head.
-func (p *Problem) spaceHash() string {
-	data, err := json.Marshal(p.Space.Space())
-	if err != nil { // a Space is numbers and strings
-		panic(err)
+// counted reports whether any objective is known by counting.
+func (p *Problem) counted() bool {
+	for _, o := range p.Objectives {
+		if o.Count != nil {
+			return true
+		}
 	}
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:8])
+	return false
 }
 
-// buildName is the build's name in a journal's head.
-func (p *Problem) buildName() string {
-	if name := p.Build.Name(); name != "" {
-		return name
+// Count fills in the values of a point that are known without evaluating it, and
+// leaves the others alone.
+func (p *Problem) Count(g Genome, values []float64) {
+	if !p.counted() {
+		return
 	}
-	return "default"
+	p.CountOf(p.Space.Candidate(g), values)
+}
+
+// CountOf is Count for a candidate, in the space or not.
+func (p *Problem) CountOf(c arch.Candidate, values []float64) {
+	for i, o := range p.Objectives {
+		if o.Count != nil {
+			values[i] = o.Count(c)
+		}
+	}
+}
+
+// buildNames are the builds' in a journal's head.
+func (p *Problem) buildNames() string {
+	var names []string
+	for _, b := range p.Space.Builds() {
+		name := b.Name()
+		if name == "" {
+			name = "default"
+		}
+		names = append(names, name)
+	}
+	const most = 8 // the space's hash tells more apart
+	if n := len(names); n > most {
+		names = append(names[:most], fmt.Sprintf("and %d more", n-most))
+	}
+	return strings.Join(names, " ")
+}
+
+// objectiveNames are the objectives and limits in a journal's head.
+func (p *Problem) objectiveNames() string {
+	var names []string
+	for _, o := range p.Objectives {
+		names = append(names, o.Direction.String()+" "+o.Name)
+	}
+	for _, l := range p.Limits {
+		names = append(names, fmt.Sprintf("%g <= %s <= %g", l.Within.Low, l.Objective, l.Within.High))
+	}
+	return strings.Join(names, ", ")
 }

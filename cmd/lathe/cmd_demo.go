@@ -172,14 +172,15 @@ func (d *demo) prepare() error {
 	}
 	// The pool is made for the largest candidate at once, so that no timing waits
 	// for it.
-	largest := arch.Point{}
-	for p := range d.problem.Space.Points() {
-		if largest == (arch.Point{}) || d.problem.Space.Spec(p).TotalParams() > d.problem.Space.Spec(largest).TotalParams() {
-			largest = p
+	space := d.problem.Space.(*search.Homogeneous) // the paper's
+	var largest arch.Candidate
+	for g := range space.All() {
+		if c := d.problem.Candidate(g); c.Spec.TotalParams() > largest.Spec.TotalParams() {
+			largest = c
 		}
 	}
 	poolStart := time.Now()
-	if err := a.ensurePool(d.ctx, d.problem.Candidate(largest), base); err != nil {
+	if err := a.ensurePool(d.ctx, largest, base); err != nil {
 		return err
 	}
 	d.print("weights pool ready in %.1f s: random weights that every candidate maps, so that none is written anew", time.Since(poolStart).Seconds())
@@ -193,7 +194,8 @@ const baselineName = "gpt2-l12-d1024-f4096-h16"
 
 // measureSample times the random candidates that the model is fitted to.
 func (d *demo) measureSample() error {
-	d.title("Timing %d random candidates of %d in the space, each beside the baseline", d.setup.Samples, d.problem.Space.Count())
+	points, _ := d.problem.Space.Count()
+	d.title("Timing %d random candidates of %.0f in the space, each beside the baseline", d.setup.Samples, points)
 	start := time.Now()
 	n, err := d.a.sample(d.ctx, d.setup, d.problem, d.sampler)
 	if err != nil {
@@ -217,7 +219,7 @@ const demoConfirms = 4
 func (d *demo) searchAndConfirm() (*frontBody, error) {
 	a := d.a
 	d.title("Latency model and Pareto front")
-	timed := map[arch.Point]bool{}
+	timed := map[string]bool{} // by hash of the candidate
 	var body *frontBody
 	for range demoConfirms {
 		m, err := a.fit(d.ctx, d.setup)
@@ -233,17 +235,17 @@ func (d *demo) searchAndConfirm() (*frontBody, error) {
 		if body.Pick == nil {
 			return nil, fmt.Errorf("demo: %s", body.NoPick)
 		}
-		if timed[body.Pick.Point] {
+		c := body.Pick.Candidate
+		if timed[c.Hash()] {
 			break
 		}
-		c := d.problem.Candidate(body.Pick.Point)
 		r, _, err := d.sampler.get(d.ctx, c, 1, nil)
 		if err != nil {
 			return nil, err
 		}
-		timed[body.Pick.Point] = true
-		e := d.setup.evaluation(body.Pick.Point, r)
-		d.print("pick %s: predicted %.3f of the baseline's latency, measured %.3f", c.Spec.Name(), body.Pick.Latency, e.Latency)
+		timed[c.Hash()] = true
+		e := d.setup.evaluation(d.problem, r)
+		d.print("pick %s: predicted %.3f of the baseline's latency, measured %.3f", c.Spec.Name(), body.Pick.Latency, e.Values[d.problem.Index(search.Latency.Name)])
 	}
 	fmt.Fprintln(a.stdout)
 	if err := a.printFrontTable(body, demoRows); err != nil {
@@ -281,19 +283,15 @@ func (d *demo) enumerate(m *latmodel.Model) (*frontBody, error) {
 // session beside the baseline.
 func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	a := d.a
-	points, _ := search.HeadVariants(d.problem, body.Pick.Point)
+	cands, _ := search.HeadVariants(body.Pick.Candidate)
 	plan := d.setup.plan()
 	plan.PLPairs, plan.TLPairs = demoPL, demoTL // enough for intervals of PL and TL
 	plan.RequestPairs, plan.Workload = tailRequests, workload.Default(d.setup.Seed)
-	points, plan.RequestPairs = d.affordable(points, plan)
-	d.title("Timing %d requests of the pick with %s heads, for P95 latency_char", plan.RequestPairs, headList(points))
+	cands, plan.RequestPairs = d.affordable(cands, plan)
+	d.title("Timing %d requests of the pick with %s heads, for P95 latency_char", plan.RequestPairs, headList(cands))
 	d.print("the first %d of %s", plan.RequestPairs, plan.Workload.Description)
 	b := d.sampler.bench
 	b.plan = plan
-	var cands []arch.Candidate
-	for _, p := range points {
-		cands = append(cands, d.problem.Candidate(p))
-	}
 	bar := a.bar(100, "requests", false)
 	records, err := b.measure(d.ctx, owns(cands), func(share float64) { bar.Set(int(100 * share)) })
 	if err != nil {
@@ -304,7 +302,7 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	best := -1
 	for i, r := range records {
 		s := record.Summarize(r, record.Options{})
-		rows = append(rows, reports.Table1Row{Model: fmt.Sprintf("pick-h%d", points[i].NHead), Spec: cands[i].Spec, Summary: s})
+		rows = append(rows, reports.Table1Row{Model: fmt.Sprintf("pick-h%d", cands[i].Spec.Layers[0].NHead), Spec: cands[i].Spec, Summary: s})
 		d.result.Results = append(d.result.Results, s)
 		// The paper found that heads help quality and cost little: the variant with
 		// most heads that is still faster than the baseline.
@@ -332,12 +330,12 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 	return cands[best], nil
 }
 
-func headList(points []arch.Point) (s string) {
-	for i, p := range points {
+func headList(cands []arch.Candidate) (s string) {
+	for i, c := range cands {
 		if i > 0 {
 			s += ", "
 		}
-		s += fmt.Sprint(p.NHead)
+		s += fmt.Sprint(c.Spec.Layers[0].NHead)
 	}
 	return s
 }

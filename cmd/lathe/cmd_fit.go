@@ -62,7 +62,11 @@ same figures for those. --plot draws predicted against measured.`,
 			if err != nil {
 				return err
 			}
-			if n := min(s.Samples, p.Space.Count()); n > 0 && n < latmodel.MinCandidates {
+			samples, err := s.samplePoints(p.Space)
+			if err != nil {
+				return badInput(err)
+			}
+			if n := len(samples); n > 0 && n < latmodel.MinCandidates {
 				return badInput(fmt.Errorf("fit: %d samples; a model takes %d candidates or more (--samples 0 fits what is stored)", n, latmodel.MinCandidates))
 			}
 			r, err := a.fitReport(cmd.Context(), s, p, heldOut)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -80,8 +81,7 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 			}
 			continue
 		}
-		body := new(frontBody)
-		return body, json.Unmarshal(fronts[len(fronts)-1].Body, body)
+		return readFront(searches[i].ID, fronts[len(fronts)-1].Body)
 	}
 	if id != "" {
 		return nil, badInput(fmt.Errorf("%s has no search %q", st.Path(), id))
@@ -89,14 +89,32 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 	return nil, badInput(fmt.Errorf("%s has no front; lathe search makes one", st.Path()))
 }
 
+// readFront reads what keepFront stored.
+func readFront(id string, raw []byte) (*frontBody, error) {
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err := json.Unmarshal(raw, &head); err != nil {
+		return nil, err
+	}
+	if head.Version != frontVersion {
+		return nil, badInput(fmt.Errorf("the front of search %s was stored by another version of lathe; lathe search makes one anew from what was measured", id))
+	}
+	body := new(frontBody)
+	return body, json.Unmarshal(raw, body)
+}
+
 // frontRow is one evaluation as a table shows it.
-func (b *frontBody) frontRow(e search.Evaluation, mark string) reports.FrontRow {
+func frontRow(e frontEntry, mark string) reports.FrontRow {
 	return reports.FrontRow{
-		Candidate: b.Setup.candidate(e.Point), Latency: e.Latency,
+		Candidate: e.Candidate, Latency: e.Latency,
 		Interval: stat.Interval{Low: e.LatencyCI.Low, High: e.LatencyCI.High},
-		PL:       e.PL, TL: e.TL, Source: string(e.Source), Mark: mark,
+		PL:       e.PL, TL: e.TL, Source: sources[e.Kind], Mark: mark,
 	}
 }
+
+// sources are the kinds of evaluations as tables have them.
+var sources = map[search.Kind]string{search.Exact: "exact", search.Noisy: "measured", search.Predicted: "predicted"}
 
 // frontRows are how many of a long front are printed: those around the
 // baseline's quality and its ends.
@@ -111,21 +129,21 @@ func (a *app) printFrontTable(b *frontBody, n int) error {
 	rows, placed := []reports.FrontRow{}, false
 	for _, e := range thin(b.Front, b.Pick, n) {
 		mark := ""
-		if b.Setup.isBaseline(e.Point) {
+		if e.Candidate.Equal(base) {
 			mark, placed = "baseline", true
 		}
 		if !placed && e.Quality < quality {
 			rows, placed = append(rows, baseRow), true
 		}
-		if b.Pick != nil && e.Point == b.Pick.Point {
+		if b.Pick != nil && e.Candidate.Equal(b.Pick.Candidate) {
 			mark = "pick"
 		}
-		rows = append(rows, b.frontRow(e, mark))
+		rows = append(rows, frontRow(e, mark))
 	}
 	if !placed {
 		rows = append(rows, baseRow)
 	}
-	fmt.Fprintf(a.stdout, "Pareto front: %d of %d candidates evaluated, of %d in the space; latency of %s relative to the baseline\n\n",
+	fmt.Fprintf(a.stdout, "Pareto front: %d of %d candidates evaluated, of %.0f in the space; latency of %s relative to the baseline\n\n",
 		len(b.Front), b.Evaluations, b.Points, b.Setup.requestOf())
 	return reports.FrontTable(a.stdout, reports.Text, rows)
 }
@@ -138,6 +156,9 @@ func (a *app) printFront(b *frontBody) error {
 	if b.Dropped > 0 {
 		fmt.Fprintf(a.stdout, "%d candidates could not be run: lathe front --json has the reasons\n", b.Dropped)
 	}
+	for _, w := range b.Warnings {
+		fmt.Fprintln(a.stdout, "warning:", w)
+	}
 	fmt.Fprintf(a.stdout, "Ended: %s\n", cmp.Or(b.Status.Detail, string(b.Status.Reason)))
 	if m := b.Model; m != nil {
 		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, 100*m.PL, 100*m.TL)
@@ -146,7 +167,7 @@ func (a *app) printFront(b *frontBody) error {
 		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", strings.TrimPrefix(b.NoPick, "search: no pick: "))
 		return err
 	}
-	pick := b.frontRow(b.Pick.Evaluation, "pick").Candidate
+	pick := b.Pick.Candidate
 	fmt.Fprintf(a.stdout, "\nPick: %s: %s\n", pick.Name(), b.Pick.Reason)
 	for _, w := range b.Pick.Warnings {
 		fmt.Fprintln(a.stdout, "warning:", w)
@@ -155,7 +176,7 @@ func (a *app) printFront(b *frontBody) error {
 		fmt.Fprintln(a.stdout, "\nThe pick with 4, 8 and 16 heads, which decoder parameters do not tell apart:")
 		var rows []reports.FrontRow
 		for _, v := range b.Variants {
-			rows = append(rows, b.frontRow(v, fmt.Sprintf("h%d", v.Point.NHead)))
+			rows = append(rows, frontRow(v, fmt.Sprintf("h%d", v.Candidate.Spec.Layers[0].NHead)))
 		}
 		if err := reports.FrontTable(a.stdout, reports.Text, rows); err != nil {
 			return err
@@ -169,7 +190,7 @@ func (a *app) printFront(b *frontBody) error {
 }
 
 // thin keeps at most n of a front, evenly, the pick among them.
-func thin(front []search.Evaluation, pick *search.Choice, n int) []search.Evaluation {
+func thin(front []frontEntry, pick *frontPick, n int) []frontEntry {
 	if len(front) <= n {
 		return front
 	}
@@ -177,9 +198,9 @@ func thin(front []search.Evaluation, pick *search.Choice, n int) []search.Evalua
 	for i := range n {
 		keep[i*(len(front)-1)/(n-1)] = true
 	}
-	var out []search.Evaluation
+	var out []frontEntry
 	for i, e := range front {
-		if keep[i] || pick != nil && e.Point == pick.Point {
+		if keep[i] || pick != nil && e.Candidate.Equal(pick.Candidate) {
 			out = append(out, e)
 		}
 	}
@@ -188,8 +209,9 @@ func thin(front []search.Evaluation, pick *search.Choice, n int) []search.Evalua
 
 // plotFront draws a front to base.svg and base.png.
 func (a *app) plotFront(base string, b *frontBody) error {
+	quality, latency := slices.Index(b.Objectives, search.DecoderParams{}.Name()), slices.Index(b.Objectives, search.Latency.Name)
 	point := func(p search.FrontPoint) reports.PlotPoint {
-		return reports.PlotPoint{DecoderParams: p.Quality, Latency: p.Latency}
+		return reports.PlotPoint{DecoderParams: p.Values[quality], Latency: p.Values[latency]}
 	}
 	data := reports.FrontPlotData{
 		Title:        fmt.Sprintf("Pareto front beside %s%s", b.Setup.Baseline.Spec.Name(), b.Setup.Build.Name()),
@@ -208,7 +230,7 @@ func (a *app) plotFront(base string, b *frontBody) error {
 	}
 	if b.Pick != nil {
 		data.Pick = &reports.PlotPoint{DecoderParams: b.Pick.Quality, Latency: b.Pick.Latency}
-		data.PickName = "pick: " + b.frontRow(b.Pick.Evaluation, "").Candidate.Spec.Name()
+		data.PickName = "pick: " + b.Pick.Candidate.Spec.Name()
 	}
 	for ending, format := range map[string]reports.Format{".svg": reports.SVG, ".png": reports.PNG} {
 		if err := create(base+ending, func(w io.Writer) error { return reports.FrontPlot(w, format, data) }); err != nil {

@@ -186,18 +186,51 @@ type frontBody struct {
 	Search      string              `json:"search"`
 	Setup       *setup              `json:"setup"`
 	Status      search.Status       `json:"status"`
-	Points      int                 `json:"points"` // of the space, constraints satisfied
+	Version     int                 `json:"version"`
+	Objectives  []string            `json:"objectives"` // of the values below, in their order
+	Points      float64             `json:"points"`     // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
 	Model       *modelError         `json:"model,omitempty"` // what predicted; nil if all was measured
 	Dropped     int                 `json:"dropped"`         // of these, candidates that could not be run
 	Reasons     []string            `json:"dropped_reasons,omitempty"`
 	Iterations  []search.Iteration  `json:"iterations"`
-	Front       []search.Evaluation `json:"front"`     // from the best quality to the worst
+	Front       []frontEntry        `json:"front"`     // from the best quality to the worst
 	Evaluated   []search.FrontPoint `json:"evaluated"` // at most plotPoints of all
-	Pick        *search.Choice      `json:"pick"`      // nil: none, NoPick says why
+	Pick        *frontPick          `json:"pick"`      // nil: none, NoPick says why
 	NoPick      string              `json:"no_pick,omitempty"`
-	Variants    []search.Evaluation `json:"variants"`                   // the pick with 4, 8 and 16 heads
+	Variants    []frontEntry        `json:"variants"`                   // the pick with 4, 8 and 16 heads
 	Skipped     []string            `json:"variants_skipped,omitempty"` // why some are not there
+	Warnings    []string            `json:"warnings,omitempty"`
+}
+
+// frontVersion is the version of what is stored of a front.
+const frontVersion = 2
+
+// frontEntry is an evaluation with the candidate that it is of, and by name what every
+// table shows.
+type frontEntry struct {
+	Candidate arch.Candidate `json:"candidate"`
+	search.Evaluation
+	Quality   float64         `json:"quality"`
+	Latency   float64         `json:"latency"`
+	LatencyCI search.Interval `json:"latency_ci"`
+}
+
+// frontPick is the pick of a front, and why it is.
+type frontPick struct {
+	frontEntry
+	Reason   string   `json:"reason"`
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// entry is an evaluation of a candidate as a front keeps it.
+func entry(p *search.Problem, c arch.Candidate, e search.Evaluation) frontEntry {
+	quality, latency := p.Index(search.DecoderParams{}.Name()), p.Index(search.Latency.Name)
+	f := frontEntry{Candidate: c, Evaluation: e, Quality: e.Values[quality], Latency: e.Values[latency], LatencyCI: e.Interval(latency)}
+	if e.Genome != "" {
+		f.Point = p.Space.Describe(e.Genome)
+	}
+	return f
 }
 
 // modelError is the cross-validated mean error of the latency model that a
@@ -240,7 +273,7 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 		if body, err = frontOf(run, p, res); err != nil {
 			return nil, err
 		}
-		if err := body.addVariants(ctx, p, &measureEvaluator{sm, p}, nil); err != nil {
+		if err := body.addVariants(ctx, p, &measureEvaluator{sm, p}); err != nil {
 			return nil, err
 		}
 	} else {
@@ -261,7 +294,7 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 // searchModel searches what a model predicts, and adds intervals and the pick's
 // head variants.
 func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, m *latmodel.Model) (*frontBody, error) {
-	model := newModelEvaluator(m, run.setup)
+	model := newModelEvaluator(m, run.setup, p)
 	res, err := a.drive(ctx, run, p, model)
 	if err != nil {
 		return nil, err
@@ -327,8 +360,18 @@ func entryKind(e search.Entry) string {
 // frontOf puts together what is kept of a finished search.
 func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody, error) {
 	body := &frontBody{
-		Search: run.id, Setup: run.setup, Status: res.Status, Points: p.Space.Count(),
-		Evaluations: len(res.Evaluations), Iterations: res.Iterations, Front: res.Front,
+		Version: frontVersion, Search: run.id, Setup: run.setup, Status: res.Status,
+		Evaluations: len(res.Evaluations), Iterations: res.Iterations,
+	}
+	body.Points, _ = p.Space.Count()
+	for _, o := range p.Objectives {
+		body.Objectives = append(body.Objectives, o.Name)
+	}
+	for _, e := range res.Front {
+		body.Front = append(body.Front, entry(p, p.Candidate(e.Genome), e))
+	}
+	for _, w := range res.Warnings {
+		body.Warnings = append(body.Warnings, w.Error())
 	}
 	if n := len(body.Iterations); run.setup.Method == "enumerate" && n > 1 { // its batches are no iterations
 		body.Iterations = body.Iterations[n-1:]
@@ -343,7 +386,7 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 	step := max(1, (len(res.Evaluations)+plotPoints-1)/plotPoints)
 	for i := 0; i < len(res.Evaluations); i += step {
 		if e := res.Evaluations[i]; e.Dropped == "" {
-			body.Evaluated = append(body.Evaluated, search.FrontPoint{Point: e.Point, Quality: e.Quality, Latency: e.Latency})
+			body.Evaluated = append(body.Evaluated, search.FrontPoint{Point: p.Space.Describe(e.Genome), Values: e.Values})
 		}
 	}
 	pick, err := search.Pick(res.Front, p)
@@ -351,48 +394,62 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 		body.NoPick = err.Error()
 		return body, nil
 	}
-	body.Pick = pick
-	return body, err
+	if err != nil {
+		return nil, err
+	}
+	body.Pick = &frontPick{entry(p, p.Candidate(pick.Genome), pick.Evaluation), pick.Reason, pick.Warnings}
+	return body, nil
+}
+
+// candidateEvaluator is an evaluator that takes candidates too, which need not be
+// points of the space.
+type candidateEvaluator interface {
+	candidate(context.Context, arch.Candidate) (search.Evaluation, error)
 }
 
 // addPredicted adds what a model has to say of the front and the pick.
-func (b *frontBody) addPredicted(p *search.Problem, model *modelEvaluator) (err error) {
+func (b *frontBody) addPredicted(p *search.Problem, model *modelEvaluator) error {
+	entries := make([]*frontEntry, 0, len(b.Front)+1)
 	for i := range b.Front {
-		if b.Front[i].LatencyCI, err = model.interval(p.Candidate(b.Front[i].Point)); err != nil {
+		entries = append(entries, &b.Front[i])
+	}
+	if b.Pick != nil {
+		entries = append(entries, &b.Pick.frontEntry)
+	}
+	for _, e := range entries {
+		if e.Kind != search.Predicted {
+			continue
+		}
+		predicted, err := model.candidate(context.Background(), e.Candidate)
+		if err != nil {
 			return err
 		}
+		e.Intervals, e.LatencyCI = predicted.Intervals, predicted.Interval(p.Index(search.Latency.Name))
 	}
-	if b.Pick == nil {
-		return nil
-	}
-	if b.Pick.LatencyCI, err = model.interval(p.Candidate(b.Pick.Point)); err != nil {
-		return err
-	}
-	return b.addVariants(context.Background(), p, model, model.interval)
+	return b.addVariants(context.Background(), p, model)
 }
 
-// addVariants evaluates the pick with 4, 8 and 16 heads. interval, if not nil, gives
-// the intervals that the evaluator leaves out.
-func (b *frontBody) addVariants(ctx context.Context, p *search.Problem, ev search.Evaluator, interval func(arch.Candidate) (search.Interval, error)) error {
+// addVariants evaluates the pick with 4, 8 and 16 heads.
+func (b *frontBody) addVariants(ctx context.Context, p *search.Problem, ev candidateEvaluator) error {
 	if b.Pick == nil {
 		return nil
 	}
-	points, skipped := search.HeadVariants(p, b.Pick.Point)
+	variants, skipped := search.HeadVariants(b.Pick.Candidate)
 	for _, why := range skipped {
 		b.Skipped = append(b.Skipped, why.Error())
 	}
-	return ev.Evaluate(ctx, points, func(e search.Evaluation) (err error) {
-		if e.Dropped != "" {
+	for _, c := range variants {
+		e, err := ev.candidate(ctx, c)
+		switch {
+		case err != nil:
+			return err
+		case e.Dropped != "":
 			b.Skipped = append(b.Skipped, e.Dropped)
-			return nil
+		default:
+			b.Variants = append(b.Variants, entry(p, c, e))
 		}
-		e.Quality = p.Quality(e.Point)
-		if interval != nil {
-			e.LatencyCI, err = interval(p.Candidate(e.Point))
-		}
-		b.Variants = append(b.Variants, e)
-		return err
-	})
+	}
+	return nil
 }
 
 // keepFront stores a front and closes its search, both or neither.

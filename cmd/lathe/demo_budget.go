@@ -118,13 +118,13 @@ func (d *demo) total() time.Duration {
 // affordable fits the requests into what is left of the budget: as many as the
 // workload has if it allows, at least what P95 takes; and fewer head variants,
 // the fewest heads dropped first, where even that does not fit.
-func (d *demo) affordable(points []arch.Point, p profiler.Plan) ([]arch.Point, int) {
+func (d *demo) affordable(variants []arch.Candidate, p profiler.Plan) ([]arch.Candidate, int) {
 	left := time.Duration(demoSlack*float64(demoBudget)) - time.Since(d.began) - 3*d.speed.create
-	kept := points
+	kept := variants
 	for len(kept) > 1 && d.speed.session(len(kept), p) > left {
 		kept = kept[1:]
 	}
-	if len(kept) < len(points) {
+	if len(kept) < len(variants) {
 		d.print("%.0f s are left: requests are timed with %s heads only", left.Seconds(), headList(kept))
 	}
 	for p.RequestPairs < len(p.Workload.Requests) && d.speed.session(len(kept), p) < left {

@@ -20,8 +20,7 @@ type sampler struct {
 
 // newSampler opens nothing yet.
 func (a *app) newSampler(ctx context.Context, s *setup, p profiler.Plan) (*sampler, error) {
-	any := s.candidate(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1})
-	if err := a.checkVocabulary(record.Of(s.Baseline), record.Of(any), false); err != nil {
+	if err := a.checkVocabulary(record.Of(s.Baseline), record.Of(s.anyCandidate()), false); err != nil {
 		return nil, err
 	}
 	b, err := a.newBench(ctx, own(s.Baseline), p)
@@ -63,7 +62,7 @@ func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampl
 }
 
 // measurePoints does what sample does for given points.
-func (a *app) measurePoints(ctx context.Context, s *setup, p *search.Problem, sm *sampler, points []arch.Point) (measured int, err error) {
+func (a *app) measurePoints(ctx context.Context, s *setup, p *search.Problem, sm *sampler, points []search.Genome) (measured int, err error) {
 	bar := a.bar(int64(100*len(points)*s.Visits), "measuring candidates", false)
 	for done := range len(points) * s.Visits {
 		visit, pt := done/len(points)+1, points[done%len(points)]
@@ -86,12 +85,18 @@ func (a *app) measurePoints(ctx context.Context, s *setup, p *search.Problem, sm
 // modelEvaluator predicts.
 type modelEvaluator struct {
 	model     *latmodel.Model
-	predictor *latmodel.Predictor
+	problem   *search.Problem
 	setup     *setup
+	space     *search.Homogeneous // nil: candidates are predicted one by one
+	predictor *latmodel.Predictor // if space is not nil
 }
 
-func newModelEvaluator(m *latmodel.Model, s *setup) *modelEvaluator {
-	return &modelEvaluator{m, m.Predictor(s.Space), s}
+func newModelEvaluator(m *latmodel.Model, s *setup, p *search.Problem) *modelEvaluator {
+	e := &modelEvaluator{model: m, problem: p, setup: s}
+	if space, ok := p.Space.(*search.Homogeneous); ok {
+		e.space, e.predictor = space, m.Predictor(space.Compiled().Space())
+	}
+	return e
 }
 
 // Name implements search.Evaluator.
@@ -100,36 +105,46 @@ func (e *modelEvaluator) Name() string {
 }
 
 // Evaluate implements search.Evaluator.
-func (e *modelEvaluator) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
+func (e *modelEvaluator) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
 	basePL, baseTL := baselineMS(e.model)
-	for _, pt := range points {
-		if e.setup.isBaseline(pt) {
-			if err := emit(itself(pt)); err != nil {
+	values := make([]float64, len(e.problem.Objectives))
+	for _, g := range points {
+		ev := search.Evaluation{Genome: g, Values: values, Kind: search.Predicted}
+		switch {
+		case e.setup.isBaseline(e.problem, g):
+			e.setup.itself(e.problem, &ev)
+		case e.space != nil:
+			ev.PL, ev.TL = e.predictor.At(e.space.Point(g))
+			e.setup.fill(e.problem, &ev, basePL, baseTL)
+		default:
+			p, err := e.model.Predict(e.problem.Candidate(g))
+			if err != nil {
 				return err
 			}
-			continue
+			ev.PL, ev.TL = p.PL.Ratio, p.TL.Ratio
+			e.setup.fill(e.problem, &ev, basePL, baseTL)
 		}
-		pl, tl := e.predictor.At(pt)
-		if err := emit(search.Evaluation{
-			Point: pt, PL: pl, TL: tl, Latency: e.setup.latency(pl, tl, basePL, baseTL), Source: search.Predicted,
-		}); err != nil {
+		if err := emit(ev); err != nil {
 			return err
 		}
 	}
 	return ctx.Err()
 }
 
-// interval is a prediction's interval of the objective.
-func (e *modelEvaluator) interval(c arch.Candidate) (search.Interval, error) {
+// candidate predicts a candidate, in the space or not, with the intervals of what is
+// predicted.
+func (e *modelEvaluator) candidate(_ context.Context, c arch.Candidate) (search.Evaluation, error) {
+	ev := search.Evaluation{Values: make([]float64, len(e.problem.Objectives)), Kind: search.Predicted}
 	p, err := e.model.Predict(c)
 	if err != nil {
-		return search.Interval{}, err
+		return ev, err
 	}
 	basePL, baseTL := baselineMS(e.model)
-	return search.Interval{
-		Low:  e.setup.latency(p.PL.Interval.Low, p.TL.Interval.Low, basePL, baseTL),
-		High: e.setup.latency(p.PL.Interval.High, p.TL.Interval.High, basePL, baseTL),
-	}, nil
+	ev.PL, ev.TL = p.PL.Ratio, p.TL.Ratio
+	e.setup.fill(e.problem, &ev, basePL, baseTL)
+	e.setup.fillIntervals(e.problem, &ev, search.Interval(p.PL.Interval), search.Interval(p.TL.Interval), basePL, baseTL)
+	e.problem.CountOf(c, ev.Values)
+	return ev, nil
 }
 
 // measureEvaluator measures, or takes what is stored.
@@ -146,60 +161,106 @@ func (e *measureEvaluator) Name() string {
 }
 
 // Evaluate implements search.Evaluator.
-func (e *measureEvaluator) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
-	for _, pt := range points {
+func (e *measureEvaluator) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
+	for _, g := range points {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		if e.sampler.setup.isBaseline(pt) {
-			if err := emit(itself(pt)); err != nil {
+		ev := search.Evaluation{Values: make([]float64, len(e.problem.Objectives))}
+		if e.sampler.setup.isBaseline(e.problem, g) {
+			e.sampler.setup.itself(e.problem, &ev)
+		} else {
+			var err error
+			if ev, err = e.candidate(ctx, e.problem.Candidate(g)); err != nil {
 				return err
 			}
-			continue
 		}
-		r, _, err := e.sampler.get(ctx, e.problem.Candidate(pt), 1, nil)
-		if failed := (*candidateError)(nil); errors.As(err, &failed) {
-			if err := emit(search.Evaluation{Point: pt, Source: search.Measured, Dropped: err.Error()}); err != nil {
-				return err
-			}
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		if err := emit(e.sampler.setup.evaluation(pt, r)); err != nil {
+		ev.Genome = g
+		if err := emit(ev); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// isBaseline reports whether a point, as candidates run, is the baseline: its
-// ratio to itself is 1, which nobody has to measure or predict.
-func (s *setup) isBaseline(pt arch.Point) bool {
-	return pt.NLayer == len(s.Baseline.Spec.Layers) && pt.DModel == s.Baseline.Spec.DModel &&
-		s.candidate(pt).Equal(s.Baseline)
+// candidate measures a candidate, in the space or not. One that cannot be run is
+// dropped.
+func (e *measureEvaluator) candidate(ctx context.Context, c arch.Candidate) (search.Evaluation, error) {
+	r, _, err := e.sampler.get(ctx, c, 1, nil)
+	if failed := (*candidateError)(nil); errors.As(err, &failed) {
+		return search.Evaluation{Kind: search.Noisy, Dropped: err.Error()}, nil
+	}
+	if err != nil {
+		return search.Evaluation{}, err
+	}
+	ev := e.sampler.setup.evaluation(e.problem, r)
+	e.problem.CountOf(c, ev.Values)
+	return ev, nil
 }
 
-// itself is the evaluation of the baseline's own point.
-func itself(pt arch.Point) search.Evaluation {
-	return search.Evaluation{Point: pt, Latency: 1, PL: 1, TL: 1, LatencyCI: search.Interval{Low: 1, High: 1}, Source: search.Measured}
+// isBaseline reports whether a point is the baseline, run as it is: its ratio to
+// itself is 1, which nobody has to measure or predict.
+func (s *setup) isBaseline(p *search.Problem, g search.Genome) bool {
+	if h, ok := p.Space.(*search.Homogeneous); ok { // a look at two sizes spares most of the work
+		if pt := h.Point(g); pt.NLayer != len(s.Baseline.Spec.Layers) || pt.DModel != s.Baseline.Spec.DModel {
+			return false
+		}
+	}
+	return p.Candidate(g).Equal(s.Baseline)
 }
 
-// evaluation is what a record says of a point.
-func (s *setup) evaluation(pt arch.Point, r record.Record) search.Evaluation {
+// itself makes ev that of the baseline's own point.
+func (s *setup) itself(p *search.Problem, ev *search.Evaluation) {
+	ev.PL, ev.TL, ev.Kind = 1, 1, search.Exact
+	s.fill(p, ev, 1, 1)
+	one := search.Interval{Low: 1, High: 1}
+	s.fillIntervals(p, ev, one, one, 1, 1)
+}
+
+// fill gives the values that follow from the ratios PL and TL.
+func (s *setup) fill(p *search.Problem, ev *search.Evaluation, basePL, baseTL float64) {
+	for i := range p.Objectives {
+		switch p.Objectives[i].Name {
+		case search.Latency.Name:
+			ev.Values[i] = s.latency(ev.PL, ev.TL, basePL, baseTL)
+		case search.PL.Name:
+			ev.Values[i] = ev.PL
+		case search.TL.Name:
+			ev.Values[i] = ev.TL
+		case search.Throughput.Name:
+			ev.Values[i] = 1 / ev.TL
+		}
+	}
+}
+
+// fillIntervals gives the intervals that follow from those of PL and TL.
+func (s *setup) fillIntervals(p *search.Problem, ev *search.Evaluation, pl, tl search.Interval, basePL, baseTL float64) {
+	ev.Intervals = make([]search.Interval, len(p.Objectives))
+	for i := range p.Objectives {
+		switch p.Objectives[i].Name {
+		case search.Latency.Name:
+			ev.Intervals[i] = search.Interval{Low: s.latency(pl.Low, tl.Low, basePL, baseTL), High: s.latency(pl.High, tl.High, basePL, baseTL)}
+		case search.PL.Name:
+			ev.Intervals[i] = pl
+		case search.TL.Name:
+			ev.Intervals[i] = tl
+		case search.Throughput.Name:
+			ev.Intervals[i] = search.Interval{Low: 1 / tl.High, High: 1 / tl.Low}
+		}
+	}
+}
+
+// evaluation is what a record says of its candidate.
+func (s *setup) evaluation(p *search.Problem, r record.Record) search.Evaluation {
 	own := record.Summarize(r, record.Options{})
 	base := record.SummarizeBaseline([]record.Record{r}, record.Options{})
 	pl, tl := own.Ratio.PL, own.Ratio.TL
-	e := search.Evaluation{
-		Point: pt, PL: pl.Median, TL: tl.Median, Source: search.Measured, Record: r.ID,
-		Latency: s.latency(pl.Median, tl.Median, base.PL.P50, base.TL.P50),
+	ev := search.Evaluation{
+		Values: make([]float64, len(p.Objectives)), PL: pl.Median, TL: tl.Median, Kind: search.Noisy, Record: r.ID,
 	}
+	s.fill(p, &ev, base.PL.P50, base.TL.P50)
 	if pl.CI != nil && tl.CI != nil {
-		e.LatencyCI = search.Interval{
-			Low:  s.latency(pl.CI.Low, tl.CI.Low, base.PL.P50, base.TL.P50),
-			High: s.latency(pl.CI.High, tl.CI.High, base.PL.P50, base.TL.P50),
-		}
+		s.fillIntervals(p, &ev, search.Interval(*pl.CI), search.Interval(*tl.CI), base.PL.P50, base.TL.P50)
 	}
-	return e
+	return ev
 }

@@ -102,11 +102,16 @@ func (s *setup) problem() (*search.Problem, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	p := &search.Problem{Space: space, Build: s.Build, Baseline: s.Baseline}
+	p := &search.Problem{
+		Space: search.NewHomogeneous(space, s.Build), Objectives: search.TwoObjectives(search.DecoderParams{}), Baseline: s.Baseline,
+	}
 	if n, has := s.plan().MaxLen(), min(space.Space().Positions, s.Baseline.Spec.Positions); n > has {
 		return nil, badInput(fmt.Errorf("timing.prompt_tokens and timing.generated_tokens make %d tokens, the space and the baseline have %d positions", n, has))
 	}
-	return p, badInput(p.Validate())
+	if err := p.Validate(); err != nil {
+		return nil, badInput(err)
+	}
+	return p, badInput(p.CheckObjectives())
 }
 
 // plan is the timing of one candidate during the search: steps only.
@@ -126,47 +131,51 @@ func (s *setup) samplePlan() profiler.Plan {
 	return p
 }
 
-// candidate is a point of the space, as it runs.
-func (s *setup) candidate(pt arch.Point) arch.Candidate {
-	return arch.Candidate{Spec: s.Space.Spec(pt), Build: s.Build}
+// anyCandidate is one of the space's family, for what all of them have in common.
+func (s *setup) anyCandidate() arch.Candidate {
+	return arch.Candidate{Spec: s.Space.Spec(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1}), Build: s.Build}
 }
 
 // samplePoints draws distinct points of the space, the same for a seed: the
 // candidates that a latency model is fitted to.
-func (s *setup) samplePoints(space *arch.Compiled) ([]arch.Point, error) {
-	rng := rand.New(rand.NewPCG(s.Seed, sampleStream))
-	var out []arch.Point
-	for len(out) < min(s.Samples, space.Count()) {
-		p, err := space.Sample(rng)
-		if err != nil {
-			return nil, err
-		}
-		if !slices.Contains(out, p) {
-			out = append(out, p)
-		}
+func (s *setup) samplePoints(space search.Space) ([]search.Genome, error) {
+	n := s.Samples
+	if count, exact := space.Count(); exact {
+		n = int(min(float64(n), count))
 	}
-	return out, nil
+	return drawDistinct(space, s.Seed, sampleStream, n, nil)
 }
 
 // heldOutPoints draws n more points, none of them a sample: candidates that a
 // model's error is taken on and that it is never fitted to.
-func (s *setup) heldOutPoints(space *arch.Compiled, n int) ([]arch.Point, error) {
+func (s *setup) heldOutPoints(space search.Space, n int) ([]search.Genome, error) {
 	samples, err := s.samplePoints(space)
 	if err != nil {
 		return nil, err
 	}
-	if most := space.Count() - len(samples); n > most {
-		return nil, fmt.Errorf("%d held-out candidates: %d samples leave %d of the space's %d", n, len(samples), most, space.Count())
+	if count, exact := space.Count(); exact && n > int(count)-len(samples) {
+		return nil, fmt.Errorf("%d held-out candidates: %d samples leave %d of the space's %d", n, len(samples), int(count)-len(samples), int(count))
 	}
-	rng := rand.New(rand.NewPCG(s.Seed, heldOutStream))
-	var out []arch.Point
-	for len(out) < n {
-		p, err := space.Sample(rng)
+	return drawDistinct(space, s.Seed, heldOutStream, n, samples)
+}
+
+// drawTries is how many draws in a row may give nothing new.
+const drawTries = 100_000
+
+// drawDistinct draws n points that are neither alike nor among those to be left out.
+func drawDistinct(space search.Space, seed, stream uint64, n int, without []search.Genome) ([]search.Genome, error) {
+	rng := rand.New(rand.NewPCG(seed, stream))
+	var out []search.Genome
+	for vain := 0; len(out) < n; vain++ {
+		g, err := space.Random(rng)
 		if err != nil {
 			return nil, err
 		}
-		if !slices.Contains(samples, p) && !slices.Contains(out, p) {
-			out = append(out, p)
+		if !slices.Contains(without, g) && !slices.Contains(out, g) {
+			out, vain = append(out, g), 0
+		}
+		if vain == drawTries {
+			return nil, fmt.Errorf("%d candidates: only %d that differ could be drawn from the space", n, len(out))
 		}
 	}
 	return out, nil

@@ -193,6 +193,27 @@ func (c *Compiled) Points() iter.Seq[Point] {
 	}
 }
 
+// Indices yields the points' indices into the axes, in the order of Points.
+func (c *Compiled) Indices() iter.Seq[[4]int] {
+	return func(yield func([4]int) bool) { c.each(c.tables, yield) }
+}
+
+// At is the point at an index into each axis, whether it is one of Points or not.
+func (c *Compiled) At(i [4]int) Point { return c.at(i) }
+
+// Index is the inverse of At; it reports false for a size that an axis has not.
+func (c *Compiled) Index(p Point) (i [4]int, ok bool) {
+	for a, v := range [4]int{p.NLayer, p.DModel, p.DInner, p.NHead} {
+		if i[a], ok = slices.BinarySearch(c.axes[a], v); !ok {
+			return i, false
+		}
+	}
+	return i, true
+}
+
+// Allows reports whether the point at i, indices into the axes, is one of Points.
+func (c *Compiled) Allows(i [4]int) bool { return c.allows(i) }
+
 // at is the point at an index into each axis.
 func (c *Compiled) at(i [4]int) Point {
 	return Point{c.axes[0][i[0]], c.axes[1][i[1]], c.axes[2][i[2]], c.axes[3][i[3]]}
@@ -239,14 +260,8 @@ func (c *Compiled) each(tables []table, f func([4]int) bool) {
 
 // Contains reports whether p is one of Points.
 func (c *Compiled) Contains(p Point) bool {
-	var i [4]int
-	for a, v := range [4]int{p.NLayer, p.DModel, p.DInner, p.NHead} {
-		var ok bool
-		if i[a], ok = slices.BinarySearch(c.axes[a], v); !ok {
-			return false
-		}
-	}
-	return c.allows(i)
+	i, ok := c.Index(p)
+	return ok && c.allows(i)
 }
 
 func (c *Compiled) allows(i [4]int) bool {

@@ -7,11 +7,11 @@
 package enumerate
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"math/rand/v2"
 
-	"lathe/graphgen/arch"
 	"lathe/search"
 )
 
@@ -29,9 +29,9 @@ type Options struct {
 // Method is a search.Method. Make one with New.
 type Method struct {
 	chunk int
-	next  func() (arch.Point, bool)
+	next  func() (search.Genome, bool)
 	stop  func()
-	batch []arch.Point
+	batch []search.Genome
 	total int
 }
 
@@ -49,18 +49,29 @@ func New(o Options) (*Method, error) {
 // Name is "enumerate": the chunk has no bearing on which points are proposed.
 func (m *Method) Name() string { return "enumerate" }
 
+// MaxPoints is how many points a space may have, before its constraints: their
+// evaluations are all kept, some 200 bytes each.
+const MaxPoints = 1 << 23
+
 // Init starts from the space's first point.
 func (m *Method) Init(p *search.Problem, _ *rand.Rand) error {
+	space, ok := p.Space.(search.Enumerable)
+	if !ok {
+		return errors.New("enumerate: this space has no order to go through it: choose another method")
+	}
+	if n := space.Size(); n > MaxPoints {
+		return fmt.Errorf("enumerate: the space has %.4g points before the constraints, at most %d are enumerated: choose another method", n, MaxPoints)
+	}
 	if m.stop != nil {
 		m.stop()
 	}
-	m.next, m.stop = iter.Pull(p.Space.Points())
+	m.next, m.stop = iter.Pull(space.All())
 	m.total = 0
 	return nil
 }
 
 // Propose returns the next chunk; after the last, SpaceExhausted.
-func (m *Method) Propose(*search.History) ([]arch.Point, search.Status) {
+func (m *Method) Propose(*search.History) ([]search.Genome, search.Status) {
 	m.batch = m.batch[:0]
 	for len(m.batch) < m.chunk {
 		p, ok := m.next()

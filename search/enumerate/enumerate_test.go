@@ -13,7 +13,7 @@ import (
 
 // formula is a latency in closed form, so cheap that a benchmark of it shows
 // what enumerating costs by itself.
-type formula struct{}
+type formula struct{ space *search.Homogeneous }
 
 func (formula) Name() string { return "formula" }
 
@@ -22,9 +22,11 @@ func latency(p arch.Point) float64 {
 	return (l*(4*d*d+2*d*f) + 50257*d + l*float64(p.NHead)*2e4) / 2.03e8
 }
 
-func (formula) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
-	for _, p := range points {
-		if err := emit(search.Evaluation{Point: p, Latency: latency(p), Source: search.Predicted}); err != nil {
+func (f formula) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
+	values := make([]float64, 2)
+	for _, g := range points {
+		values[1] = latency(f.space.Point(g))
+		if err := emit(search.Evaluation{Genome: g, Values: values, Kind: search.Predicted}); err != nil {
 			return err
 		}
 	}
@@ -36,7 +38,7 @@ func problem(t testing.TB, space arch.Space) *search.Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &search.Problem{Space: c, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}}
+	return &search.Problem{Space: search.NewHomogeneous(c, arch.Build{}), Objectives: search.TwoObjectives(search.DecoderParams{}), Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}}
 }
 
 func run(t testing.TB, p *search.Problem, o Options, s search.Settings) *search.Result {
@@ -44,7 +46,7 @@ func run(t testing.TB, p *search.Problem, o Options, s search.Settings) *search.
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := search.Driver{Problem: p, Method: m, Evaluator: formula{}, Settings: s}
+	d := search.Driver{Problem: p, Method: m, Evaluator: formula{p.Space.(*search.Homogeneous)}, Settings: s}
 	res, err := d.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -55,21 +57,22 @@ func run(t testing.TB, p *search.Problem, o Options, s search.Settings) *search.
 // The front is that of every point, computed in one go.
 func TestExactFront(t *testing.T) {
 	p := problem(t, arch.PaperSpace())
+	space := p.Space.(*search.Homogeneous)
 	var all []pareto.Point
-	var at []arch.Point
-	for pt := range p.Space.Points() {
-		all = append(all, pareto.Point{ID: len(at), X: p.Quality(pt), Y: latency(pt)})
-		at = append(at, pt)
+	var at []search.Genome
+	for g := range space.All() {
+		all = append(all, pareto.Point{ID: len(at), X: p.Quality(g), Y: latency(space.Point(g))})
+		at = append(at, g)
 	}
-	var want []arch.Point
-	for _, q := range search.Plane.Front(all) {
+	var want []search.Genome
+	for _, q := range (pareto.Plane{X: pareto.Maximise}).Front(all) {
 		want = append(want, at[q.ID])
 	}
 	for _, chunk := range []int{0, 1000, 1 << 20} {
 		res := run(t, p, Options{Chunk: chunk}, search.Settings{})
-		var got []arch.Point
+		var got []search.Genome
 		for _, e := range res.Front {
-			got = append(got, e.Point)
+			got = append(got, e.Genome)
 		}
 		if !slices.Equal(got, want) {
 			t.Errorf("chunk %d: front %v, want %v", chunk, got, want)
@@ -86,7 +89,7 @@ func TestBudgetAndRestart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := search.Driver{Problem: p, Method: m, Evaluator: formula{}, Settings: search.Settings{MaxEvaluations: 250}}
+	d := search.Driver{Problem: p, Method: m, Evaluator: formula{p.Space.(*search.Homogeneous)}, Settings: search.Settings{MaxEvaluations: 250}}
 	var first *search.Result
 	for range 2 { // Init begins again, also in the middle of the space
 		res, err := d.Run(context.Background())
@@ -96,7 +99,7 @@ func TestBudgetAndRestart(t *testing.T) {
 		if res.Status.Reason != search.EvaluationLimit || len(res.Evaluations) != 250 || len(res.Iterations) != 3 || !res.Iterations[2].Partial {
 			t.Fatalf("%v, %d evaluations, %d iterations", res.Status, len(res.Evaluations), len(res.Iterations))
 		}
-		if first != nil && !slices.Equal(first.Evaluations, res.Evaluations) {
+		if first != nil && !slices.EqualFunc(first.Evaluations, res.Evaluations, search.Evaluation.Equal) {
 			t.Error("the second run went another way")
 		}
 		first = res

@@ -4,7 +4,8 @@
 // crossovers, with some random points mixed in against getting stuck. Whatever
 // breaks a constraint or was seen before is rejected and drawn again. After ten
 // iterations the front is the answer; the fronts of all iterations, which the
-// driver keeps, are the lines of the paper's Figure 1.
+// driver keeps, are the lines of the paper's Figure 1. Any space will do: mutation and
+// crossover go by genes.
 //
 // It only proposes; it does not know how points are evaluated. The paper leaves
 // the operators' details open. Where a choice was needed it is noted here, with
@@ -16,7 +17,6 @@ import (
 	"math/rand/v2"
 	"slices"
 
-	"lathe/graphgen/arch"
 	"lathe/search"
 )
 
@@ -30,7 +30,7 @@ type Options struct {
 	Population int
 	// Initial points come first in the first batch and count towards its size;
 	// the baseline's own point is a good one where the space has it.
-	Initial []arch.Point
+	Initial []search.Genome
 	// Mutations of each member of the front, an iteration. 0: 1, Archai's.
 	Mutations int
 	// Crossovers in all, an iteration. 0: 5, Archai's.
@@ -85,11 +85,12 @@ func (o Options) normalized() (Options, error) {
 // Method is a search.Method. Make one with New.
 type Method struct {
 	opt   Options
-	space *arch.Compiled
-	axes  [4][]int
+	space search.Space
+	genes []search.Gene
+	order []int // of genes, shuffled for each mutation
 	rng   *rand.Rand
-	batch []arch.Point
-	mine  map[arch.Point]bool // in batch
+	batch []search.Genome
+	mine  map[search.Genome]bool // in batch
 
 	front  []search.Evaluation // after the last iteration
 	stalls int                 // iterations that it has not changed for
@@ -101,7 +102,7 @@ func New(o Options) (*Method, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Method{opt: o, mine: make(map[arch.Point]bool)}, nil
+	return &Method{opt: o, mine: make(map[search.Genome]bool)}, nil
 }
 
 // Name has the options that decide what is proposed; how long the search goes on
@@ -111,7 +112,7 @@ func (m *Method) Name() string {
 	name := fmt.Sprintf("evolve population=%d mutations=%d crossovers=%d random=%d max_batch=%d",
 		o.Population, o.Mutations, o.Crossovers, o.Random, o.MaxBatch)
 	for _, p := range o.Initial {
-		name += fmt.Sprintf(" initial=l%d-d%d-f%d-h%d", p.NLayer, p.DModel, p.DInner, p.NHead)
+		name += fmt.Sprintf(" initial=%v", p)
 	}
 	return name
 }
@@ -120,20 +121,21 @@ func (m *Method) Name() string {
 func (m *Method) Init(p *search.Problem, rng *rand.Rand) error {
 	for _, pt := range m.opt.Initial {
 		if !p.Space.Contains(pt) {
-			return fmt.Errorf("evolve: initial point %+v is not in the space", pt)
+			return fmt.Errorf("evolve: initial point %v is not in the space", pt)
 		}
 	}
-	m.space, m.axes, m.rng = p.Space, p.Space.Axes(), rng
+	m.space, m.genes, m.rng = p.Space, p.Space.Genes(), rng
+	m.order = make([]int, len(m.genes))
 	m.front, m.stalls = nil, 0
 	return nil
 }
 
 // Propose returns the next generation: unseen points that satisfy the
 // constraints, none twice.
-func (m *Method) Propose(h *search.History) ([]arch.Point, search.Status) {
+func (m *Method) Propose(h *search.History) ([]search.Genome, search.Status) {
 	o := m.opt
 	front := h.Front()
-	if h.Iteration() > 0 && slices.Equal(front, m.front) {
+	if h.Iteration() > 0 && slices.EqualFunc(front, m.front, search.Evaluation.Equal) {
 		m.stalls++
 	} else {
 		m.stalls = 0
@@ -159,7 +161,7 @@ func (m *Method) Propose(h *search.History) ([]arch.Point, search.Status) {
 	}
 	m.random(h, want-len(m.batch))
 	if len(m.batch) == 0 {
-		return nil, search.Status{Reason: search.SpaceExhausted, Detail: fmt.Sprintf("%d points satisfy the constraints", h.Len())}
+		return nil, m.exhausted(h)
 	}
 	if h.Iteration() > 0 {
 		// Shuffled, so that whatever is left out, here or by the driver's budget,
@@ -170,8 +172,17 @@ func (m *Method) Propose(h *search.History) ([]arch.Point, search.Status) {
 	return m.batch, search.Status{}
 }
 
+// exhausted is how a search ends that finds nothing new: a space that can be listed has
+// no more, of a larger one nothing was drawn.
+func (m *Method) exhausted(h *search.History) search.Status {
+	if _, ok := m.space.(search.Enumerable); ok && m.space.Size() <= search.MaxListed {
+		return search.Status{Reason: search.SpaceExhausted, Detail: fmt.Sprintf("%d points satisfy the constraints", h.Len())}
+	}
+	return search.Status{Reason: search.Converged, Detail: fmt.Sprintf("nothing new could be drawn after %d evaluations", h.Len())}
+}
+
 // take adds p to the batch if it is new and satisfies the constraints.
-func (m *Method) take(h *search.History, p arch.Point) bool {
+func (m *Method) take(h *search.History, p search.Genome) bool {
 	if m.mine[p] || h.Seen(p) || !m.space.Contains(p) {
 		return false
 	}
@@ -184,7 +195,7 @@ func (m *Method) mutations(h *search.History, front []search.Evaluation) {
 	for _, parent := range front {
 		for range m.opt.Mutations {
 			for range tries {
-				if m.take(h, m.mutate(parent.Point)) {
+				if m.take(h, m.mutate(parent.Genome)) {
 					break
 				}
 			}
@@ -203,42 +214,17 @@ func (m *Method) crossovers(h *search.History, front []search.Evaluation) {
 			if b >= a {
 				b++
 			}
-			if m.take(h, m.cross(front[a].Point, front[b].Point)) {
+			if m.take(h, m.cross(front[a].Genome, front[b].Genome)) {
 				break
 			}
 		}
 	}
 }
 
-// random adds n points drawn uniformly from those not seen. Once draws are
-// mostly of seen ones, what is left is listed and drawn from, so that a small
-// space is exhausted and not merely sampled for long.
+// random adds n points drawn from those not seen.
 func (m *Method) random(h *search.History, n int) {
-	for ; n > 0; n-- {
-		if !m.draw(h) {
-			break
-		}
+	seen := func(g search.Genome) bool { return m.mine[g] || h.Seen(g) }
+	for _, g := range search.Fresh(m.space, m.rng, n, seen) {
+		m.take(h, g)
 	}
-	if n <= 0 {
-		return
-	}
-	var left []arch.Point
-	for p := range m.space.Points() {
-		if !m.mine[p] && !h.Seen(p) {
-			left = append(left, p)
-		}
-	}
-	m.rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
-	for _, p := range left[:min(n, len(left))] {
-		m.take(h, p)
-	}
-}
-
-func (m *Method) draw(h *search.History) bool {
-	for range tries {
-		if p, err := m.space.Sample(m.rng); err == nil && m.take(h, p) {
-			return true
-		}
-	}
-	return false
 }

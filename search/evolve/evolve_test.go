@@ -3,6 +3,7 @@ package evolve
 import (
 	"context"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 
@@ -19,13 +20,25 @@ func seedProblem(t testing.TB) *search.Problem {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &search.Problem{Space: space, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16)}}
+	return problem(space, arch.NewSpec(arch.GPT2, 12, 1024, 4096, 16))
 }
+
+func problem(space *arch.Compiled, baseline arch.Spec) *search.Problem {
+	return &search.Problem{
+		Space: search.NewHomogeneous(space, arch.Build{}), Objectives: search.TwoObjectives(search.DecoderParams{}),
+		Baseline: arch.Candidate{Spec: baseline},
+	}
+}
+
+var plane = pareto.Plane{X: pareto.Maximise}
 
 // smooth is a latency with the shape of the real one: a token reads the decoder
 // and the LM head (vocabulary x d_model), and every layer and head costs a
 // little by itself.
-type smooth struct{ calls int }
+type smooth struct {
+	space *search.Homogeneous
+	calls int
+}
 
 func (*smooth) Name() string { return "smooth" }
 
@@ -37,10 +50,10 @@ func latency(p arch.Point) float64 {
 	return cost(l, d, f, h) / cost(12, 1024, 4096, 16)
 }
 
-func (s *smooth) Evaluate(ctx context.Context, points []arch.Point, emit func(search.Evaluation) error) error {
-	for _, p := range points {
+func (s *smooth) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
+	for _, g := range points {
 		s.calls++
-		if err := emit(search.Evaluation{Point: p, Latency: latency(p), Source: search.Predicted}); err != nil {
+		if err := emit(search.Evaluation{Genome: g, Values: []float64{0, latency(s.space.Point(g))}, Kind: search.Predicted}); err != nil {
 			return err
 		}
 	}
@@ -49,7 +62,7 @@ func (s *smooth) Evaluate(ctx context.Context, points []arch.Point, emit func(se
 
 func run(t testing.TB, p *search.Problem, m search.Method, seed uint64, budget int) *search.Result {
 	t.Helper()
-	d := search.Driver{Problem: p, Method: m, Evaluator: new(smooth), Settings: search.Settings{Seed: seed, MaxEvaluations: budget}}
+	d := search.Driver{Problem: p, Method: m, Evaluator: &smooth{space: p.Space.(*search.Homogeneous)}, Settings: search.Settings{Seed: seed, MaxEvaluations: budget}}
 	res, err := d.Run(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -68,7 +81,7 @@ func method(t testing.TB, o Options) *Method {
 func points(front []search.Evaluation) []pareto.Point {
 	out := make([]pareto.Point, len(front))
 	for i, e := range front {
-		out[i] = pareto.Point{ID: i, X: e.Quality, Y: e.Latency}
+		out[i] = pareto.Point{ID: i, X: e.Values[0], Y: e.Values[1]}
 	}
 	return out
 }
@@ -99,7 +112,7 @@ func TestConvergesToEnumerated(t *testing.T) {
 		sum, worst, n := 0.0, 1.0, 0
 		for seed := range uint64(seeds) {
 			res := run(t, p, method(t, c.opt), seed, 0)
-			hv, err := search.Plane.Normalised(points(res.Front), ref)
+			hv, err := plane.Normalised(points(res.Front), ref)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -108,7 +121,7 @@ func TestConvergesToEnumerated(t *testing.T) {
 			}
 			sum, worst, n = sum+hv, min(worst, hv), n+len(res.Evaluations)
 		}
-		t.Logf("%s: %.4f of the exact hypervolume, worst %.4f, by %d of %d points", c.name, sum/seeds, worst, n/seeds, p.Space.Count())
+		t.Logf("%s: %.4f of the exact hypervolume, worst %.4f, by %d points", c.name, sum/seeds, worst, n/seeds)
 		if sum/seeds < c.mean || worst < c.worst {
 			t.Errorf("%s: mean %.4f, worst %.4f, want %.4f and %.4f", c.name, sum/seeds, worst, c.mean, c.worst)
 		}
@@ -131,9 +144,9 @@ func TestIterations(t *testing.T) {
 	for _, it := range res.Iterations {
 		var front []pareto.Point
 		for i, f := range it.Front {
-			front = append(front, pareto.Point{ID: i, X: f.Quality, Y: f.Latency})
+			front = append(front, pareto.Point{ID: i, X: f.Values[0], Y: f.Values[1]})
 		}
-		hv, err := search.Plane.Normalised(front, ref)
+		hv, err := plane.Normalised(front, ref)
 		if err != nil || hv < last {
 			t.Errorf("iteration %d covers %v (%v), the one before %v", it.Number, hv, err, last)
 		}
@@ -145,20 +158,20 @@ func TestIterations(t *testing.T) {
 type spy struct {
 	*Method
 	t     *rapid.T
-	space *arch.Compiled
+	space search.Space
 }
 
-func (s spy) Propose(h *search.History) ([]arch.Point, search.Status) {
+func (s spy) Propose(h *search.History) ([]search.Genome, search.Status) {
 	batch, why := s.Method.Propose(h)
-	own := map[arch.Point]bool{}
+	own := map[search.Genome]bool{}
 	for _, p := range batch {
 		switch {
 		case !s.space.Contains(p):
-			s.t.Fatalf("proposed %+v, which breaks a constraint", p)
+			s.t.Fatalf("proposed %v, which breaks a constraint", p)
 		case h.Seen(p):
-			s.t.Fatalf("proposed %+v again", p)
+			s.t.Fatalf("proposed %v again", p)
 		case own[p]:
-			s.t.Fatalf("proposed %+v twice at once", p)
+			s.t.Fatalf("proposed %v twice at once", p)
 		}
 		own[p] = true
 	}
@@ -184,7 +197,7 @@ func TestProposals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := &search.Problem{Space: space, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 4, 128, 512, 2)}}
+		p := problem(space, arch.NewSpec(arch.GPT2, 4, 128, 512, 2))
 		count := rapid.IntRange(-1, 6)
 		m, err := New(Options{
 			Iterations: rapid.IntRange(1, 20).Draw(t, "iterations"),
@@ -200,7 +213,7 @@ func TestProposals(t *testing.T) {
 		}
 		seed := rapid.Uint64().Draw(t, "seed")
 		once := func() *search.Result {
-			d := search.Driver{Problem: p, Method: spy{m, t, space}, Evaluator: new(smooth), Settings: search.Settings{Seed: seed}}
+			d := search.Driver{Problem: p, Method: spy{m, t, p.Space}, Evaluator: &smooth{space: p.Space.(*search.Homogeneous)}, Settings: search.Settings{Seed: seed}}
 			res, err := d.Run(context.Background())
 			if err != nil {
 				t.Fatal(err)
@@ -208,7 +221,7 @@ func TestProposals(t *testing.T) {
 			return res
 		}
 		res, again := once(), once()
-		if !slices.Equal(res.Evaluations, again.Evaluations) {
+		if !slices.EqualFunc(res.Evaluations, again.Evaluations, search.Evaluation.Equal) {
 			t.Fatal("the same seed went another way the second time")
 		}
 		if res.Status.Reason == search.SpaceExhausted && len(res.Evaluations) != space.Count() {
@@ -225,12 +238,12 @@ func TestExhaustsSmallSpace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &search.Problem{Space: space, Baseline: arch.Candidate{Spec: arch.NewSpec(arch.GPT2, 4, 128, 512, 2)}}
+	p := problem(space, arch.NewSpec(arch.GPT2, 4, 128, 512, 2))
 	res := run(t, p, method(t, Options{Iterations: 1000}), 3, 0)
 	if res.Status.Reason != search.SpaceExhausted || len(res.Evaluations) != space.Count() {
 		t.Errorf("%v with %d of %d points", res.Status, len(res.Evaluations), space.Count())
 	}
-	if hv, err := search.Plane.Normalised(points(res.Front), exact(t, p)); err != nil || hv != 1 {
+	if hv, err := plane.Normalised(points(res.Front), exact(t, p)); err != nil || hv != 1 {
 		t.Errorf("an exhausted space has %v (%v) of the exact front", hv, err)
 	}
 }
@@ -242,23 +255,26 @@ func TestStall(t *testing.T) {
 		t.Fatalf("ended with %v, want converged", res.Status)
 	}
 	n := len(res.Iterations)
-	if !slices.Equal(res.Iterations[n-1].Front, res.Iterations[n-4].Front) {
+	if !reflect.DeepEqual(res.Iterations[n-1].Front, res.Iterations[n-4].Front) {
 		t.Error("the front changed within the last three iterations")
 	}
-	if slices.Equal(res.Iterations[n-4].Front, res.Iterations[n-5].Front) {
+	if reflect.DeepEqual(res.Iterations[n-4].Front, res.Iterations[n-5].Front) {
 		t.Error("it could have stopped an iteration earlier")
 	}
 }
 
 func TestInitial(t *testing.T) {
 	p := seedProblem(t)
-	baseline := arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16}
-	m := method(t, Options{Initial: []arch.Point{baseline, baseline}})
-	res := run(t, p, m, 1, 0)
-	if res.Evaluations[0].Point != baseline || res.Iterations[0].Evaluations != 10 {
-		t.Errorf("first batch of %d starts with %+v", res.Iterations[0].Evaluations, res.Evaluations[0].Point)
+	baseline, ok := p.Space.(*search.Homogeneous).Genome(arch.Point{NLayer: 12, DModel: 1024, DInner: 4096, NHead: 16})
+	if !ok {
+		t.Fatal("the space has not the baseline's sizes")
 	}
-	bad := method(t, Options{Initial: []arch.Point{{NLayer: 12, DModel: 1000, DInner: 4096, NHead: 16}}})
+	m := method(t, Options{Initial: []search.Genome{baseline, baseline}})
+	res := run(t, p, m, 1, 0)
+	if res.Evaluations[0].Genome != baseline || res.Iterations[0].Evaluations != 10 {
+		t.Errorf("first batch of %d starts with %v", res.Iterations[0].Evaluations, res.Evaluations[0].Genome)
+	}
+	bad := method(t, Options{Initial: []search.Genome{baseline.With(1, 0)}})
 	if err := bad.Init(p, rand.New(rand.NewPCG(1, 1))); err == nil {
 		t.Error("an initial point outside the space should be an error")
 	}

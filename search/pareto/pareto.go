@@ -1,12 +1,12 @@
-// Package pareto compares points by two objectives: which dominate which,
-// which are on the non-dominated front, and how much of the plane a front
-// covers (hypervolume).
+// Package pareto compares things by their objectives: which dominate which, which
+// are on the non-dominated front, in what ranks they stand and how crowded they are
+// there, and how much of the space a front covers (hypervolume).
 //
 // It knows nothing of architectures or latencies and imports nothing of ours:
-// searches hand it numbers and get back which of them stay. Two objectives are
-// all that the searches have (quality and latency), and in the plane both the
-// front and the hypervolume are exact and cheap, n log n. Fronts in more
-// dimensions need other algorithms and are not here.
+// searches hand it numbers and get back which of them stay. Two objectives, in the
+// types Plane, Point and Archive, are what most searches have (quality and
+// latency): there front and hypervolume take n log n. Directions, Vector and
+// VectorArchive are the same for any number.
 package pareto
 
 import (
@@ -19,10 +19,12 @@ import (
 // Direction says which end of an objective is better.
 type Direction int8
 
-// The two directions. Minimise is the zero value.
+// The directions. Minimise is the zero value. Ignore is for a value that is kept
+// beside the objectives and bears on no comparison, among Directions only.
 const (
 	Minimise Direction = iota
 	Maximise
+	Ignore
 )
 
 // String gives the direction as a word.
@@ -32,6 +34,8 @@ func (d Direction) String() string {
 		return "minimise"
 	case Maximise:
 		return "maximise"
+	case Ignore:
+		return "ignore"
 	}
 	return fmt.Sprintf("pareto.Direction(%d)", int8(d))
 }

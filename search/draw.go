@@ -1,0 +1,72 @@
+package search
+
+import (
+	"iter"
+	"math/rand/v2"
+)
+
+// drawTries bounds how often Fresh draws in vain before it goes through what is left.
+const drawTries = 64
+
+// MaxListed is how many points a space may have, before its constraints, for its
+// points to be listed where drawing no longer finds new ones.
+const MaxListed = 1 << 20
+
+// Fresh draws n points that were not seen, fewer if there are no more or if no more
+// can be found. Once draws are mostly of seen ones, what is left of a space that can be
+// listed (see MaxListed) is listed and drawn from, so that a small space is exhausted
+// and not merely sampled for long.
+func Fresh(s Space, rng *rand.Rand, n int, seen func(Genome) bool) []Genome {
+	var out []Genome
+	mine := make(map[Genome]bool, max(n, 0))
+	fresh := func() bool {
+		for range drawTries {
+			if g, err := s.Random(rng); err == nil && !mine[g] && !seen(g) {
+				mine[g] = true
+				out = append(out, g)
+				return true
+			}
+		}
+		return false
+	}
+	for len(out) < n && fresh() {
+	}
+	e, ok := s.(Enumerable)
+	if len(out) >= n || !ok || s.Size() > MaxListed {
+		return out
+	}
+	var left []Genome
+	for g := range e.All() {
+		if !mine[g] && !seen(g) {
+			left = append(left, g)
+		}
+	}
+	rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
+	return append(out, left[:min(n-len(out), len(left))]...)
+}
+
+// Neighbours yields the points that differ from g in one gene, each once: of sizes the
+// next one up and down, of choices every other. A gene that does not bear on the point
+// has none, and where a change brings genes to bear that did not (a layer more, another
+// type) they are at their first value.
+func Neighbours(s Space, g Genome) iter.Seq[Genome] {
+	return func(yield func(Genome) bool) {
+		given := map[Genome]bool{g: true}
+		for i, gene := range s.Genes() {
+			at := g.At(i)
+			for v := range gene.Count() {
+				if v == at || gene.Ordered() && v != at-1 && v != at+1 {
+					continue
+				}
+				n := s.Canonical(g.With(i, v))
+				if given[n] || !s.Contains(n) {
+					continue
+				}
+				given[n] = true
+				if !yield(n) {
+					return
+				}
+			}
+		}
+	}
+}
