@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"lathe/profiler/stat"
 )
@@ -25,7 +26,7 @@ type ProxyFigure struct {
 func (f ProxyFigure) text(format string, scale float64) string {
 	one := func(v float64) string { return fmt.Sprintf(format, scale*v) }
 	switch {
-	case f.Value != f.Value:
+	case math.IsNaN(f.Value):
 		return none
 	case !f.CI.Finite():
 		return one(f.Value)

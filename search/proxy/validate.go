@@ -36,8 +36,7 @@ func (p Plan) check(t *Table) error {
 // split is one way to part the rows.
 type split struct{ train, out []int }
 
-// splits are the plan's, and groups the rows that are ranked together, as positions
-// in the splits' out laid end to end.
+// splits are the plan's for n rows, and what they are called.
 func (p Plan) splits(n int, rng *rand.Rand) (all []split, method string) {
 	if p == (Plan{}) {
 		k := min(folds, n)
