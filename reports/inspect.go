@@ -127,6 +127,11 @@ func inspectOperators(r *inspect.Report) *table {
 // irDefaults is the IR version from which on initializers need not be inputs too.
 const irDefaults = 4
 
+// InspectValues writes the inputs and outputs alone.
+func InspectValues(w io.Writer, style Style, r *inspect.Report) error {
+	return inspectValues(r).write(w, style)
+}
+
 func inspectValues(r *inspect.Report) *table {
 	t := &table{columns: []column{{"", true}, {"name", true}, {"type", true}, {"shape", true}}}
 	var inputs []inspect.Value

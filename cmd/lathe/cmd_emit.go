@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
 	"lathe/graphgen/ir"
+	"lathe/graphgen/recover"
 	"lathe/graphgen/weights"
 )
 
@@ -43,7 +45,8 @@ form of the same weights. With --weights pool they are the bytes that candidates
 are timed with.
 
 With --weights PATH they are those of a model of your own, a folder of
-transformers or a checkpoint of llama2.c (see "lathe import --help"). Then the
+transformers, a checkpoint of llama2.c or an ONNX file whose decoder is recognised
+(see "lathe import --help"). Then the
 candidate is what that model is, and may be left out, or be only how it is to run:
 +int4b32 quantizes the weights while they are copied, and the error that this
 makes is shown for each layer. Where positions are rotary, a candidate that differs
@@ -152,6 +155,9 @@ func (a *app) toEmit(args []string, kind string) (o emitOptions, closeModel func
 		return o, nil, badInput(fmt.Errorf("emit: unknown weights %q; known: random, pool, or the path of a model; there is no such folder or file", kind))
 	}
 	own, err := openUserModel(kind)
+	if errors.Is(err, recover.ErrNotDecoder) {
+		err = badInput(fmt.Errorf("%w; it may be timed as it is: lathe import %s says so", err, kind))
+	}
 	if err != nil {
 		return o, nil, err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -9,6 +10,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"lathe/graphgen/arch"
+	"lathe/graphgen/recover"
 	"lathe/reports"
 )
 
@@ -23,7 +25,11 @@ is, its parameters, how its weights are stored, and what is wrong with it.
 FOLDER is one of Hugging Face's transformers: config.json with model.safetensors,
 or with several files and model.safetensors.index.json, in fp32, fp16 or bf16. Its
 model_type is gpt2, llama, mistral or qwen2. FILE is a checkpoint of llama2.c (.bin,
-fp32). Nothing is written, and no code of the model is run.
+fp32), or an ONNX file (.onnx): of Lathe's own, or of others where the decoder in it is
+recognised. Nothing is written, and no code of the model is run.
+
+Of an ONNX file whose decoder is not recognised, its inputs and outputs are shown, and
+whether it can be timed as it is.
 
 Tensors that are missing, of another shape than config.json says, or that no such
 model has are named, and the exit status is 2: they may be part of a computation
@@ -35,6 +41,7 @@ Where a name cannot say all that a model is, its YAML is printed: saved as a fil
 it is a candidate for every other command.`,
 		Example: `  lathe import ./my-gpt2
   lathe import stories15M.bin --json
+  lathe import model.onnx
   lathe emit --weights ./my-gpt2 -o out`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -53,8 +60,8 @@ it is a candidate for every other command.`,
 // recognised is what import prints.
 type recognised struct {
 	Path      string         `json:"path"`
-	Format    string         `json:"format"` // huggingface or llama2c
-	Kind      string         `json:"kind"`   // model_type, or the version of llama2.c's format
+	Format    string         `json:"format"` // huggingface, llama2c or onnx
+	Kind      string         `json:"kind"`   // model_type, the version of llama2.c's format, or who wrote the ONNX file
 	Candidate arch.Candidate `json:"candidate"`
 	arch.Counts
 	DTypes      []storedType `json:"dtypes"`
@@ -71,11 +78,14 @@ type recognised struct {
 
 func (a *app) importModel(ctx context.Context, path string, headers bool) error {
 	m, err := openUserModel(path)
+	if errors.Is(err, recover.ErrNotDecoder) {
+		return a.importUnrecognised(path, err)
+	}
 	if err != nil {
 		return err
 	}
 	defer m.close()
-	c := arch.Candidate{Spec: m.spec}
+	c := arch.Candidate{Spec: m.spec, Build: m.build}
 	r := recognised{
 		Path: m.path, Format: m.format, Kind: m.kind, Candidate: c, Counts: c.Counts(), DTypes: m.dtypes(),
 		Ignored: nonNil(m.ignored), Missing: nonNil(m.missing), Extra: nonNil(m.extra), Shapes: texts(m.shapes), Warnings: texts(m.warnings), Whole: m.whole == nil,

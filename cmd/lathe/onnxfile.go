@@ -15,6 +15,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/graphgen/inspect"
+	"lathe/graphgen/recover"
 	"lathe/profiler/record"
 )
 
@@ -66,7 +67,14 @@ func (a *app) loadFile(ctx context.Context, path, parts string) (runnable, error
 		f.Bytes += s.Bytes
 	}
 	f.SHA256 = record.FileHash(r.Files[0].SHA256, r.weightsHash())
-	f.Vocab = vocabOf(report)
+	told, err := describe(path)
+	if err != nil {
+		return runnable{}, badInput(fmt.Errorf("%w; lathe inspect shows what is in the file", err))
+	}
+	f.Vocab = told.Vocab
+	if f.Spec, err = recognisedSpec(path); err != nil {
+		return runnable{}, err
+	}
 	r.Subject = record.Subject{File: f}
 	return r, badInput(r.Subject.Validate())
 }
@@ -167,13 +175,14 @@ func (r runnable) unchanged() error {
 	return nil
 }
 
-// vocabOf is the number of tokens that a model declares logits of; 0 where it does
-// not say.
-func vocabOf(r *inspect.Report) int {
-	for _, v := range r.Outputs {
-		if n := len(v.Shape); v.Name == "logits" && n == 3 {
-			return int(min(max(v.Shape[2].N, 0), record.MaxCount))
-		}
+// recognisedSpec is the decoder that a file is, or nil.
+func recognisedSpec(path string) (*arch.Spec, error) {
+	m, err := recover.Open(path)
+	if errors.Is(err, recover.ErrNotDecoder) {
+		return nil, nil
 	}
-	return 0
+	if err != nil {
+		return nil, unlessDenied(err)
+	}
+	return &m.Spec, m.Close()
 }

@@ -142,9 +142,6 @@ func (s *openSession) prepare(plan profiler.Plan) (err error) {
 		o = ownGraph(c.Build)
 	}
 	s.model, err = openModel(s.session, o, plan.PromptLens(), plan.MaxLen())
-	if lib := (*ort.Error)(nil); err != nil && s.of.Subject.File != nil && !errors.As(err, &lib) {
-		err = badInput(fmt.Errorf("%w; lathe inspect shows what is in the file", err))
-	}
 	return err
 }
 

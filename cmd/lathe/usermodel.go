@@ -12,15 +12,17 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/graphgen/hf"
+	"lathe/graphgen/recover"
 	"lathe/graphgen/weights"
 	"lathe/graphgen/weights/llama2c"
 )
 
-// userModel is a model of the user's own: a folder of transformers, or a
-// checkpoint of llama2.c.
+// userModel is a model of the user's own: a folder of transformers, a checkpoint of
+// llama2.c, or a decoder in an ONNX file.
 type userModel struct {
-	path, format, kind string // kind: model_type, or the format's version
+	path, format, kind string // kind: model_type, the format's version, or who wrote it
 	spec               arch.Spec
+	build              arch.Build // that a file of ours was lowered in; otherwise the default
 	stored             []weights.Named
 	tensors            map[string]weights.Matrix
 	tokens             map[string]json.RawMessage // ids of special tokens
@@ -55,6 +57,9 @@ func openUserModel(path string) (*userModel, error) {
 	if !info.Mode().IsRegular() {
 		return nil, badInput(fmt.Errorf("%s is neither a folder nor a regular file", path))
 	}
+	if _, parts, ok := onnxArg(path); ok && parts == "" {
+		return openONNX(path)
+	}
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -62,11 +67,28 @@ func openUserModel(path string) (*userModel, error) {
 	m, err := llama2c.Read(f, info.Size(), path)
 	if err != nil {
 		f.Close()
-		return nil, badInput(fmt.Errorf("%w; known are folders with %s and checkpoints of llama2.c", err, hf.ConfigFile))
+		return nil, badInput(fmt.Errorf("%w; known are folders with %s, checkpoints of llama2.c, and ONNX files, which end in .onnx", err, hf.ConfigFile))
 	}
 	return &userModel{
 		path: path, format: "llama2c", kind: fmt.Sprintf("version %d", m.Version), spec: m.Spec, stored: m.Tensors, tensors: m.Matrices(), close: f.Close,
 	}, nil
+}
+
+// openONNX opens the decoder in an ONNX file. Where there is none of our families, the
+// error is recover.ErrNotDecoder.
+func openONNX(path string) (*userModel, error) {
+	m, err := recover.Open(path)
+	if err != nil {
+		return nil, unlessDenied(err)
+	}
+	u := &userModel{
+		path: path, format: formatONNX, kind: m.Kind, spec: m.Spec, build: m.Build,
+		stored: m.Named(), tensors: m.Tensors, close: m.Close,
+	}
+	for _, n := range m.Notes {
+		u.warnings = append(u.warnings, errors.New(n))
+	}
+	return u, nil
 }
 
 // unlessDenied marks an error as bad input, unless the system refused to read.

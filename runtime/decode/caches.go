@@ -91,9 +91,19 @@ func (c *cache) presentNames() []string {
 	return []string{"present" + part, "present_key_values" + part}
 }
 
+// layers are those that have a cache.
+func (g *graph) layers() (list []Layer) {
+	for _, c := range g.caches {
+		if c.key || c.combined {
+			list = append(list, c.Layer)
+		}
+	}
+	return list
+}
+
 // pair orders the caches by layer, keys before values, finds their outputs, and how
 // the graph uses them.
-func (g *graph) pair(s *ort.Session) error {
+func (g *graph) pair(s *ort.Declared) error {
 	sort.Slice(g.caches, func(i, j int) bool {
 		a, b := g.caches[i], g.caches[j]
 		return a.Index < b.Index || a.Index == b.Index && a.key && !b.key
@@ -137,7 +147,7 @@ const (
 )
 
 // look finds out from the model's nodes how the graph uses a cache.
-func (g *graph) look(s *ort.Session, c cache) {
+func (g *graph) look(s *ort.Declared, c cache) {
 	uses := s.InputUses(c.past)
 	why := ""
 	for _, u := range uses {

@@ -137,10 +137,28 @@ type Model struct {
 	done    *plan // what it ran last
 }
 
+// Describe is what New would find in a session of a model, where the file alone tells:
+// the layers that have caches, and the vocabulary, 0 where the logits' shape does not
+// say. Its error is New's, for what is no decoder.
+func Describe(d *ort.Declared) (Info, error) {
+	g, err := discover(d)
+	if err != nil {
+		return Info{}, err
+	}
+	o := Options{Batch: max(1, int(g.fixedBatch)), MaxLen: DefaultMaxLen}
+	if err := g.choose(&o); err != nil {
+		return Info{}, err
+	}
+	return Info{
+		Batch: o.Batch, MaxLen: o.MaxLen, Vocab: max(0, g.vocab), Mode: o.Mode, Padding: o.Padding,
+		KeepsLast: g.keep.Name != "", Layers: g.layers(),
+	}, nil
+}
+
 // New makes a model of a session, which stays the caller's and has to outlive
 // it. All memory for tokens and caches is taken here.
 func New(s *ort.Session, o Options) (*Model, error) {
-	g, err := discover(s)
+	g, err := discover(&s.Declared)
 	if err != nil {
 		return nil, err
 	}
@@ -240,11 +258,7 @@ type Layer struct {
 // Info describes the model.
 func (m *Model) Info() Info {
 	i := Info{Batch: m.o.Batch, MaxLen: m.o.MaxLen, Vocab: m.g.vocab, Mode: m.o.Mode, Padding: m.o.Padding, KeepsLast: m.g.keep.Name != "" && !m.o.AllLogits}
-	for _, c := range m.g.caches {
-		if c.key || c.combined {
-			i.Layers = append(i.Layers, c.Layer)
-		}
-	}
+	i.Layers = m.g.layers()
 	for _, set := range m.sets {
 		for _, b := range set {
 			i.CacheBytes += int64(b.Elements() * b.Type().Size())

@@ -4,6 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -137,6 +140,14 @@ func TestInfo(t *testing.T) {
 		{toy{askVocab: true, keep: true}, decode.Options{MaxLen: 1}, decode.Info{Batch: 1, MaxLen: 1, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, KeepsLast: true, CacheBytes: 4 * 16 * 4}},
 	} {
 		got := toyDecoder(t, c.toy, c.o).Info()
+		path := filepath.Join(t.TempDir(), "toy.onnx")
+		if err := os.WriteFile(path, c.toy.model(), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		told, err := decode.Describe(must(ort.ReadDeclared(path))(t))
+		if err != nil || told.Mode != got.Mode || told.Vocab != map[bool]int{true: 0, false: 13}[c.toy.askVocab] || !slices.Equal(told.Layers, got.Layers) {
+			t.Errorf("%+v: the file tells %+v, %v", c.toy, told, err)
+		}
 		c.want.Layers = []decode.Layer{{Index: 0, Heads: 2, HeadDim: 8}}
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", c.want) {
 			t.Errorf("%+v: got %+v\nwant %+v", c.toy, got, c.want)
@@ -223,6 +234,9 @@ func TestNoDecoder(t *testing.T) {
 		g.output("other", ort.Int64, 1)
 		s := must(env.NewSession(g.model("none"), "", ort.Options{}))(t)
 		_, err := decode.New(s, decode.Options{})
+		if _, told := decode.Describe(&s.Declared); told == nil || err == nil || told.Error() != err.Error() {
+			t.Errorf("the file tells %v, New %v", told, err)
+		}
 		if err == nil || !strings.HasPrefix(err.Error(), "decode: none: ") || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v\nwant %s", err, c.want)
 		}

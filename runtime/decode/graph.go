@@ -30,7 +30,7 @@ const (
 )
 
 // discover finds the parts of a decoder in a session.
-func discover(s *ort.Session) (*graph, error) {
+func discover(s *ort.Declared) (*graph, error) {
 	g := &graph{name: s.Name(), fixedBatch: -1}
 	bad := func(format string, args ...any) (*graph, error) {
 		return nil, fmt.Errorf("decode: %s: "+format, append([]any{s.Name()}, args...)...)
