@@ -40,6 +40,9 @@ var emitters = map[string][]emitter{
 	"LessOrEqual":        elementwise("LessOrEqual", (*ir.Builder).LessOrEqual),
 	"Neg":                unary("Neg", (*ir.Builder).Neg),
 	"Sqrt":               unary("Sqrt", (*ir.Builder).Sqrt),
+	"Tanh":               unary("Tanh", (*ir.Builder).Tanh),
+	"GRU":                {{"GRU", false, gru}},
+	"LSTM":               {{"LSTM", false, lstm}},
 	"Sigmoid":            unary("Sigmoid", (*ir.Builder).Sigmoid),
 	"Cast":               {{"Cast", false, cast}},
 	"Concat":             {{"Concat", false, concat}},
@@ -58,8 +61,8 @@ var emitters = map[string][]emitter{
 	"Slice":              {{"SliceFrom", false, slice}},
 	"Softmax":            {{"Softmax", false, softmax}},
 	"Split":              {{"Split", false, split}, {"SplitSizes", false, splitSizes}},
-	"Squeeze": {{"SizeOf", false, func(*emitting) ([]*ir.Value, string) {
-		return nil, "only a vector of one is squeezed, in SizeOf"
+	"Squeeze": {{"Squeeze", false, func(e *emitting) ([]*ir.Value, string) {
+		return one(e.Squeeze(e.in(0), axisOf(e.v.in[1].ints()[0], e.v.in[0]))), ""
 	}}},
 	"Swish":     {{"SiLU", true, swish}},
 	"Transpose": {{"Transpose", false, transpose}},
@@ -71,7 +74,7 @@ var emitters = map[string][]emitter{
 
 // onlyMoreTypes are operators whose versions after ours take more types and are
 // otherwise the same.
-var onlyMoreTypes = []string{"Cast", "Identity", "Range", "Reshape", "Shape", "Squeeze", "Transpose", "Unsqueeze"}
+var onlyMoreTypes = []string{"Cast", "GRU", "Identity", "LSTM", "Range", "Reshape", "Shape", "Squeeze", "Transpose", "Unsqueeze"}
 
 func one(v *ir.Value) []*ir.Value { return []*ir.Value{v} }
 

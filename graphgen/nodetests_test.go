@@ -23,6 +23,7 @@ var withoutVector = map[string]string{
 	"GroupQueryAttention":     "ONNX Runtime's own",
 	"LastRows":                "Neg and Unsqueeze, which have theirs",
 	"MatMulNBits":             "ONNX Runtime's own",
+	"Scan":                    "there is none",
 	"Range":                   "the vectors step by 2 and by -3, ours by 1",
 	"SkipLayerNorm":           "ONNX Runtime's own",
 	"SkipSimplifiedLayerNorm": "ONNX Runtime's own",

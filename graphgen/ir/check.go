@@ -1,6 +1,9 @@
 package ir
 
-import "fmt"
+import (
+	"fmt"
+	"maps"
+)
 
 // signature bounds what a node of one operator may look like.
 type signature struct {
@@ -27,8 +30,10 @@ var signatures = map[string]signature{
 	"Concat":                             sig(1, 1<<30, 1, 1, "axis"),
 	"Div":                                sig(2, 2, 1, 1),
 	"Gather":                             sig(2, 2, 1, 1, "axis"),
+	"GRU":                                sig(3, 6, 1, 2, "hidden_size", "linear_before_reset"),
 	"Gelu":                               sig(1, 1, 1, 1, "approximate"),
 	"Identity":                           sig(1, 1, 1, 1),
+	"LSTM":                               sig(3, 8, 1, 3, "hidden_size"),
 	"LayerNormalization":                 sig(2, 3, 1, 3, "axis", "epsilon"),
 	"LessOrEqual":                        sig(2, 2, 1, 1),
 	"MatMul":                             sig(2, 2, 1, 1),
@@ -39,6 +44,7 @@ var signatures = map[string]signature{
 	"ReduceMean":                         sig(1, 2, 1, 1, "keepdims"),
 	"ReduceSum":                          sig(1, 2, 1, 1, "keepdims"),
 	"Reshape":                            sig(2, 2, 1, 1),
+	"Scan":                               sig(1, 1<<30, 1, 1<<30, "body", "num_scan_inputs"),
 	"Shape":                              sig(1, 1, 1, 1, "start", "end"),
 	"Sigmoid":                            sig(1, 1, 1, 1),
 	"SimplifiedLayerNormalization":       sig(2, 2, 1, 2, "axis", "epsilon", "stash_type"),
@@ -48,6 +54,7 @@ var signatures = map[string]signature{
 	"Sqrt":                               sig(1, 1, 1, 1),
 	"Squeeze":                            sig(1, 2, 1, 1),
 	"Sub":                                sig(2, 2, 1, 1),
+	"Tanh":                               sig(1, 1, 1, 1),
 	"Transpose":                          sig(1, 1, 1, 1, "perm"),
 	"Unsqueeze":                          sig(2, 2, 1, 1),
 	"Where":                              sig(3, 3, 1, 1),
@@ -168,7 +175,7 @@ func (c *checker) node(n *Node) {
 			c.fail("node %s: %s has no attribute %s", n.Name, op, a.Name)
 		}
 		switch a.Value.(type) {
-		case int64, float32, string, []int64:
+		case int64, float32, string, []int64, *Body:
 		default:
 			c.fail("node %s: attribute %s is a %T", n.Name, a.Name, a.Value)
 		}
@@ -182,9 +189,32 @@ func (c *checker) node(n *Node) {
 		}
 		c.used[v] = true
 	}
+	if b := n.Body(); b != nil {
+		c.body(n, b)
+	}
 	for _, v := range n.Outputs {
 		if v != nil {
 			c.define("output of "+n.Name, v)
 		}
 	}
+}
+
+// body checks a graph within a node. What it defines is not seen outside.
+func (c *checker) body(n *Node, b *Body) {
+	if len(b.Inputs) != len(n.Inputs) || len(b.Outputs) != len(n.Outputs) {
+		c.fail("node %s: its body takes %d values and gives %d, the node %d and %d", n.Name, len(b.Inputs), len(b.Outputs), len(n.Inputs), len(n.Outputs))
+	}
+	outside := maps.Clone(c.defined)
+	for _, v := range b.Inputs {
+		c.define("input of the body of "+n.Name, v)
+	}
+	for _, m := range b.Nodes {
+		c.node(m)
+	}
+	for _, v := range b.Outputs {
+		if !c.defined[v] || outside[v] {
+			c.fail("node %s: output %s is not made in its body", n.Name, v.Name)
+		}
+	}
+	c.defined = outside
 }

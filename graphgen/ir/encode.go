@@ -51,21 +51,9 @@ func Encode(g *Graph, place Placer) ([]byte, error) {
 		gp.Input = append(gp.Input, valueInfo(v))
 	}
 	gp.Input = append(gp.Input, paramInputs...)
-	isOutput := map[*Value]bool{}
-	for _, v := range g.Outputs {
-		gp.Output = append(gp.Output, valueInfo(v))
-		isOutput[v] = true
-	}
+	encodeNodes(gp, g.Nodes, g.Outputs)
 	domains := map[string]bool{DomainONNX: true}
-	for _, n := range g.Nodes {
-		domains[n.Domain] = true
-		gp.Node = append(gp.Node, node(n))
-		for _, v := range n.Outputs {
-			if v != nil && !isOutput[v] {
-				gp.ValueInfo = append(gp.ValueInfo, valueInfo(v))
-			}
-		}
-	}
+	g.Walk(func(n, _ *Node) { domains[n.Domain] = true })
 	m := &onnxpb.ModelProto{
 		IrVersion:    IRVersion,
 		ProducerName: producer,
@@ -79,6 +67,32 @@ func Encode(g *Graph, place Placer) ([]byte, error) {
 		m.MetadataProps = append(m.MetadataProps, &onnxpb.StringStringEntryProto{Key: kv.Key, Value: kv.Value})
 	}
 	return proto.MarshalOptions{Deterministic: true}.Marshal(m)
+}
+
+// encodeNodes writes nodes and what is known of their outputs.
+func encodeNodes(gp *onnxpb.GraphProto, nodes []*Node, outputs []*Value) {
+	isOutput := map[*Value]bool{}
+	for _, v := range outputs {
+		gp.Output = append(gp.Output, valueInfo(v))
+		isOutput[v] = true
+	}
+	for _, n := range nodes {
+		gp.Node = append(gp.Node, node(n))
+		for _, v := range n.Outputs {
+			if v != nil && !isOutput[v] {
+				gp.ValueInfo = append(gp.ValueInfo, valueInfo(v))
+			}
+		}
+	}
+}
+
+func encodeBody(b *Body) *onnxpb.GraphProto {
+	gp := &onnxpb.GraphProto{Name: b.Name}
+	for _, v := range b.Inputs {
+		gp.Input = append(gp.Input, valueInfo(v))
+	}
+	encodeNodes(gp, b.Nodes, b.Outputs)
+	return gp
 }
 
 func initializer(p *Param, pl Placement) (*onnxpb.TensorProto, error) {
@@ -138,6 +152,8 @@ func node(n *Node) *onnxpb.NodeProto {
 			ap.Type, ap.S = onnxpb.AttributeProto_STRING, []byte(v)
 		case []int64:
 			ap.Type, ap.Ints = onnxpb.AttributeProto_INTS, v
+		case *Body:
+			ap.Type, ap.G = onnxpb.AttributeProto_GRAPH, encodeBody(v)
 		}
 		np.Attribute = append(np.Attribute, ap)
 	}

@@ -160,8 +160,8 @@ const (
 	constant
 )
 
-// Attr is a node's attribute; Value is an int64, a float32, a string or a
-// []int64.
+// Attr is a node's attribute; Value is an int64, a float32, a string, a []int64 or a
+// *Body.
 type Attr struct {
 	Name  string
 	Value any

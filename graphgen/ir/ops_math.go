@@ -17,6 +17,21 @@ func (b *Builder) Sqrt(x *Value) *Value { return b.one("Sqrt", nil, x.Type, x.Sh
 // Sigmoid is 1/(1+exp(-x)) of each element.
 func (b *Builder) Sigmoid(x *Value) *Value { return b.one("Sigmoid", nil, x.Type, x.Shape, x) }
 
+// Tanh is the hyperbolic tangent of each element.
+func (b *Builder) Tanh(x *Value) *Value { return b.one("Tanh", nil, x.Type, x.Shape, x) }
+
+// Squeeze takes a dimension of size 1 out of x.
+func (b *Builder) Squeeze(x *Value, axis int64) *Value {
+	if !b.rank("Squeeze", x, int(axis)+1) {
+		return x
+	}
+	if x.Shape[axis] != D(1) {
+		b.fail("Squeeze: dimension %d of %v is not 1", axis, x.Shape)
+	}
+	s := slices.Delete(slices.Clone(x.Shape), int(axis), int(axis)+1)
+	return b.one("Squeeze", nil, x.Type, s, x, b.Int64s(axis))
+}
+
 // MeanOfLast is the mean over the last dimension, which stays, with size 1.
 func (b *Builder) MeanOfLast(x *Value) *Value {
 	if !b.rank("ReduceMean", x, 1) {

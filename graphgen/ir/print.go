@@ -37,35 +37,57 @@ func (g *Graph) Print(w io.Writer) error {
 		}
 		fmt.Fprintf(&b, "%s %s %v%v = %s\n", what, c.Name, c.Type, c.Shape, c.text())
 	}
-	for _, n := range g.Nodes {
-		names := func(vs []*Value) string {
-			parts := make([]string, len(vs))
-			for i, v := range vs {
-				parts[i] = "_"
-				if v != nil {
-					parts[i] = v.Name
-				}
-			}
-			return strings.Join(parts, ", ")
-		}
-		op := n.Op
-		if n.Domain != DomainONNX {
-			op = n.Domain + "." + n.Op
-		}
-		fmt.Fprintf(&b, "%s = %s(%s)", names(n.Outputs), op, names(n.Inputs))
-		for _, a := range n.Attrs {
-			fmt.Fprintf(&b, " %s=%v", a.Name, a.Value)
-		}
-		for _, v := range n.Outputs {
-			if v != nil {
-				fmt.Fprintf(&b, " : %v%v", v.Type, v.Shape)
-			}
-		}
-		b.WriteByte('\n')
-	}
+	printNodes(&b, g.Nodes, "")
 	for _, v := range g.Outputs {
 		fmt.Fprintf(&b, "output %s %v%v\n", v.Name, v.Type, v.Shape)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+func printNodes(b *strings.Builder, nodes []*Node, indent string) {
+	for _, n := range nodes {
+		op := n.Op
+		if n.Domain != DomainONNX {
+			op = n.Domain + "." + n.Op
+		}
+		fmt.Fprintf(b, "%s%s = %s(%s)", indent, nameList(n.Outputs), op, nameList(n.Inputs))
+		for _, a := range n.Attrs {
+			if body, ok := a.Value.(*Body); ok {
+				fmt.Fprintf(b, " %s=%s", a.Name, body.Name)
+			} else {
+				fmt.Fprintf(b, " %s=%v", a.Name, a.Value)
+			}
+		}
+		for _, v := range n.Outputs {
+			if v != nil {
+				fmt.Fprintf(b, " : %v%v", v.Type, v.Shape)
+			}
+		}
+		b.WriteByte('\n')
+		body := n.Body()
+		if body == nil {
+			continue
+		}
+		inner := indent + "  "
+		for _, v := range body.Inputs {
+			fmt.Fprintf(b, "%sinput  %s %v%v\n", inner, v.Name, v.Type, v.Shape)
+		}
+		printNodes(b, body.Nodes, inner)
+		for _, v := range body.Outputs {
+			fmt.Fprintf(b, "%soutput %s %v%v\n", inner, v.Name, v.Type, v.Shape)
+		}
+	}
+}
+
+// nameList is the names of values, "_" for one left out.
+func nameList(vs []*Value) string {
+	parts := make([]string, len(vs))
+	for i, v := range vs {
+		parts[i] = "_"
+		if v != nil {
+			parts[i] = v.Name
+		}
+	}
+	return strings.Join(parts, ", ")
 }
