@@ -7,13 +7,11 @@ import (
 	"lathe/graphgen/ir"
 )
 
-// attention is what all layers' attention shares: computed once from the mask,
-// and the cache outputs collected on the way.
+// attention is what all layers' attention shares, computed once from the mask.
 type attention struct {
 	bias            *ir.Value // portable: float [batch, 1, sequence, total], 0 or the lowest float
 	groupedBias     *ir.Value // the same as [batch, 1, 1, sequence, total], where heads share keys
 	seqLensK, total *ir.Value // fused: int32 [batch], int32 scalar
-	present         []*ir.Value
 }
 
 // attentionInputs derives from the attention mask what the dialect needs.
@@ -55,7 +53,7 @@ func (l *lowering) attention(x *ir.Value, prefix string, i int, layer arch.Layer
 	} else {
 		y, key, value = l.attentionPortable(qkv, pastKey, pastValue, heads, headDim)
 	}
-	l.extended(key, value)
+	l.extended(i, key, value)
 	return y
 }
 
@@ -68,10 +66,11 @@ func (l *lowering) past(i int, heads, headDim int64) (key, value *ir.Value) {
 	return l.Input(PastKey(i), ir.Float, cache...), l.Input(PastValue(i), ir.Float, cache...)
 }
 
-// extended notes a layer's cache with the new tokens, for the outputs.
-func (l *lowering) extended(key, value *ir.Value) {
+// extended notes layer i's cache with the new tokens, for the outputs.
+func (l *lowering) extended(i int, key, value *ir.Value) {
 	if l.mode == Cached {
-		l.attn.present = append(l.attn.present, key, value)
+		l.carry(PresentKey(i), key)
+		l.carry(PresentValue(i), value)
 	}
 }
 
@@ -102,13 +101,4 @@ func (l *lowering) probabilities(query, keyTransposed, bias *ir.Value, headDim i
 	scores := l.MatMul(query, keyTransposed)
 	scores = l.Mul(scores, l.Float32(float32(1/math.Sqrt(float64(headDim)))))
 	return l.Softmax(l.Add(scores, bias))
-}
-
-// outputs declares the extended caches as the graph's outputs, keys and values
-// layer by layer.
-func (a *attention) outputs(l *lowering) {
-	for i := 0; i < len(a.present); i += 2 {
-		l.Output(PresentKey(i/2), a.present[i])
-		l.Output(PresentValue(i/2), a.present[i+1])
-	}
 }

@@ -22,9 +22,11 @@ type lowering struct {
 	dModel int64
 	eps    float32 // of norms
 
-	ids, mask, positions *ir.Value // int64 [batch, sequence], [batch, total], [batch, sequence]
+	ids, mask, positions *ir.Value // int64 [batch, sequence], [batch, total], [batch, sequence]; no positions in a stack of recurrent layers
 	keep                 *ir.Value // int64 scalar: rows of logits wanted, 0 = all; nil in Plain
 	attn                 attention
+	rec                  recurrence
+	carried              []carried      // what the next run takes, in the order of the outputs
 	ropes                map[int64]rope // by head_dim, with rotary positions
 }
 
@@ -39,7 +41,7 @@ type stream struct {
 
 // gpt2 lowers the GPT-2 family: learned positions, pre-norm layers of attention
 // and a GELU MLP with biases, a final norm and a head that is usually the token
-// embedding.
+// embedding; and the mixed family, where a layer may be a recurrent branch instead.
 func (l *lowering) gpt2() {
 	l.inputs()
 	wte := l.Param(embeddingName(l.spec), ir.Float, normal(gpt2Std), int64(l.spec.Vocab), l.dModel)
@@ -47,7 +49,13 @@ func (l *lowering) gpt2() {
 	var s stream
 	l.Scoped("embed", func() {
 		s = stream{sum: l.Gather(wte, l.ids), branch: l.Gather(wpe, l.positions)}
-		l.attn = l.attentionInputs()
+		recurrent, attention := kinds(l.spec)
+		if attention {
+			l.attn = l.attentionInputs()
+		}
+		if recurrent {
+			l.rec.lens = l.newTokens()
+		}
 	})
 	last := len(l.spec.Layers) - 1
 	for i, layer := range l.spec.Layers {
@@ -55,6 +63,14 @@ func (l *lowering) gpt2() {
 			prefix := fmt.Sprintf("transformer.h.%d.", i)
 			var x *ir.Value
 			x, s = l.norm(s, prefix+"ln_1")
+			if layer.Type.Recurrent() {
+				y := l.recurrentBranch(x, prefix+"rnn.", i)
+				if i == last {
+					y, s = l.wanted(y, s)
+				}
+				s.branch, s.bias = l.linearLate(y, prefix+"proj", int64(l.spec.HiddenOf(i)), l.dModel, l.residualInit())
+				return
+			}
 			a := l.attention(x, prefix+"attn.", i, layer)
 			if i == last {
 				a, s = l.wanted(a, s)
@@ -68,13 +84,13 @@ func (l *lowering) gpt2() {
 	l.Scoped("head", func() {
 		x, _ := l.norm(s, "transformer.ln_f")
 		l.Output(Logits, l.head(x))
-		l.attn.outputs(l)
+		l.carryOn()
 	})
 }
 
-// wanted leaves of the last layer's attention, and of the residual stream beside it,
+// wanted leaves of the last layer's attention or recurrence, and of the residual stream beside it,
 // the rows whose logits are asked for. The rest of the network works row by row, and
-// later tokens need no more of a row than its cache.
+// later tokens need no more of a row than its cache or state.
 func (l *lowering) wanted(a *ir.Value, s stream) (*ir.Value, stream) {
 	if l.keep == nil {
 		return a, s
@@ -94,10 +110,47 @@ func (l *lowering) inputs() {
 	}
 	l.ids = l.Input(InputIDs, ir.Int64, batch, seq)
 	l.mask = l.Input(AttentionMask, ir.Int64, batch, total)
-	l.positions = l.Input(PositionIDs, ir.Int64, batch, seq)
+	if !l.spec.Stack() {
+		l.positions = l.Input(PositionIDs, ir.Int64, batch, seq)
+	}
 	if l.mode == Cached {
 		l.keep = l.InputWithDefault(LogitsToKeep, 0)
 	}
+}
+
+// carried is what a run hands to the next: a cache, or a recurrent state.
+type carried struct {
+	name string
+	v    *ir.Value
+}
+
+func (l *lowering) carry(name string, v *ir.Value) { l.carried = append(l.carried, carried{name, v}) }
+
+// carryOn declares what is carried as the graph's outputs, layer by layer.
+func (l *lowering) carryOn() {
+	for _, c := range l.carried {
+		l.Output(c.name, c.v)
+	}
+}
+
+// kinds reports which kinds of layers there are.
+func kinds(s arch.Spec) (recurrent, attention bool) {
+	for i := range s.Layers {
+		if s.TypeOf(i).Recurrent() {
+			recurrent = true
+		} else {
+			attention = true
+		}
+	}
+	return recurrent, attention
+}
+
+// embedInit is the initial token embedding's distribution.
+func (l *lowering) embedInit() ir.Init {
+	if l.spec.Stack() {
+		return uniform(stackUniform)
+	}
+	return normal(gpt2Std)
 }
 
 func normal(std float32) ir.Init { return ir.Init{Kind: ir.Normal, Std: std} }

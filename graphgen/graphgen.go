@@ -82,6 +82,14 @@ func PastValue(i int) string    { return fmt.Sprintf("past_key_values.%d.value",
 func PresentKey(i int) string   { return fmt.Sprintf("present.%d.key", i) }
 func PresentValue(i int) string { return fmt.Sprintf("present.%d.value", i) }
 
+// PastState and PresentState name layer i's recurrent states: h, and of an LSTM c,
+// float [batch_size, hidden]. Zeros are the state before the first token.
+func PastState(i int, state string) string    { return fmt.Sprintf("past_state.%d.%s", i, state) }
+func PresentState(i int, state string) string { return fmt.Sprintf("present_state.%d.%s", i, state) }
+
+// stateNames are the states of a layer; a GRU has the first only.
+var stateNames = []string{"h", "c"}
+
 // Lower returns the candidate's graph. The candidate must be valid; if it is
 // not, or if its build does not fit it, the error says what to choose instead.
 func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
@@ -91,7 +99,7 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 	build := c.Build.Normalized()
 	l := &lowering{
 		Builder: ir.NewBuilder(c.Spec.Name()),
-		spec:    c.Spec,
+		spec:    c.Spec.Normalized(),
 		build:   build,
 		mode:    mode,
 		fused:   build.Dialect == arch.Fused,
@@ -105,15 +113,17 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 	l.Meta(MetaSpec, text)
 	l.Meta(MetaMinLibrary, MinLibrary(c))
 	switch c.Spec.Family {
-	case arch.GPT2:
+	case arch.GPT2, arch.Mixed:
 		l.gpt2()
+	case arch.LSTM, arch.GRU:
+		l.stack()
 	case arch.LLaMA:
 		if err := checkTables(c.Spec); err != nil {
 			return nil, err
 		}
 		l.llama()
 	default:
-		return nil, fmt.Errorf("graphgen: family %q has no lowering; known: %s, %s", c.Spec.Family, arch.GPT2, arch.LLaMA)
+		return nil, fmt.Errorf("graphgen: family %q has no lowering; known: %s, %s, %s, %s, %s", c.Spec.Family, arch.GPT2, arch.LLaMA, arch.LSTM, arch.GRU, arch.Mixed)
 	}
 	return l.Build()
 }

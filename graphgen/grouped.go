@@ -47,7 +47,7 @@ func (l *lowering) groupedAttention(x *ir.Value, prefix string, i int, layer arc
 	} else {
 		y, key, value = l.groupedPortable(qkv, pastKey, pastValue, heads, kvHeads, headDim)
 	}
-	l.extended(key, value)
+	l.extended(i, key, value)
 	return y
 }
 

@@ -69,8 +69,11 @@ func (l *lowering) matmulNBits(x *ir.Value, weight string, p arch.Precision, ini
 
 // embeddingName is what Hugging Face calls the token embedding.
 func embeddingName(s arch.Spec) string {
-	if s.Rotary() {
+	switch {
+	case s.Rotary():
 		return "model.embed_tokens.weight"
+	case s.Stack():
+		return "encoder.weight" // as in PyTorch's example
 	}
 	return "transformer.wte.weight"
 }
@@ -83,9 +86,9 @@ func (l *lowering) head(x *ir.Value) *ir.Value {
 		name = "lm_head.weight"
 	}
 	if l.build.Head.Type != arch.FP32 {
-		return l.matmulNBits(x, name, l.build.Head, normal(gpt2Std), nil, l.dModel, vocab, true)
+		return l.matmulNBits(x, name, l.build.Head, l.embedInit(), nil, l.dModel, vocab, true)
 	}
-	w := l.Param(name, ir.Float, normal(gpt2Std), vocab, l.dModel)
+	w := l.Param(name, ir.Float, l.embedInit(), vocab, l.dModel)
 	if l.fused {
 		return l.FusedMatMulTransB(x, w)
 	}

@@ -46,7 +46,7 @@ func (l *lowering) llama() {
 	l.Scoped("head", func() {
 		x, _ := l.rmsNorm(s, "model.norm")
 		l.Output(Logits, l.head(x))
-		l.attn.outputs(l)
+		l.carryOn()
 	})
 }
 

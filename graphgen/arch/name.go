@@ -80,12 +80,6 @@ func (p Precision) String() string {
 	return Int4 + "b" + strconv.Itoa(p.or(p).Block)
 }
 
-// Named reports whether the name of s reads back to s.
-func (s Spec) Named() bool {
-	s = s.Normalized()
-	return s.Family != Mixed && s.Homogeneous() && !s.custom()
-}
-
 // Name returns the parts of b that are not the default, each with its leading
 // "+"; the default Build has the empty name. Provider options that are not safe
 // in a file name are replaced by a hash, and such a name cannot be parsed.

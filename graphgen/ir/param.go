@@ -8,15 +8,17 @@ type InitKind uint8
 
 // The kinds of initialisation.
 const (
-	Zeros  InitKind = iota
-	Ones            // gains of normalisations
-	Normal          // mean 0, standard deviation Init.Std
+	Zeros   InitKind = iota
+	Ones             // gains of normalisations
+	Normal           // mean 0, standard deviation Init.Std
+	Uniform          // between -Init.Bound and Init.Bound
 )
 
 // Init is a parameter's initial distribution.
 type Init struct {
-	Kind InitKind
-	Std  float32
+	Kind  InitKind
+	Std   float32 // of Normal
+	Bound float32 // of Uniform
 }
 
 func (i Init) String() string {
@@ -25,6 +27,8 @@ func (i Init) String() string {
 		return "ones"
 	case Normal:
 		return fmt.Sprintf("normal(%.4g)", i.Std)
+	case Uniform:
+		return fmt.Sprintf("uniform(%.4g)", i.Bound)
 	}
 	return "zeros"
 }
@@ -94,8 +98,17 @@ func (p *Param) Published() []Part {
 		return []Part{{p.Name, 1}}
 	case p.Turned:
 		return []Part{{p.Name, p.Shape[1].N}}
+	case len(p.Shape) > 2:
+		return []Part{{p.Name, p.Rows()}}
 	}
 	return []Part{{p.Name, p.Shape[0].N}}
+}
+
+// Rows is how many rows the parameter has that is seen as a matrix whose columns are
+// the last dimension.
+func (p *Param) Rows() int64 {
+	n, _ := p.Shape[:max(0, len(p.Shape)-1)].Elements()
+	return n
 }
 
 // Bytes is the parameter's size.

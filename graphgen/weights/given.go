@@ -84,13 +84,14 @@ func (s *Given) published(p *ir.Param) (Matrix, error) {
 	return m, nil
 }
 
-// shaped reports whether a parameter's shape is that of a matrix; a vector is one
-// row.
+// shaped reports whether a parameter's shape is that of a matrix, its columns the last
+// dimension; a vector is one row.
 func shaped(s ir.Shape, rows, cols int64) bool {
 	if len(s) == 1 {
 		return rows == 1 && s[0].N == cols
 	}
-	return len(s) == 2 && s[0].N == rows && s[1].N == cols
+	n, _ := s.Elements()
+	return len(s) > 1 && s[len(s)-1].N == cols && n == rows*cols
 }
 
 // WriteMatrix writes a matrix as float32, little-endian, row by row. What is

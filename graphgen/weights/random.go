@@ -45,7 +45,7 @@ func (r *Random) rows(name string, init ir.Init, rows, cols int64, yield func(i 
 	row := make([]float32, cols)
 	for i := range rows {
 		for j := range row {
-			row[j] = normal(rng, init.Std)
+			row[j] = draw(rng, init)
 		}
 		if err := yield(i, row); err != nil {
 			return err
@@ -54,10 +54,20 @@ func (r *Random) rows(name string, init ir.Init, rows, cols int64, yield func(i 
 	return nil
 }
 
-// normal draws from a normal distribution of mean 0, never zero and never
-// denormal: kernels may treat both in another time.
-func normal(rng *rand.Rand, std float32) float32 {
-	v := float32(rng.NormFloat64()) * std
+// draw is a value of a parameter's distribution.
+func draw(rng *rand.Rand, init ir.Init) float32 {
+	if init.Kind == ir.Uniform {
+		return notTiny(init.Bound * (2*rng.Float32() - 1))
+	}
+	return normal(rng, init.Std)
+}
+
+// normal draws from a normal distribution of mean 0.
+func normal(rng *rand.Rand, std float32) float32 { return notTiny(float32(rng.NormFloat64()) * std) }
+
+// notTiny is v, but never zero and never denormal: kernels may treat both in another
+// time.
+func notTiny(v float32) float32 {
 	if v > -tiny && v < tiny {
 		return tiny
 	}
@@ -83,8 +93,9 @@ func (r *Random) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error
 	if p.Turned {
 		return r.writeTurned(ctx, w, p)
 	}
-	buf := make([]byte, 0, 4*p.Shape[1].N)
-	return r.rows(p.Name, p.Init, p.Shape[0].N, p.Shape[1].N, func(_ int64, row []float32) error {
+	cols := p.Shape[len(p.Shape)-1].N
+	buf := make([]byte, 0, 4*cols)
+	return r.rows(p.Name, p.Init, p.Rows(), cols, func(_ int64, row []float32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
