@@ -153,7 +153,7 @@ func builds() []arch.Build {
 }
 
 func TestCorpusIsSound(t *testing.T) {
-	for i, s := range corpus() {
+	for i, s := range append(corpus(), recurrentCorpus()...) {
 		for _, b := range builds() {
 			for _, mode := range []graphgen.Mode{graphgen.Cached, graphgen.Plain} {
 				if _, err := graphgen.Lower(arch.Candidate{Spec: s, Build: b}, mode); err != nil {
@@ -173,7 +173,7 @@ func TestWriteCorpus(t *testing.T) {
 	if err := os.MkdirAll(*corpusDir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for i, s := range corpus() {
+	for i, s := range append(corpus(), recurrentCorpus()...) {
 		spec, err := json.Marshal(s)
 		if err == nil {
 			err = os.WriteFile(filepath.Join(*corpusDir, fmt.Sprintf("%03d.json", i)), spec, 0o644)

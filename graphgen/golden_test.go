@@ -5,6 +5,8 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,6 +16,9 @@ import (
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
+
+// mixedSizes is a model of all types of layers.
+const mixedSizes = "family: mixed, d_model: 32, vocab: 100, positions: 16, layers: [{type: lstm, hidden: 48}, {n_head: 2, d_inner: 40}, {type: gru}]"
 
 func TestPrintedGraphs(t *testing.T) {
 	for _, tc := range []struct {
@@ -32,10 +37,19 @@ func TestPrintedGraphs(t *testing.T) {
 		{"llama-fused-small-heads", "llama-l1-d32-f48-h4-kv2-v100-p16", graphgen.Cached},
 		{"llama-fused-int4", "llama-l1-d32-f48-h2-v100-p16+int4b16", graphgen.Cached},
 		{"llama-plain-portable", "llama-l1-d32-f48-h2-v100-p16+portable", graphgen.Plain},
+		{"lstm-portable", "lstm-l2-d32-hs48-v100+portable", graphgen.Cached},
+		{"lstm-fused-int4", "lstm-l1-d32-v100+int4b16", graphgen.Cached},
+		{"gru-fused", "gru-l1-d32-v100", graphgen.Cached},
+		{"gru-plain-int4", "gru-l1-d32-v100+int4b16", graphgen.Plain},
+		{"mixed-portable", "{" + mixedSizes + ", build: +portable}", graphgen.Cached},
+		{"mixed-fused-int4", "{" + mixedSizes + ", build: +int4b16}", graphgen.Cached},
 		{"llama-plain-fused", "llama-l1-d32-f48-h2-v100-p16", graphgen.Plain},
 	} {
 		t.Run(tc.file, func(t *testing.T) {
 			c, err := arch.ParseCandidate(tc.candidate)
+			if strings.HasPrefix(tc.candidate, "{") {
+				c, err = arch.ParseYAML(tc.file, []byte(tc.candidate))
+			}
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -67,7 +81,7 @@ func TestPrintedGraphs(t *testing.T) {
 // TestCountsEqualGraph holds the closed forms of arch equal to what is lowered:
 // a count is the sum over the initializers of the fp32 graph, a tied matrix once.
 func TestCountsEqualGraph(t *testing.T) {
-	for _, s := range append(corpus(), paperTable()...) {
+	for _, s := range slices.Concat(corpus(), recurrentCorpus(), paperTable()) {
 		for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
 			g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: arch.Build{Dialect: d}}, graphgen.Cached)
 			if err != nil {
@@ -78,6 +92,16 @@ func TestCountsEqualGraph(t *testing.T) {
 				n, _ := p.Shape.Elements()
 				total += n
 				bytes += p.Bytes()
+			}
+			var states int64
+			for _, v := range g.Outputs {
+				if strings.HasPrefix(v.Name, "present_state.") {
+					n, _ := v.Shape[1:].Elements()
+					states += n * v.Type.Size()
+				}
+			}
+			if want := s.StateBytes(); states != want {
+				t.Errorf("%s %s: the graph's states take %d bytes, state_bytes says %d", s.Name(), d, states, want)
 			}
 			if want := s.TotalParams(); total != want {
 				t.Errorf("%s %s: the graph has %d parameters, total_params says %d", s.Name(), d, total, want)
@@ -120,6 +144,7 @@ func TestHashTellsGraphsApart(t *testing.T) {
 	for _, name := range []string{
 		"gpt2-l2-d32-f48-h2-v100-p16", "gpt2-l2-d32-f48-h4-v100-p16", "gpt2-l2-d32-f64-h2-v100-p16",
 		"llama-l2-d32-f48-h2-v100-p16", "llama-l2-d32-f48-h2-kv1-v100-p16", "llama-l2-d32-f48-h2-v100-p16-tied", "llama-l2-d32-f48-h2-v100-p17",
+		"lstm-l2-d32-v100", "gru-l2-d32-v100", "lstm-l2-d32-hs48-v100", "lstm-l2-d32-v100+int4b16",
 		"llama-l2-d32-f48-h2-v100-p16+portable", "llama-l2-d32-f48-h2-v100-p16+int4b16",
 		"gpt2-l2-d32-f48-h2-v100-p16+portable", "gpt2-l2-d32-f48-h2-v100-p16+int4b32", "gpt2-l2-d32-f48-h2-v100-p16+int4b16",
 	} {

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"io"
+	"slices"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/stat"
@@ -61,7 +62,7 @@ func CountsTable(w io.Writer, style Style, candidates []arch.Candidate) error {
 		t.columns = append(t.columns, column{name: c.Name()}, column{left: true})
 		counts = append(counts, c.Counts())
 	}
-	for _, row := range []struct {
+	rows := []struct {
 		name, unit string
 		of         func(arch.Counts) int64
 	}{
@@ -71,7 +72,12 @@ func CountsTable(w io.Writer, style Style, candidates []arch.Candidate) error {
 		{"bytes_per_token", "B", func(c arch.Counts) int64 { return c.BytesPerToken }},
 		{"flops_per_token", "FLOP", func(c arch.Counts) int64 { return c.FlopsPerToken }},
 		{"kv_bytes_per_token", "B", func(c arch.Counts) int64 { return c.KVBytesPerToken }},
-	} {
+		{"state_bytes", "B", func(c arch.Counts) int64 { return c.StateBytes }},
+	}
+	if !slices.ContainsFunc(counts, func(c arch.Counts) bool { return c.StateBytes > 0 }) {
+		rows = rows[:len(rows)-1]
+	}
+	for _, row := range rows {
 		cells := []string{row.name}
 		for _, c := range counts {
 			n := row.of(c)

@@ -65,7 +65,7 @@ func Compare(m *onnxpb.ModelProto) *Match {
 		return out
 	}
 	out.Mode = graphgen.Plain
-	if slices.ContainsFunc(m.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return v.Name == graphgen.PastKey(0) }) {
+	if slices.ContainsFunc(m.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return strings.HasPrefix(v.Name, "past_") }) {
 		out.Mode = graphgen.Cached
 	}
 	have := contentsOf(m)

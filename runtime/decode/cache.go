@@ -13,12 +13,22 @@ func (m *Model) Reset() {
 // last Len()-n steps, and the end of the prompts where n goes into them. Shared
 // buffers make it free; copied ones are moved together, which takes about as
 // long as copying the cache once, and allocates nothing.
+//
+// A recurrent state is that of all tokens together and cannot go back: with states, n
+// is Len() or 0.
 func (m *Model) Truncate(n int) error {
 	if n < 0 || n > m.length {
 		return fmt.Errorf("decode: truncate to %d tokens, the cache has %d", n, m.length)
 	}
 	if n == 0 {
 		m.Reset()
+		return nil
+	}
+	if len(m.g.states) > 0 {
+		if n < m.length {
+			return fmt.Errorf("decode: %s: %w: truncate to %d of %d tokens: read the first %d again after a Reset", m.s.Name(), ErrState, n, m.length, n)
+		}
+		m.next, m.done = nil, nil
 		return nil
 	}
 	if m.g.rows {

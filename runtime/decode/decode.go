@@ -4,9 +4,11 @@
 // It knows a decoder by the names of its inputs and outputs, those of Hugging
 // Face's exports: input_ids, attention_mask, position_ids, num_logits_to_keep,
 // past_key_values.{i}.key and .value in; logits, present.{i}.key and .value
-// out. All but input_ids, logits and the caches may be missing. Instead of keys and
-// values apart there may be past_{i} and present_{i}, both in one tensor, as ONNX
-// Runtime's exporter of GPT-2 has them. Sizes come from the declared shapes. It builds no graphs, samples no text (Greedy is there
+// out; and past_state.{i}.{name} in, present_state.{i}.{name} out for the states
+// of recurrent layers. All but input_ids, logits and caches or states may be
+// missing. Instead of keys and values apart there may be past_{i} and present_{i},
+// both in one tensor, as ONNX Runtime's exporter of GPT-2 has them. Sizes come
+// from the declared shapes. It builds no graphs, samples no text (Greedy is there
 // for checks) and reads no clock.
 //
 // # Steps
@@ -40,6 +42,11 @@
 //   - Graphs that see it as rows (GroupQueryAttention without an attention bias:
 //     our fused dialect) append to each row at that row's own length, which is the
 //     number of ones in the mask. They take padding on the right only.
+//
+// A recurrent state goes over the tokens in order, so with states padding is on the
+// right too, and the graph leaves a row's state where its last real token left it. The
+// states before the first token are zeros. They are always copied between two sets of
+// buffers; shared or not is a matter of the caches beside them, if there are any.
 //
 // Positions count a row's real tokens, as Hugging Face does; padding has
 // position 0. With a batch of more than one, New probes that a padded row gives
@@ -106,6 +113,8 @@ var (
 	ErrTooLong = errors.New("more tokens than the cache holds")
 	ErrToken   = errors.New("token id outside the vocabulary")
 	ErrBatch   = errors.New("wrong number of rows")
+	// ErrState marks what a recurrent state cannot do.
+	ErrState = errors.New("a recurrent state cannot go back")
 )
 
 // Model is a session with its caches: a batch of sequences that grow together.
@@ -118,6 +127,8 @@ type Model struct {
 
 	ids, pos, mask ints
 	sets           [2][]*ort.Buffer // by cache; shared mode has the first only
+	states         [3][]*ort.Tensor // by state: two sets that alternate, and zeros
+	stateBufs      []*ort.Buffer    // their memory
 	one, many      *ort.Buffer      // logits of a single row, and of several
 	wide           []float32        // those of the last run that were asked for, where the graph's are float16
 	widened        bool             // wide holds those of the last run
@@ -219,6 +230,9 @@ func newModel(s *ort.Session, g *graph, o Options) (m *Model, err error) {
 			m.sets[set] = append(m.sets[set], b)
 		}
 	}
+	if err := m.allocateStates(); err != nil {
+		return m, err
+	}
 	for _, in := range []struct {
 		v  *ints
 		of ort.ValueInfo
@@ -245,7 +259,7 @@ type Info struct {
 	Mode          Mode    // never Auto
 	Padding       Padding // never PadAuto
 	KeepsLast     bool    // a prefill computes the logits of its last token only
-	CacheBytes    int64   // of all cache buffers
+	CacheBytes    int64   // of all buffers of caches and states
 	Layers        []Layer
 }
 
@@ -263,6 +277,9 @@ func (m *Model) Info() Info {
 		for _, b := range set {
 			i.CacheBytes += int64(b.Elements() * b.Type().Size())
 		}
+	}
+	for _, b := range m.stateBufs {
+		i.CacheBytes += int64(b.Elements() * b.Type().Size())
 	}
 	return i
 }
@@ -289,6 +306,7 @@ func (m *Model) Close() {
 	for _, t := range m.keeps {
 		t.Close()
 	}
+	m.closeStates()
 	for _, b := range append(append([]*ort.Buffer{m.ids.buf, m.pos.buf, m.mask.buf, m.real, m.one, m.many}, m.sets[0]...), m.sets[1]...) {
 		if b != nil {
 			b.Close()

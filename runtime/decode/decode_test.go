@@ -206,7 +206,7 @@ func TestNoDecoder(t *testing.T) {
 		want  string
 	}{
 		{[]func(*graph){logits(ort.Float32, "b", "s", 4)}, "there is no input input_ids"},
-		{[]func(*graph){ids, logits(ort.Float32, "b", "s", 4)}, "there are no caches past_key_values.{i}.key and .value, or past_{i}; export the model with past"},
+		{[]func(*graph){ids, logits(ort.Float32, "b", "s", 4)}, "there are no caches past_key_values.{i}.key and .value, or past_{i}, and no states past_state.{i}.{name}; export the model with past"},
 		{[]func(*graph){ids, past("key", good...), past("value", good...)}, "there is no output logits"},
 		{[]func(*graph){ids, past("key", good...), logits(ort.Float32, "b", "s", 4)}, "layer 0 has keys without values, or values without keys"},
 		{[]func(*graph){ids, past("key", good...), past("value", good...), logits(ort.Float32, "b", "s", 4)}, "input past_key_values.0.key has no output present.0.key"},
@@ -220,7 +220,10 @@ func TestNoDecoder(t *testing.T) {
 		{[]func(*graph){ids, both("past_0", 2, "b", 4, "p", 8), logits(ort.Float32, "b", "s", 4)}, "input past_0 has no output present_0"},
 		{[]func(*graph){ids, both("past_0", 2, "b", 2, "p", 4), past("key", good...), past("value", good...), logits(ort.Float32, "b", "s", 4)}, "there are caches past_{i} beside past_key_values"},
 		{[]func(*graph){ids, both("past_00", 2, "b", 4, "p", 8)}, "input past_00 float32[2, b, 4, p, 8] is none that a decoder has"},
-		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0.h", ort.Float32, "b") }}, "recurrent state"},
+		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0.h", ort.Float32, "b") }}, "state past_state.0.h float32[b] needs the shape [batch, size]"},
+		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0.h", ort.Float32, "b", "n") }}, "size in numbers"},
+		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0.h", ort.Float32, "b", 4) }}, "input past_state.0.h has no output present_state.0.h"},
+		{[]func(*graph){ids, func(g *graph) { g.input("past_state.0", ort.Float32, "b", 4) }}, "is none that a decoder has"},
 		{[]func(*graph){func(g *graph) { g.input("input_ids", ort.Float32, "b", "s") }}, "needs whole numbers"},
 		{[]func(*graph){func(g *graph) { g.input("input_ids", ort.Int64, "b", 4) }}, "has a fixed length"},
 		{[]func(*graph){ids, func(g *graph) { g.input("num_logits_to_keep", ort.Int64, 3) }}, "needs one int64"},

@@ -2,7 +2,6 @@ package decode
 
 import (
 	"fmt"
-	"strings"
 
 	"lathe/runtime/ort"
 )
@@ -15,10 +14,11 @@ type graph struct {
 	vocab          int      // -1 until asked
 	logits         ort.Type // Float32 or Float16
 	caches         []cache
-	gqa            bool   // it has GroupQueryAttention
-	rows           bool   // GroupQueryAttention appends to each row at its own length
-	notInPlace     string // why past and present cannot be one buffer; "" where they can
-	fixedBatch     int64  // -1 where it is free
+	states         []state // in the order of the graph's inputs
+	gqa            bool    // it has GroupQueryAttention
+	rows           bool    // GroupQueryAttention appends to each row at its own length
+	notInPlace     string  // why past and present cannot be one buffer; "" where they can
+	fixedBatch     int64   // -1 where it is free
 }
 
 const (
@@ -54,10 +54,12 @@ func discover(s *ort.Declared) (*graph, error) {
 			if err := g.batch(in, in.Shape[c.batchAxis()]); err != nil {
 				return nil, err
 			}
-		case strings.HasPrefix(in.Name, "past_state."):
-			return bad("input %v is a recurrent state, which only a plain run can feed so far", in)
+		case stateName.MatchString(in.Name):
+			if err := g.takeState(s, in); err != nil {
+				return bad("%w", err)
+			}
 		case !in.Optional:
-			return bad("input %v is none that a decoder has: %s, %s, %s, %s, past_key_values.{i}.key and .value, or past_{i}", in, nameIDs, nameMask, namePos, nameKeep)
+			return bad("input %v is none that a decoder has: %s, %s, %s, %s, past_key_values.{i}.key and .value, or past_{i}, past_state.{i}.{name}", in, nameIDs, nameMask, namePos, nameKeep)
 		}
 	}
 	if g.ids.Name == "" {
@@ -80,8 +82,8 @@ func discover(s *ort.Declared) (*graph, error) {
 	if k := g.keep; k.Name != "" && (k.Type != ort.Int64 || len(k.Shape) > 1 || len(k.Shape) == 1 && k.Shape[0] != 1 && k.Shape[0] != -1) {
 		return bad("input %v needs one int64", k)
 	}
-	if len(g.caches) == 0 {
-		return bad("there are no caches past_key_values.{i}.key and .value, or past_{i}; export the model with past")
+	if len(g.caches) == 0 && len(g.states) == 0 {
+		return bad("there are no caches past_key_values.{i}.key and .value, or past_{i}, and no states past_state.{i}.{name}; export the model with past")
 	}
 	logits, ok := s.Output(nameLogits)
 	if !ok {
@@ -141,9 +143,12 @@ func (g *graph) choose(o *Options) error {
 	if o.Padding == PadLeft && g.rows {
 		return bad("padding on the left needs a graph that sees the cache as columns; this one's %s has no attention bias and takes padding on the right", gqa)
 	}
+	if o.Padding == PadLeft && len(g.states) > 0 {
+		return bad("a recurrent state would go over the padding on the left before it comes to the tokens: this graph takes padding on the right")
+	}
 	if o.Padding == PadAuto {
 		o.Padding = PadLeft
-		if g.rows {
+		if g.rows || len(g.states) > 0 {
 			o.Padding = PadRight
 		}
 	}
@@ -186,6 +191,9 @@ func (g *graph) askVocab(s *ort.Session, batch int) (vocab int, err error) {
 	add(g.pos.Name, g.pos.Type, 0, b, 1)
 	for _, c := range g.caches {
 		add(c.past, c.typ, 0, c.shape(b, 0)...)
+	}
+	for _, st := range g.states {
+		add(st.past, st.typ, 0, st.shape(b)...)
 	}
 	if g.keep.Name != "" && !g.keep.Optional {
 		if in[nameKeep], err = keepTensor(g.keep, 1); err != nil {

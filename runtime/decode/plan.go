@@ -65,7 +65,7 @@ func (m *Model) Reserve(promptLens []int, maxLen int) error {
 // length decides; that makes the bindings of steps depend on the length alone,
 // whatever the prompt's was.
 func (m *Model) setAt(length int) int {
-	if m.shared || length == 0 {
+	if !m.alternates() || length == 0 {
 		return 0
 	}
 	return length % 2
@@ -104,7 +104,7 @@ func (m *Model) makePlan(k planKey) (*plan, error) {
 	p := &plan{planKey: k, rows: m.logitRows(k.n, k.keep)}
 	total := k.past + k.n
 	switch {
-	case m.shared:
+	case !m.alternates():
 	case k.past == 0:
 		p.to = m.setAt(total)
 	default:
@@ -159,6 +159,9 @@ func (m *Model) makePlan(k planKey) (*plan, error) {
 		if err := errors.Join(p.b.BindInput(c.past, past[i]), p.b.BindOutput(c.present, present[i])); err != nil {
 			return p, err
 		}
+	}
+	if err := m.bindStates(p); err != nil {
+		return p, err
 	}
 	if err := m.logitsFor(p.rows); err != nil {
 		return p, err
