@@ -24,7 +24,7 @@ const (
 var stateName = regexp.MustCompile(`^past_state\.(0|[1-9][0-9]{0,5})\.[a-z]+$`)
 
 // takeState reads a state's sizes from its input.
-func (g *graph) takeState(s *ort.Session, in ort.ValueInfo) error {
+func (g *graph) takeState(s *ort.Declared, in ort.ValueInfo) error {
 	st := state{past: in.Name, present: presentState + strings.TrimPrefix(in.Name, pastState), typ: in.Type}
 	if in.Type.Size() == 0 || len(in.Shape) < 2 {
 		return fmt.Errorf("state %v needs the shape [batch, size]", in)
