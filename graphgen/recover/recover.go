@@ -86,7 +86,7 @@ func (m *Model) find() error {
 	if match := Compare(m.file.Model); match != nil && match.Graph != nil && len(match.Weights) == 0 {
 		return m.ours(match)
 	}
-	return notDecoder("the metadata names no candidate of ours")
+	return m.theirs()
 }
 
 // Close closes the files; the tensors cannot be read from then on.
