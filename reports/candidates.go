@@ -17,6 +17,9 @@ type FrontRow struct {
 	PL, TL    float64
 	Source    string // measured, predicted
 	Mark      string // what sets the row apart: pick, baseline
+	// File is the name of an ONNX file that the row is of. Candidate then has the Spec
+	// that it was recognised as, or nothing.
+	File string
 }
 
 // FrontTable writes a front in the order given.
@@ -41,8 +44,14 @@ func FrontTable(w io.Writer, style Style, rows []FrontRow) error {
 			interval = ratio(ci.Low) + " to " + ratio(ci.High)
 		}
 		s := r.Candidate.Spec
-		cells := []string{r.Candidate.Name(), millions(s.DecoderParams()), millions(s.TotalParams()),
-			ratio(r.Latency), interval, ratio(r.PL), ratio(r.TL), r.Source}
+		name, decoder, total := r.File, none, none
+		if len(s.Layers) > 0 {
+			decoder, total = millions(s.DecoderParams()), millions(s.TotalParams())
+		}
+		if name == "" {
+			name = r.Candidate.Name()
+		}
+		cells := []string{name, decoder, total, ratio(r.Latency), interval, ratio(r.PL), ratio(r.TL), r.Source}
 		if marked {
 			cells = append(cells, r.Mark)
 		}

@@ -73,7 +73,7 @@ func (d *Driver) Begin() Begin {
 		Seed:       d.Settings.Seed,
 		Space:      p.Space.Hash(),
 		Build:      p.buildNames(),
-		Baseline:   p.Baseline.Name(),
+		Baseline:   p.BaselineName(),
 		Proxy:      p.proxy().Name(),
 		Objectives: p.objectiveNames(),
 		Evaluator:  d.Evaluator.Name(),

@@ -28,13 +28,18 @@ type Choice struct {
 // stands for it.
 //
 // The baseline itself is never the pick, and neither is anything slower than it:
-// the error then wraps ErrNoPick and says how far off the front is.
+// the error then wraps ErrNoPick and says how far off the front is. So it does where
+// the baseline's quality is not known.
 func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 	cost := p.cost()
 	if cost < 0 {
 		return nil, fmt.Errorf("search: %w: no objective is a ratio to the baseline that is to be minimised", ErrNoPick)
 	}
-	floor, name, what := p.BaselineQuality(), p.proxy().Name(), p.Objectives[cost].Name
+	name, what := p.proxy().Name(), p.Objectives[cost].Name
+	floor, known := p.BaselineQuality()
+	if !known {
+		return nil, fmt.Errorf("search: %w: the %s of %s is not known, and a pick has at least the baseline's: choose from the front", ErrNoPick, name, p.File)
+	}
 	type option struct {
 		*Evaluation
 		quality, cost float64

@@ -136,7 +136,7 @@ func TestHeadVariants(t *testing.T) {
 
 func TestProblem(t *testing.T) {
 	p := seedProblem(t)
-	if got := p.BaselineQuality(); got != 151154688 {
+	if got, known := p.BaselineQuality(); got != 151154688 || !known {
 		t.Errorf("baseline's quality is %v", got)
 	}
 	if !p.IsBaseline(point(t, p, 12, 1024, 4096, 16)) || p.IsBaseline(point(t, p, 12, 1024, 4096, 8)) {
@@ -148,5 +148,30 @@ func TestProblem(t *testing.T) {
 	p.Baseline = arch.Candidate{}
 	if err := p.Validate(); err == nil {
 		t.Error("a problem without a baseline should be an error")
+	}
+}
+
+// A baseline that is a file is no point of the space. Its quality is that of the Spec it
+// was recognised as; where it was not, nothing is picked.
+func TestBaselineFile(t *testing.T) {
+	p := seedProblem(t)
+	front := []search.Evaluation{evaluation(t, p, 0.9, 12, 1024, 4096, 16), evaluation(t, p, 0.95, 7, 1280, 6016, 4)}
+	p.File = "theirs.onnx@01234567"
+	if p.IsBaseline(point(t, p, 12, 1024, 4096, 16)) || p.BaselineName() != p.File {
+		t.Error("our graph of the same architecture is taken for the file")
+	}
+	pick, err := search.Pick(front, p)
+	if err != nil || pick.Genome != front[0].Genome {
+		t.Errorf("the file's own architecture, lowered by us and faster, is not picked: %+v, %v", pick, err)
+	}
+	p.Baseline = arch.Candidate{}
+	if err := p.Validate(); err != nil {
+		t.Error(err)
+	}
+	if _, known := p.BaselineQuality(); known {
+		t.Error("the quality of a file that nobody recognised")
+	}
+	if _, err := search.Pick(front, p); !errors.Is(err, search.ErrNoPick) || !strings.Contains(err.Error(), "the decoder_params of theirs.onnx@01234567 is not known, and a pick has at least the baseline's: choose from the front") {
+		t.Error(err)
 	}
 }

@@ -32,7 +32,10 @@ type Problem struct {
 	Objectives []Objective
 	Limits     []Limit
 	Baseline   arch.Candidate // what ratios are relative to
-	Proxy      Proxy          // quality without training; nil means DecoderParams
+	// File is the name of an ONNX file that is the baseline instead, run as it is.
+	// Baseline then has the Spec that it was recognised as, or nothing.
+	File  string
+	Proxy Proxy // quality without training; nil means DecoderParams
 }
 
 // Proxy scores an architecture without training it; higher is better. The same
@@ -58,7 +61,7 @@ func (p *Problem) Validate() error {
 	if p.Space == nil {
 		return errors.New("search: the problem has no space")
 	}
-	if err := p.Baseline.Validate(); err != nil {
+	if err := p.Baseline.Validate(); err != nil && !p.unknownBaseline() {
 		return fmt.Errorf("search: baseline: %w", err)
 	}
 	for _, b := range p.Space.Builds() {
@@ -132,12 +135,30 @@ func (p *Problem) Candidate(g Genome) arch.Candidate { return p.Space.Candidate(
 // Quality is the proxy's score of a point.
 func (p *Problem) Quality(g Genome) float64 { return p.proxy().Score(p.Space.Candidate(g).Spec) }
 
-// BaselineQuality is the proxy's score of the baseline.
-func (p *Problem) BaselineQuality() float64 { return p.proxy().Score(p.Baseline.Spec) }
+// BaselineName names the baseline.
+func (p *Problem) BaselineName() string {
+	if p.File != "" {
+		return p.File
+	}
+	return p.Baseline.Name()
+}
 
-// IsBaseline reports whether a point is the baseline's own architecture.
+// unknownBaseline: it is a file that was not recognised.
+func (p *Problem) unknownBaseline() bool { return p.File != "" && len(p.Baseline.Spec.Layers) == 0 }
+
+// BaselineQuality is the proxy's score of the baseline; ok is false where its
+// architecture is not known.
+func (p *Problem) BaselineQuality() (score float64, ok bool) {
+	if p.unknownBaseline() {
+		return 0, false
+	}
+	return p.proxy().Score(p.Baseline.Spec), true
+}
+
+// IsBaseline reports whether a point is the baseline's own architecture. A file's may be
+// a point's too: that one is lowered by us, which makes it another thing to run.
 func (p *Problem) IsBaseline(g Genome) bool {
-	return p.Space.Candidate(g).Spec.Equal(p.Baseline.Spec)
+	return p.File == "" && p.Space.Candidate(g).Spec.Equal(p.Baseline.Spec)
 }
 
 func (p *Problem) proxy() Proxy {

@@ -164,7 +164,7 @@ func (d *demo) prepare() error {
 		return badInput(err)
 	}
 	a.cfg.Baseline = base.Name()
-	if d.setup, err = a.setup(); err != nil {
+	if d.setup, err = a.setup(d.ctx); err != nil {
 		return err
 	}
 	if d.problem, err = d.setup.problem(); err != nil {
@@ -298,7 +298,7 @@ func (d *demo) measureVariants(body *frontBody) (arch.Candidate, error) {
 		return arch.Candidate{}, err
 	}
 	d.result.Front, d.result.Baseline = body, record.SummarizeBaseline(records, record.Options{})
-	rows := []reports.Table1Row{{Model: "baseline", Spec: d.setup.Baseline.Spec, Summary: d.result.Baseline}}
+	rows := []reports.Table1Row{{Model: "baseline", Spec: d.setup.Baseline.Candidate.Spec, Summary: d.result.Baseline}}
 	best := -1
 	for i, r := range records {
 		s := record.Summarize(r, record.Options{})

@@ -54,7 +54,7 @@ same figures for those. --plot draws predicted against measured.`,
 			if heldOut < 0 {
 				return badInput(fmt.Errorf("fit: %d held-out candidates; it is 0 or more", heldOut))
 			}
-			s, err := a.setup()
+			s, err := a.setup(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -113,7 +113,7 @@ func (a *app) fitReport(ctx context.Context, s *setup, p *search.Problem, heldOu
 		return nil, err
 	}
 	defer unlock()
-	a.noteBuilds(record.Of(s.Baseline), record.Of(arch.Candidate{Build: s.Build}))
+	a.noteBuilds(s.Baseline, record.Of(arch.Candidate{Build: s.Build}))
 	sm, err := a.newSampler(ctx, s, s.samplePlan())
 	if err != nil {
 		return nil, err
@@ -200,6 +200,19 @@ func (a *app) printFit(r *fitReport) error {
 		fmt.Fprintf(a.stdout, "P95 latency_char of %d candidates whose requests were measured: mean error %.1f %%, of the ratio to the baseline's %.1f %% (tail factor %.2f, from %d requests)\n\n",
 			len(p.Points), 100*p.MAPE, 100*p.RatioMAPE, r.tail.Factor, r.tail.Requests)
 	}
+	if _, known := m.Baseline.Spec(); !known {
+		fmt.Fprintf(a.stdout, "%s was not recognised as a model: what the terms take of it is not known (--json has them)\n", m.Baseline.Name())
+	} else if err := a.printTerms(m); err != nil {
+		return err
+	}
+	for _, w := range m.Warnings {
+		fmt.Fprintln(a.stdout, "warning:", w)
+	}
+	return nil
+}
+
+// printTerms writes what a model's terms take of the baseline.
+func (a *app) printTerms(m *latmodel.Model) error {
 	var terms []reports.KeyValue
 	for _, t := range m.Terms() {
 		if t.Weight > 0 {
@@ -208,13 +221,7 @@ func (a *app) printFit(r *fitReport) error {
 			})
 		}
 	}
-	if err := reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "term", Value: "of the baseline", Note: "what it is"}, terms); err != nil {
-		return err
-	}
-	for _, w := range m.Warnings {
-		fmt.Fprintln(a.stdout, "warning:", w)
-	}
-	return nil
+	return reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "term", Value: "of the baseline", Note: "what it is"}, terms)
 }
 
 // plotFormat is the format that a plot's name asks for; "" is of no plot.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lathe/profiler/record"
 	"lathe/profiler/stat"
 	"lathe/reports"
 	"lathe/search"
@@ -124,12 +125,18 @@ const frontRows = 24
 // place.
 func (a *app) printFrontTable(b *frontBody, n int) error {
 	base := b.Setup.Baseline
-	baseRow := reports.FrontRow{Candidate: base, Latency: 1, PL: 1, TL: 1, Mark: "baseline"}
-	quality := float64(base.Spec.DecoderParams())
+	baseRow := reports.FrontRow{Latency: 1, PL: 1, TL: 1, Mark: "baseline"}
+	baseRow.Candidate.Spec, _ = base.Spec()
+	if c, own := base.Own(); own {
+		baseRow.Candidate = c
+	} else {
+		baseRow.File = base.Name()
+	}
+	quality := float64(baseRow.Candidate.Spec.DecoderParams()) // 0, and the last row, where it is not known
 	rows, placed := []reports.FrontRow{}, false
 	for _, e := range thin(b.Front, b.Pick, n) {
 		mark := ""
-		if e.Candidate.Equal(base) {
+		if record.Of(e.Candidate).Equal(base) {
 			mark, placed = "baseline", true
 		}
 		if !placed && e.Quality < quality {
@@ -185,7 +192,7 @@ func (a *app) printFront(b *frontBody) error {
 	for _, why := range b.Skipped {
 		fmt.Fprintln(a.stdout, "left out:", why)
 	}
-	_, err := fmt.Fprintf(a.stdout, "\nNext: lathe measure %s --baseline %s --requests 144\n", pick.Name(), b.Setup.Baseline.Name())
+	_, err := fmt.Fprintf(a.stdout, "\nNext: lathe measure %s --baseline %s --requests 144\n", pick.Name(), b.Setup.baselineArg())
 	return err
 }
 
@@ -207,6 +214,15 @@ func thin(front []frontEntry, pick *frontPick, n int) []frontEntry {
 	return out
 }
 
+// besideName is what a plot's title says of the baseline: its model, run as candidates
+// are, or its file.
+func besideName(s *setup) string {
+	if c, own := s.Baseline.Own(); own {
+		return c.Spec.Name() + s.Build.Name()
+	}
+	return s.Baseline.Name()
+}
+
 // plotFront draws a front to base.svg and base.png.
 func (a *app) plotFront(base string, b *frontBody) error {
 	quality, latency := slices.Index(b.Objectives, search.DecoderParams{}.Name()), slices.Index(b.Objectives, search.Latency.Name)
@@ -214,9 +230,11 @@ func (a *app) plotFront(base string, b *frontBody) error {
 		return reports.PlotPoint{DecoderParams: p.Values[quality], Latency: p.Values[latency]}
 	}
 	data := reports.FrontPlotData{
-		Title:        fmt.Sprintf("Pareto front beside %s%s", b.Setup.Baseline.Spec.Name(), b.Setup.Build.Name()),
-		Baseline:     &reports.PlotPoint{DecoderParams: float64(b.Setup.Baseline.Spec.DecoderParams()), Latency: 1},
+		Title:        "Pareto front beside " + besideName(b.Setup),
 		LatencyLabel: "latency of " + b.Setup.requestOf() + ", relative to the baseline",
+	}
+	if spec, known := b.Setup.Baseline.Spec(); known {
+		data.Baseline = &reports.PlotPoint{DecoderParams: float64(spec.DecoderParams()), Latency: 1}
 	}
 	for _, it := range b.Iterations {
 		line := reports.FrontLine{Iteration: it.Number}

@@ -38,7 +38,7 @@ same.`,
 			if err != nil {
 				return err
 			}
-			s, err := a.setup()
+			s, err := a.setup(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -66,7 +66,7 @@ same.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.String("baseline", "", "`NAME` or file of the candidate that the model compares with")
+	fs.String("baseline", "", "`NAME` or file of the candidate, or ONNX file, that the model compares with")
 	a.bind(fs, "baseline", "baseline")
 	fs.String("workload", "", "what P95 is of: default, typing, or a trace `FILE` (see lathe workload)")
 	a.bind(fs, "timing.workload", "workload")

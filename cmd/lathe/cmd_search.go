@@ -66,7 +66,7 @@ with the front that it would have had.`,
 			if err != nil {
 				return err
 			}
-			a.noteBuilds(record.Of(run.setup.Baseline), record.Of(arch.Candidate{Build: run.setup.Build}))
+			a.noteBuilds(run.setup.Baseline, record.Of(arch.Candidate{Build: run.setup.Build}))
 			body, err := a.search(ctx, run)
 			if err != nil {
 				return err
@@ -118,7 +118,7 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 	if err := a.applySpaceFlags(); err != nil {
 		return nil, err
 	}
-	s, err := a.setup()
+	s, err := a.setup(cmd.Context())
 	if err != nil {
 		return nil, err
 	}
@@ -144,6 +144,9 @@ func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, er
 	run := &searchRun{id: last.ID, setup: new(setup)}
 	if err := json.Unmarshal(last.Config, run.setup); err != nil {
 		return nil, fmt.Errorf("search %s: its settings: %w", last.ID, err)
+	}
+	if err := a.findBaseline(ctx, run.setup); err != nil {
+		return nil, err
 	}
 	a.cfg.Seed = run.setup.Seed
 	if run.setup.By == byModel {

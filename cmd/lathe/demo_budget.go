@@ -43,19 +43,19 @@ func (s speed) session(n int, p profiler.Plan) time.Duration {
 
 // measureSpeed times the baseline, beside itself, and cuts what does not fit.
 func (d *demo) measureSpeed() error {
-	base := d.setup.Baseline
-	d.title("Timing the baseline %s", base.Name())
+	base := d.setup.baseline()
+	d.title("Timing the baseline %s", base.name())
 	b := d.sampler.bench
 	// The first sessions of a process find no memory to use again, and the kernel
 	// makes huge pages for them; the others take what those leave.
 	b.plan.PLPairs, b.plan.TLPairs = 1, 1
-	first, err := b.measure(d.ctx, []runnable{own(base)}, nil)
+	first, err := b.measure(d.ctx, []runnable{base}, nil)
 	if err != nil {
 		return err
 	}
 	b.visit++
 	b.plan.PLPairs, b.plan.TLPairs = 2, 2*b.plan.GeneratedTokens
-	records, err := b.measure(d.ctx, []runnable{own(base)}, nil)
+	records, err := b.measure(d.ctx, []runnable{base}, nil)
 	if err != nil {
 		return err
 	}

@@ -20,10 +20,10 @@ type sampler struct {
 
 // newSampler opens nothing yet.
 func (a *app) newSampler(ctx context.Context, s *setup, p profiler.Plan) (*sampler, error) {
-	if err := a.checkVocabulary(record.Of(s.Baseline), record.Of(s.anyCandidate()), false); err != nil {
+	if err := a.checkVocabulary(s.Baseline, record.Of(s.anyCandidate()), false); err != nil {
 		return nil, err
 	}
-	b, err := a.newBench(ctx, own(s.Baseline), p)
+	b, err := a.newBench(ctx, s.baseline(), p)
 	return &sampler{s, b}, err
 }
 
@@ -201,12 +201,16 @@ func (e *measureEvaluator) candidate(ctx context.Context, c arch.Candidate) (sea
 // isBaseline reports whether a point is the baseline, run as it is: its ratio to
 // itself is 1, which nobody has to measure or predict.
 func (s *setup) isBaseline(p *search.Problem, g search.Genome) bool {
+	base, own := s.Baseline.Own()
+	if !own {
+		return false
+	}
 	if h, ok := p.Space.(*search.Homogeneous); ok { // a look at two sizes spares most of the work
-		if pt := h.Point(g); pt.NLayer != len(s.Baseline.Spec.Layers) || pt.DModel != s.Baseline.Spec.DModel {
+		if pt := h.Point(g); pt.NLayer != len(base.Spec.Layers) || pt.DModel != base.Spec.DModel {
 			return false
 		}
 	}
-	return p.Candidate(g).Equal(s.Baseline)
+	return p.Candidate(g).Equal(base)
 }
 
 // itself makes ev that of the baseline's own point.

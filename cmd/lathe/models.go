@@ -47,9 +47,8 @@ func (a *app) fitWithout(ctx context.Context, s *setup, without []arch.Candidate
 			fitted = append(fitted, r)
 		}
 	}
-	baseline := record.Of(s.Baseline)
 	m, err := latmodel.Fit(fitted, latmodel.Options{
-		Baseline: &baseline, Build: &s.Build, Host: host.Hash(), Binding: bindingOf(s.Build), Prompt: s.Timing.PromptTokens, Coverage: coverage,
+		Baseline: &s.Baseline, Build: &s.Build, Host: host.Hash(), Binding: bindingOf(s.Build), Prompt: s.Timing.PromptTokens, Coverage: coverage,
 	})
 	if err != nil {
 		return nil, nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -11,6 +12,7 @@ import (
 	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/latmodel"
+	"lathe/profiler/record"
 	"lathe/search"
 	"lathe/search/enumerate"
 	"lathe/search/evolve"
@@ -19,7 +21,9 @@ import (
 // setup is all that decides what a search finds: it is stored with the search,
 // and a resumed search takes it from there.
 type setup struct {
-	Baseline       arch.Candidate `json:"baseline"`
+	Baseline       record.Subject `json:"baseline"`
+	BaselinePath   string         `json:"baseline_path,omitempty"` // of an ONNX file
+	baselineFiles  []fileState    // that it consists of
 	Build          arch.Build     `json:"build"`
 	Space          arch.Space     `json:"space"`
 	Seed           uint64         `json:"seed"`
@@ -35,8 +39,8 @@ type setup struct {
 }
 
 // setup takes the search's settings from the configuration.
-func (a *app) setup() (*setup, error) {
-	base, err := loadCandidates([]string{a.cfg.Baseline})
+func (a *app) setup(ctx context.Context) (*setup, error) {
+	base, err := a.loadRunnable(ctx, a.cfg.Baseline)
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +50,7 @@ func (a *app) setup() (*setup, error) {
 	}
 	c := a.cfg.Search
 	s := &setup{
-		Baseline: base[0], Build: build.Normalized(), Space: a.cfg.Space, Seed: a.cfg.Seed,
+		Baseline: base.Subject, BaselinePath: base.Path, baselineFiles: base.Files, Build: build.Normalized(), Space: a.cfg.Space, Seed: a.cfg.Seed,
 		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population,
 		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
 	}
@@ -102,10 +106,18 @@ func (s *setup) problem() (*search.Problem, error) {
 	if err != nil {
 		return nil, badInput(err)
 	}
-	p := &search.Problem{
-		Space: search.NewHomogeneous(space, s.Build), Objectives: search.TwoObjectives(search.DecoderParams{}), Baseline: s.Baseline,
+	p := &search.Problem{Space: search.NewHomogeneous(space, s.Build), Objectives: search.TwoObjectives(search.DecoderParams{})}
+	has := space.Space().Positions
+	if base := s.Baseline.Positions(); base > 0 {
+		has = min(has, base)
 	}
-	if n, has := s.plan().MaxLen(), min(space.Space().Positions, s.Baseline.Spec.Positions); n > has {
+	p.Baseline.Spec, _ = s.Baseline.Spec()
+	if c, own := s.Baseline.Own(); own {
+		p.Baseline = c
+	} else {
+		p.File = s.Baseline.Name()
+	}
+	if n := s.plan().MaxLen(); n > has {
 		return nil, badInput(fmt.Errorf("timing.prompt_tokens and timing.generated_tokens make %d tokens, the space and the baseline have %d positions", n, has))
 	}
 	if err := p.Validate(); err != nil {
@@ -129,6 +141,35 @@ func (s *setup) samplePlan() profiler.Plan {
 	p := s.plan()
 	p.PLPairs, p.TLPairs = (p.PLPairs+s.Visits-1)/s.Visits, (p.TLPairs+s.Visits-1)/s.Visits
 	return p
+}
+
+// baseline is what is timed beside every candidate.
+func (s *setup) baseline() runnable { return runnable{s.Baseline, s.BaselinePath, s.baselineFiles} }
+
+// baselineArg is the baseline as a command takes it.
+func (s *setup) baselineArg() string {
+	if f := s.Baseline.File; f != nil {
+		return s.BaselinePath + arch.Build{Threads: f.Threads, Provider: f.Provider}.Name()
+	}
+	return s.Baseline.Name()
+}
+
+// findBaseline looks for the file of a setup that was stored, which must still be the
+// one that it was.
+func (a *app) findBaseline(ctx context.Context, s *setup) error {
+	f := s.Baseline.File
+	if f == nil {
+		return nil
+	}
+	r, err := a.loadFile(ctx, s.BaselinePath, arch.Build{Threads: f.Threads, Provider: f.Provider}.Name())
+	if err != nil {
+		return fmt.Errorf("the baseline: %w", err)
+	}
+	if !r.Subject.Equal(s.Baseline) {
+		return badInput(fmt.Errorf("the baseline %s is another file by now, %s: start another search", s.Baseline.Name(), r.name()))
+	}
+	s.baselineFiles = r.Files
+	return nil
 }
 
 // anyCandidate is one of the space's family, for what all of them have in common.
@@ -209,7 +250,7 @@ var errNoModel = errors.New("no latency model")
 
 // setupFlags adds the flags that decide what is searched.
 func (a *app) setupFlags(fs *pflag.FlagSet) {
-	fs.String("baseline", "", "`NAME` or file of the candidate to compare with; it runs as its name says, whatever --build is")
+	fs.String("baseline", "", "`NAME` or file of the candidate, or ONNX file, to compare with; it runs as its name says, whatever --build is")
 	fs.String("build", "", "how candidates run: `PARTS` of a name, such as +int4b32+t2")
 	fs.Uint64("seed", 0, "seed of everything drawn at random")
 	fs.Int("samples", 0, "random candidates measured for the latency model")
