@@ -32,6 +32,7 @@ var arrows = map[string][]string{
 	"search":                          {"graphgen/arch", "search/pareto"},
 	"search/enumerate":                {"search", "search/pareto", "graphgen/arch"},
 	"search/evolve":                   {"search", "search/pareto", "graphgen/arch"},
+	"search/searchtest":               {"graphgen/arch", "profiler/latmodel", "search", "search/pareto"},
 	"reports":                         {"profiler/record", "profiler/stat", "profiler/workload", "search/pareto", "graphgen/arch", "graphgen/inspect"},
 	"graphgen/onnxpb/gen":             nil,
 	"graphgen/arch":                   nil,
