@@ -69,7 +69,7 @@ the same weights, in fp32, as transformers opens them.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
-			o, closeModel, err := a.toEmit(args, kind)
+			o, closeModel, err := a.toEmit(args, kind, format)
 			if err != nil {
 				return err
 			}
@@ -141,7 +141,7 @@ func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, forc
 
 // toEmit finds the candidate and its weights; the function that it returns closes
 // the weights' files.
-func (a *app) toEmit(args []string, kind string) (o emitOptions, closeModel func(), err error) {
+func (a *app) toEmit(args []string, kind, format string) (o emitOptions, closeModel func(), err error) {
 	o.kind = kind
 	if kind == randomWeights || kind == poolWeights {
 		cands, err := loadCandidates(args)
@@ -162,7 +162,7 @@ func (a *app) toEmit(args []string, kind string) (o emitOptions, closeModel func
 		return o, nil, err
 	}
 	o.own = own
-	if err := o.takeOwn(args); err != nil {
+	if err := o.takeOwn(args, format); err != nil {
 		own.close()
 		return o, nil, err
 	}
@@ -170,9 +170,12 @@ func (a *app) toEmit(args []string, kind string) (o emitOptions, closeModel func
 }
 
 // takeOwn makes a user's model what is emitted.
-func (o *emitOptions) takeOwn(args []string) (err error) {
+func (o *emitOptions) takeOwn(args []string, format string) (err error) {
 	if o.own.whole != nil {
 		return o.own.whole
+	}
+	if len(args) == 0 && format == formatSafetensors {
+		args = []string{"+portable"} // takes every head size, as the format does
 	}
 	if o.candidate, err = o.own.candidate(args); err != nil {
 		return err

@@ -20,7 +20,9 @@ import (
 
 // emitSafetensors writes the candidate's model as transformers keeps it.
 func (a *app) emitSafetensors(ctx context.Context, o emitOptions) (*emitted, error) {
-	if !o.candidate.Build.Equal(arch.Build{}) {
+	build := o.candidate.Build
+	build.Dialect = "" // no weight depends on it
+	if !build.Equal(arch.Build{}) {
 		return nil, badInput(fmt.Errorf("emit: %s: safetensors hold a model's weights in fp32 and not how it is run; leave the parts from + on out", o.candidate.Name()))
 	}
 	spec := o.candidate.Spec
