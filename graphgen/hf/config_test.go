@@ -87,6 +87,22 @@ var badConfigs = []struct{ text, says string }{
 	{`{"model_type":"llama","num_key_value_heads":5}`, "n_kv_head 5 does not divide n_head 32"},
 }
 
+// TestWholeNumbersKeepTheirPoint: transformers warns where a factor is an integer.
+func TestWholeNumbersKeepTheirPoint(t *testing.T) {
+	s := arch.NewSpec(arch.LLaMA, 1, 64, 64, 4)
+	s.RopeBase = 1e12
+	s.RopeScaling = &arch.RopeScaling{Type: arch.RopeLLaMA3, Factor: 8, LowFreqFactor: 1, HighFreqFactor: 4.5, OriginalPositions: 128}
+	text, err := FormatConfig(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{`"factor": 8.0,`, `"low_freq_factor": 1.0,`, `"high_freq_factor": 4.5,`, `"original_max_position_embeddings": 128,`, `"rope_theta": 1000000000000.0,`} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%s is not in %s", want, text)
+		}
+	}
+}
+
 func TestBadConfigs(t *testing.T) {
 	for _, c := range badConfigs {
 		_, err := ParseConfig("a/config.json", []byte(c.text))

@@ -1,6 +1,7 @@
 package hf
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -175,7 +176,7 @@ func llamaConfig(s arch.Spec) map[string]any {
 		"vocab_size": s.Vocab, "max_position_embeddings": s.Positions, "hidden_size": s.DModel,
 		"num_hidden_layers": len(s.Layers), "num_attention_heads": l.NHead, "num_key_value_heads": l.KVHeads(),
 		"intermediate_size": l.DInner, "head_dim": s.HeadDimOf(0), "hidden_act": "silu",
-		"rms_norm_eps": s.NormEpsilon(), "tie_word_embeddings": !s.Untied, "rope_theta": base,
+		"rms_norm_eps": s.NormEpsilon(), "tie_word_embeddings": !s.Untied, "rope_theta": point(base),
 	}
 	if s.QKVBias {
 		c["model_type"], c["architectures"] = "qwen2", []string{"Qwen2ForCausalLM"}
@@ -184,12 +185,25 @@ func llamaConfig(s arch.Spec) map[string]any {
 		c["attention_bias"], c["mlp_bias"] = false, false
 	}
 	if r := s.RopeScaling; r != nil {
-		scaling := map[string]any{"rope_type": r.Type, "factor": r.Factor}
+		scaling := map[string]any{"rope_type": r.Type, "factor": point(r.Factor)}
 		if r.Type == arch.RopeLLaMA3 {
-			scaling["low_freq_factor"], scaling["high_freq_factor"] = r.LowFreqFactor, r.HighFreqFactor
+			scaling["low_freq_factor"], scaling["high_freq_factor"] = point(r.LowFreqFactor), point(r.HighFreqFactor)
 			scaling["original_max_position_embeddings"] = r.OriginalPositions
 		}
 		c["rope_scaling"] = scaling
 	}
 	return c
+}
+
+// point is a number that has a point where it is written, though it be whole:
+// transformers warns of a factor that is an integer.
+type point float64
+
+// MarshalJSON implements [json.Marshaler].
+func (p point) MarshalJSON() ([]byte, error) {
+	text, err := json.Marshal(float64(p))
+	if err == nil && !bytes.ContainsAny(text, ".e") {
+		text = append(text, ".0"...)
+	}
+	return text, err
 }
