@@ -103,6 +103,20 @@ func TestWholeNumbersKeepTheirPoint(t *testing.T) {
 	}
 }
 
+// TestHeadsThatDoNotDivide: transformers 5 takes them in Mistral's configuration only.
+func TestHeadsThatDoNotDivide(t *testing.T) {
+	s := arch.NewSpec(arch.LLaMA, 1, 70, 64, 6)
+	s.HeadDim = 24
+	text, err := FormatConfig(s, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := ParseConfig("c", text)
+	if err != nil || c.Type != "mistral" || !c.Spec.Equal(s) || len(c.Warnings) > 0 {
+		t.Errorf("%s is %v, %v", text, c, err)
+	}
+}
+
 func TestBadConfigs(t *testing.T) {
 	for _, c := range badConfigs {
 		_, err := ParseConfig("a/config.json", []byte(c.text))

@@ -164,7 +164,9 @@ func llamaCanonical(name string) string {
 // llamaIgnorable: the rotary frequencies, which old versions stored.
 func llamaIgnorable(name string) bool { return strings.HasSuffix(name, ".rotary_emb.inv_freq") }
 
-// llamaConfig is the Spec as LlamaConfig, or, with biases, Qwen2Config.
+// llamaConfig is the Spec as LlamaConfig; with biases, Qwen2Config; and with heads
+// that do not divide d_model, which LlamaConfig refuses since transformers 5 whatever
+// their size, MistralConfig, which is LLaMA but for a window that is left out.
 func llamaConfig(s arch.Spec) map[string]any {
 	l := s.Layers[0]
 	base := s.RopeBase
@@ -178,10 +180,14 @@ func llamaConfig(s arch.Spec) map[string]any {
 		"intermediate_size": l.DInner, "head_dim": s.HeadDimOf(0), "hidden_act": "silu",
 		"rms_norm_eps": s.NormEpsilon(), "tie_word_embeddings": !s.Untied, "rope_theta": point(base),
 	}
-	if s.QKVBias {
+	switch {
+	case s.QKVBias:
 		c["model_type"], c["architectures"] = "qwen2", []string{"Qwen2ForCausalLM"}
 		c["use_sliding_window"] = false
-	} else {
+	case s.DModel%l.NHead != 0:
+		c["model_type"], c["architectures"] = "mistral", []string{"MistralForCausalLM"}
+		c["sliding_window"] = nil
+	default:
 		c["attention_bias"], c["mlp_bias"] = false, false
 	}
 	if r := s.RopeScaling; r != nil {
