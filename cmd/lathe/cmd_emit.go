@@ -210,7 +210,7 @@ func (m *userModel) candidate(args []string) (c arch.Candidate, err error) {
 			return c, badInput(fmt.Errorf("emit: %s is %s, and not %s; leave the candidate out, or give only how it is to run, such as +int4b32", m.path, m.spec.Name(), c.Spec.Name()))
 		}
 	}
-	return c, badInput(c.Validate())
+	return c, badInput(c.Spec.Validate()) // the build is judged where it matters
 }
 
 // free reports whether the files may be written.
@@ -242,6 +242,9 @@ func (a *app) source(ctx context.Context, o emitOptions, g *ir.Graph) (weights.S
 // emitONNX writes the candidate's graph and weights, and runs them once.
 func (a *app) emitONNX(ctx context.Context, o emitOptions) (*emitted, error) {
 	c, path := o.candidate, filepath.Join(o.dir, modelFile)
+	if err := c.Validate(); err != nil {
+		return nil, badInput(err)
+	}
 	if err := o.free(modelFile, modelFile+"_data"); err != nil {
 		return nil, err
 	}
