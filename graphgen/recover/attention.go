@@ -1,11 +1,13 @@
 package recover
 
 import (
+	"math"
 	"slices"
 	"strings"
 
 	"lathe/graphgen"
 	"lathe/graphgen/evaluate"
+	"lathe/graphgen/onnxpb"
 )
 
 // attention is a layer's first half.
@@ -64,7 +66,42 @@ func (w *walker) attention(b *branch) (*attention, error) {
 			w.note("padding on the left is not what the graph takes")
 		}
 	}
-	return a, err
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range w.distances(a.cone) {
+		if err := w.attends(a, b, scene{batch: 1, past: n + 4, rows: 1}); err != nil {
+			return nil, notDecoder("attention that reaches over %d positions, such as through a sliding window: %w", n, err)
+		}
+	}
+	return a, nil
+}
+
+// distances are numbers that attention's mask is computed with and that the scenes are
+// too small for: a window would begin there.
+func (w *walker) distances(c *cone) (all []int) {
+	for _, n := range c.nodes {
+		switch n.OpType {
+		case "Add", "Sub", "Less", "LessOrEqual", "Greater", "GreaterOrEqual":
+		default:
+			continue
+		}
+		for _, in := range n.Input {
+			t := w.g.tensor(in)
+			if t == nil || t.DataType != int32(onnxpb.TensorProto_INT64) && t.DataType != int32(onnxpb.TensorProto_INT32) {
+				continue
+			}
+			v, err := w.g.load(t, nil)
+			if err != nil || len(v.Data) != 1 {
+				continue
+			}
+			if d := math.Abs(v.Data[0]); d >= float64(padded.past) && d < 1<<30 && !slices.Contains(all, int(d)) {
+				all = append(all, int(d))
+			}
+		}
+	}
+	const most = 4 // others say nothing of a window
+	return all[:min(most, len(all))]
 }
 
 // caches finds a layer's inputs and what they become.
@@ -237,7 +274,7 @@ func (w *walker) attends(a *attention, b *branch, s scene) error {
 	if err != nil {
 		return notDecoder("the attention of %s: %w", a.out.node.Name, err)
 	}
-	if apart(y.Data, want.y) > same {
+	if apart(y.Data, want.y) > w.g.same() {
 		return notDecoder("what comes to product %s is not causal attention of %d heads of %d, %d of keys, scaled by the root of head_dim%s, with queries, keys and values in that order",
 			a.out.node.Name, a.heads, a.headDim, a.kvHeads, map[bool]string{true: ", with the mask given", false: ""}[s.pad > 0])
 	}
@@ -253,7 +290,7 @@ func (w *walker) attends(a *attention, b *branch, s scene) error {
 		if a.value == "" {
 			cache = append(slices.Clone(want.caches[0]), want.caches[1]...)
 		}
-		if apart(present.Data, cache) > same {
+		if apart(present.Data, cache) > w.g.same() {
 			return notDecoder("%q is not the cache %q with the new tokens behind it", name, []string{a.key, a.value}[i])
 		}
 	}

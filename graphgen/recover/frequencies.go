@@ -10,7 +10,7 @@ import (
 // rope finds what gives the frequencies that the layers turn by: the base, and how they
 // are scaled. Where the graph does not say how many positions there are, it is told by
 // the configuration beside the file, or assumed.
-func (m *Model) rope(s *arch.Spec, layers []layer) error {
+func (m *Model) rope(s *arch.Spec, layers []layer, half bool) error {
 	byDim := map[int][]float64{}
 	var freqs []float64 // of the longest heads, which say the most
 	for i, l := range layers {
@@ -26,7 +26,10 @@ func (m *Model) rope(s *arch.Spec, layers []layer) error {
 			s.Positions = a.positions
 		}
 	}
-	const within = 2e-5
+	within := 2e-5
+	if half {
+		within = 1e-3
+	}
 	beside := m.configBeside(*s)
 	if beside != nil && agrees(*beside, freqs, within) {
 		s.RopeBase, s.RopeScaling = beside.RopeBase, beside.RopeScaling
@@ -85,7 +88,7 @@ func inferRope(s *arch.Spec, freqs []float64, within float64) error {
 	// Of the first two frequencies no base is left unscaled where n is small; so bases
 	// are taken from all neighbours.
 	for j := range n - 1 {
-		for _, base := range rounds(math.Pow(freqs[j]/freqs[j+1], headDim/2)) {
+		for _, base := range append([]float64{arch.DefaultRopeBase, 500000, 1e6}, rounds(math.Pow(freqs[j]/freqs[j+1], headDim/2))...) {
 			if !(base > 1) {
 				continue
 			}

@@ -24,6 +24,7 @@ type graph struct {
 	products map[string]*product // by output
 	fixed    map[string]bool     // whether a value depends on no input
 	used     map[string]bool     // constants that were evaluated or taken
+	half     bool                // some constants are float16
 }
 
 // maxNodes bounds what is walked; a decoder of 100 layers has some 20,000.
@@ -61,6 +62,9 @@ func newGraph(f *onnxfile.File) (*graph, error) {
 			}
 			g.producer[out] = n
 		}
+	}
+	for _, t := range g.consts {
+		g.half = g.half || t.DataType == int32(onnxpb.TensorProto_FLOAT16)
 	}
 	if err := g.acyclic(); err != nil {
 		return nil, err

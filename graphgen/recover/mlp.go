@@ -156,7 +156,7 @@ func (w *walker) added(b *branch, r *run) error {
 	for i := range want {
 		want[i] = before.Data[i] + p.Data[i]
 	}
-	if apart(after.Data, want) > same {
+	if apart(after.Data, want) > w.g.same() {
 		return notDecoder("%s is not the sum of the residual stream and product %s", w.g.describe(b.after), b.product.node.Name)
 	}
 	return nil

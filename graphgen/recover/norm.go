@@ -18,9 +18,19 @@ type norm struct {
 	eps        float64
 }
 
-// same is how far apart two computations of one thing may be: the evaluator computes in
-// float64, and graphs' constants are rounded to float32.
-const same = 1e-4
+// How far apart two computations of one thing may be: the evaluator computes in float64,
+// and graphs' constants are rounded to float32, or to float16, which has 11 bits.
+const (
+	sameFloat32 = 1e-4
+	sameFloat16 = 5e-3
+)
+
+func (g *graph) same() float64 {
+	if g.half {
+		return sameFloat16
+	}
+	return sameFloat32
+}
 
 // norm finds out what a value is of the stream, by running it on numbers: large ones,
 // and small ones, where epsilon counts.
@@ -56,7 +66,7 @@ func (w *walker) norm(x, stream string) (norm, error) {
 			best, nearest = try, far
 		}
 	}
-	if nearest > same {
+	if nearest > w.g.same() {
 		return norm{}, notDecoder("%s is neither LayerNorm nor RMSNorm of the residual stream, with the gains, biases and epsilons beside it", w.g.describe(x))
 	}
 	return best, nil

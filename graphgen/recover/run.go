@@ -33,12 +33,13 @@ func (s scene) mask(b, i int) float64 {
 	return 1
 }
 
-// position is that of new token i of row b, counted without padding.
+// position is that of new token i of row b, counted without padding, and no further
+// than tables are read.
 func (s scene) position(b, i int) int {
 	if b == s.batch-1 {
-		return s.past + i - s.pad
+		i -= s.pad
 	}
-	return s.past + i
+	return min(s.past+i, tableRows-1)
 }
 
 // run evaluates values of a graph in a scene, each once. What is bound is not computed.

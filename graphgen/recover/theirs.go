@@ -102,7 +102,7 @@ func (m *Model) assemble(w *walker, layers []layer, last norm) error {
 		return err
 	}
 	if rotary {
-		if err := m.rope(&s, layers); err != nil {
+		if err := m.rope(&s, layers, w.g.half); err != nil {
 			return err
 		}
 	}
