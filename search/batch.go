@@ -122,7 +122,7 @@ func (r *run) complete(e *Evaluation) error {
 	default:
 		e.Values = r.slab.copy(e.Values)
 		e.Intervals = slices.Clone(e.Intervals)
-		r.Problem.Count(e.Genome, e.Values)
+		r.Problem.count(e.Genome, e.Values, &r.layers)
 	}
 	e.Point = nil
 	r.Problem.check(e)

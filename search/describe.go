@@ -16,7 +16,8 @@ import (
 // in the order of the genes. Those that active reports false for are left out; nil
 // means that all count. It serves implementations of Space.Describe.
 func DescribeGenes(genes []Gene, g Genome, active func(gene int) bool) json.RawMessage {
-	b := []byte{'{'}
+	const usual = 24 // bytes a gene
+	b := append(make([]byte, 0, usual*len(genes)), '{')
 	for i, gene := range genes {
 		if active != nil && !active(i) {
 			continue
@@ -34,7 +35,13 @@ func DescribeGenes(genes []Gene, g Genome, active func(gene int) bool) json.RawM
 	return append(b, '}')
 }
 
+// appendJSON writes a string. Names of genes and choices are plain, and a front of a
+// hundred points has many of them.
 func appendJSON(b []byte, text string) []byte {
+	plain := func(r rune) bool { return ' ' <= r && r <= '~' && !strings.ContainsRune(`"\<>&`, r) }
+	if strings.IndexFunc(text, func(r rune) bool { return !plain(r) }) < 0 {
+		return append(append(append(b, '"'), text...), '"')
+	}
 	out, err := json.Marshal(text)
 	if err != nil { // a string has an encoding
 		panic(err)

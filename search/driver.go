@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+
+	"lathe/graphgen/arch"
 )
 
 // Driver runs a Method on a Problem: it has the proposed points evaluated, no
@@ -136,8 +138,9 @@ type run struct {
 	replayed   int
 	mute       bool // the recorder failed: do not ask it again
 
-	batch batch // reused from iteration to iteration
-	slab  slab
+	batch  batch // reused from iteration to iteration
+	slab   slab
+	layers []arch.Layer // of the candidate that is counted
 }
 
 // open checks the journal to be resumed, or begins a new one.

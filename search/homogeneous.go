@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"iter"
 	"math/rand/v2"
+	"slices"
 
 	"lathe/graphgen/arch"
 )
@@ -55,6 +56,23 @@ func (s *Homogeneous) Genes() []Gene { return s.genes }
 // Candidate implements Space.
 func (s *Homogeneous) Candidate(g Genome) arch.Candidate {
 	return arch.Candidate{Spec: s.compiled.Spec(s.Point(g)), Build: s.build}
+}
+
+// counting is Candidate over layers that are written anew each time, for what only
+// looks at it: most of the time of counting a point would go to its list of layers.
+func (s *Homogeneous) counting(g Genome, layers *[]arch.Layer) arch.Candidate {
+	p, space := s.Point(g), s.compiled.Space()
+	l := arch.Layer{Type: arch.Transformer, NHead: p.NHead, DInner: p.DInner}
+	if kv := space.KVHeads(p.NHead); kv != p.NHead {
+		l.NKVHead = kv
+	}
+	*layers = slices.Grow((*layers)[:0], p.NLayer)[:p.NLayer]
+	for i := range *layers {
+		(*layers)[i] = l
+	}
+	return arch.Candidate{Build: s.build, Spec: arch.Spec{
+		Family: space.Family, Vocab: space.Vocab, Positions: space.Positions, Untied: space.Untied, DModel: p.DModel, Layers: *layers,
+	}}
 }
 
 // Contains implements Space.

@@ -17,7 +17,8 @@ type Objective struct {
 	Ratio bool
 	// Count says what is known of a candidate without evaluating it. The driver calls
 	// it, and a resumed search calls it again: the same candidate must always get the
-	// same value. Where it is nil the Evaluator gives the value.
+	// same value. It must not keep or change the candidate's layers. Where it is nil
+	// the Evaluator gives the value.
 	Count func(arch.Candidate) float64
 }
 

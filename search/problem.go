@@ -180,8 +180,15 @@ func (p *Problem) counted() bool {
 
 // Count fills in the values of a point that are known without evaluating it, and
 // leaves the others alone.
-func (p *Problem) Count(g Genome, values []float64) {
+func (p *Problem) Count(g Genome, values []float64) { p.count(g, values, new([]arch.Layer)) }
+
+// count is Count with a place for the layers, which is used again and again.
+func (p *Problem) count(g Genome, values []float64, layers *[]arch.Layer) {
 	if !p.counted() {
+		return
+	}
+	if h, ok := p.Space.(*Homogeneous); ok {
+		p.CountOf(h.counting(g, layers), values)
 		return
 	}
 	p.CountOf(p.Space.Candidate(g), values)
