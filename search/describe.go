@@ -25,12 +25,7 @@ func DescribeGenes(genes []Gene, g Genome, active func(gene int) bool) json.RawM
 		if len(b) > 1 {
 			b = append(b, ',')
 		}
-		b = append(appendJSON(b, gene.Name), ':')
-		if gene.Ordered() {
-			b = strconv.AppendInt(b, int64(gene.Values[g.At(i)]), 10)
-		} else {
-			b = appendJSON(b, gene.Labels[g.At(i)])
-		}
+		b = gene.append(append(appendJSON(b, gene.Name), ':'), g.At(i))
 	}
 	return append(b, '}')
 }
@@ -47,6 +42,14 @@ func appendJSON(b []byte, text string) []byte {
 		panic(err)
 	}
 	return append(b, out...)
+}
+
+// append writes value i.
+func (g Gene) append(b []byte, i int) []byte {
+	if g.Ordered() {
+		return strconv.AppendInt(b, int64(g.Values[i]), 10)
+	}
+	return appendJSON(b, g.Labels[i])
 }
 
 // ParseGenes reads what DescribeGenes wrote: a gene that is not there has index 0. It

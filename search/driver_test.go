@@ -61,6 +61,7 @@ type lab struct {
 	backward bool              // emits in reverse order
 	before   func(n int) error // called before the n-th evaluation, from 0
 	shake    float64           // noise
+	more     int               // values beyond the two
 	name     string
 }
 
@@ -79,6 +80,7 @@ func (l *lab) figures(g search.Genome) search.Evaluation {
 	ratio := size / 7e6 * (1 + l.shake*noise)
 	e := search.Evaluation{Genome: g, Values: []float64{math.NaN(), ratio}, Kind: search.Noisy, PL: ratio * 1.1, TL: ratio / 1.1}
 	e.Intervals = []search.Interval{{}, {Low: ratio * 0.99, High: ratio * 1.01}}
+	e.Values, e.Intervals = append(e.Values, make([]float64, l.more)...), append(e.Intervals, make([]search.Interval, l.more)...)
 	if h.Sum64()%13 == 0 {
 		e = search.Evaluation{Genome: g, Kind: search.Noisy, Dropped: "no kernel for this"}
 	}

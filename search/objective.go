@@ -60,18 +60,13 @@ var (
 	WeightBits = Objective{Name: "weight_bits", Direction: pareto.Maximise, Count: weightBits}
 )
 
-// weightBits counts the bytes of the products alone: norms, biases and embeddings are
-// alike in every build.
 func weightBits(c arch.Candidate) float64 {
 	var weights float64
 	for _, m := range c.Spec.MatMuls() {
 		weights += float64(m.K) * float64(m.N)
 	}
-	fp32 := c.Build
-	fp32.Precision, fp32.Head = arch.Precision{Type: arch.FP32}, arch.Precision{}
-	const bytes, bits = 4, 8
-	rest := float64(c.Spec.BytesPerToken(fp32)) - bytes*weights
-	return bits * (float64(c.Spec.BytesPerToken(c.Build)) - rest) / weights
+	const bits = 8 // of a byte
+	return bits * float64(c.Spec.ProductBytes(c.Build)) / weights
 }
 
 // TwoObjectives are the paper's: quality by a proxy, and latency. They make the plane

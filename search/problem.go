@@ -207,11 +207,7 @@ func (p *Problem) CountOf(c arch.Candidate, values []float64) {
 func (p *Problem) buildNames() string {
 	var names []string
 	for _, b := range p.Space.Builds() {
-		name := b.Name()
-		if name == "" {
-			name = "default"
-		}
-		names = append(names, name)
+		names = append(names, buildLabel(b))
 	}
 	const most = 8 // the space's hash tells more apart
 	if n := len(names); n > most {

@@ -59,6 +59,19 @@ func (a Axis) values(name string, high int) (v []int, problem string) {
 	return v, ""
 }
 
+// Values returns the axis's values in ascending order. Errors call it name; its values
+// must be 1 to high.
+func (a Axis) Values(name string, high int) ([]int, error) {
+	v, problem := a.values(name, high)
+	if problem != "" {
+		return nil, fieldErrorf(name, "space: %s", problem)
+	}
+	return v, nil
+}
+
+// Given reports whether the axis has any values.
+func (a Axis) Given() bool { return a.Min != 0 || a.Max != 0 || a.Step != 0 || len(a.Choices) > 0 }
+
 // Compiled is a Space whose constraints have been evaluated, ready to be asked
 // for points. It is safe for concurrent use.
 type Compiled struct {

@@ -139,7 +139,7 @@ func compileConstraint(n int, text string) (*vm.Program, error) {
 	}
 	program, err := expr.Compile(text, constraintOptions...)
 	if err != nil {
-		problem, column := explain(err)
+		problem, column := explain(err, variableNames)
 		return nil, constraintError(n, text, problem, column)
 	}
 	return program, nil
@@ -172,7 +172,7 @@ func (c *Compiled) evaluate(n int, program *vm.Program) (table, error) {
 		c.fill(env, c.at(i))
 		out, err := machine.Run(program, env)
 		if err != nil {
-			problem, column := explain(err)
+			problem, column := explain(err, variableNames)
 			problem = fmt.Sprintf("%s (at %s)", problem, c.Spec(c.at(i)).Name())
 			return table{}, constraintError(n, c.space.Constraints[n], problem, column)
 		}
@@ -186,15 +186,17 @@ func (c *Compiled) evaluate(n int, program *vm.Program) (table, error) {
 	return t, nil
 }
 
-// constraintOptions: a typed environment, so that a wrong name or type is found
+var constraintOptions = expressionOptions(variables{})
+
+// expressionOptions: a typed environment, so that a wrong name or type is found
 // when compiling, a result that must be a bool, and numbers' builtins only.
-var constraintOptions = func() []expr.Option {
-	options := []expr.Option{expr.Env(variables{}), expr.AsBool(), expr.DisableAllBuiltins()}
+func expressionOptions(env any) []expr.Option {
+	options := []expr.Option{expr.Env(env), expr.AsBool(), expr.DisableAllBuiltins()}
 	for _, f := range functions {
 		options = append(options, expr.EnableBuiltin(f))
 	}
 	return options
-}()
+}
 
 // fill sets env to the counts at p. It uses the closed form of a homogeneous
 // model, without building one; a test holds it equal to Spec's counts.
@@ -242,14 +244,14 @@ func (v *identifiers) Visit(node *ast.Node) {
 var unknownName = regexp.MustCompile(`^unknown name (\S+)$`)
 
 // explain turns an error of the expression library into a problem and the column
-// where it is, counted from 1.
-func explain(err error) (problem string, column int) {
+// where it is, counted from 1. known are the names that it could have used.
+func explain(err error, known []string) (problem string, column int) {
 	var at *file.Error
 	if !errors.As(err, &at) {
 		return err.Error(), 0
 	}
 	if m := unknownName.FindStringSubmatch(at.Message); m != nil {
-		names := slices.Concat(variableNames, functions)
+		names := slices.Concat(known, functions)
 		return fmt.Sprintf("unknown name %s: %s", m[1], didYouMean(m[1], names)), at.Column + 1
 	}
 	return at.Message, at.Column + 1

@@ -180,6 +180,13 @@ func (s Spec) matMulBytes(b Build) (linear, head int64) {
 	return linear, head
 }
 
+// ProductBytes is the size of the matrices that tokens are multiplied with, the LM
+// head's among them, as b stores them: codes, scales and zero points.
+func (s Spec) ProductBytes(b Build) int64 {
+	linear, head := s.matMulBytes(b.Normalized())
+	return linear + head
+}
+
 // BytesPerToken is the weight bytes that one decode step of b reads: every
 // matrix of the layers and the LM head wholly, in the precision it is stored in,
 // biases and norms in fp32, and one row of each embedding, which stay fp32. The

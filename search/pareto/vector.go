@@ -70,6 +70,16 @@ func (d Directions) Dominates(a, b []float64) bool {
 	return better
 }
 
+// Equal reports whether a and b are the same in every objective.
+func (d Directions) Equal(a, b []float64) bool {
+	for i, dir := range d {
+		if dir != Ignore && a[i] != b[i] {
+			return false
+		}
+	}
+	return true
+}
+
 // ConstrainedDominates is the constrained domination of NSGA-II (Deb et al. 2002,
 // section VI): what breaks no limit dominates what breaks one, of two that do the one
 // that breaks them less dominates, and otherwise Dominates decides. A violation is 0
