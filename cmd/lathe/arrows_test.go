@@ -16,6 +16,8 @@ var arrows = map[string][]string{
 	"graphgen/weights":                {"graphgen/half", "graphgen/ir"},
 	"graphgen/weights/llama2c":        {"graphgen/arch", "graphgen/weights"},
 	"graphgen/hf":                     {"graphgen/arch", "graphgen/weights", "graphgen/weights/safetensors"},
+	"graphgen/hf/hub":                 nil,
+	"graphgen/hf/hub/hubtest":         nil,
 	"graphgen":                        {"graphgen/arch", "graphgen/ir"},
 	"graphgen/inspect":                {"graphgen", "graphgen/onnxfile", "graphgen/onnxpb", "graphgen/recover"},
 	"graphgen/onnxfile":               {"graphgen/onnxpb"},

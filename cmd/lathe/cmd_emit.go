@@ -12,6 +12,7 @@ import (
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
+	"lathe/graphgen/hf/hub"
 	"lathe/graphgen/ir"
 	"lathe/graphgen/recover"
 	"lathe/graphgen/weights"
@@ -45,8 +46,8 @@ form of the same weights. With --weights pool they are the bytes that candidates
 are timed with.
 
 With --weights PATH they are those of a model of your own, a folder of
-transformers, a checkpoint of llama2.c or an ONNX file whose decoder is recognised
-(see "lathe import --help"). Then the
+transformers, a checkpoint of llama2.c or an ONNX file whose decoder is recognised, or a model of the
+hub, hf:NAME (see "lathe import --help"). Then the
 candidate is what that model is, and may be left out, or be only how it is to run:
 +int4b32 quantizes the weights while they are copied, and the error that this
 makes is shown for each layer. Where positions are rotary, a candidate that differs
@@ -69,7 +70,7 @@ the same weights, in fp32, as transformers opens them.`,
 		},
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			ctx := cmd.Context()
-			o, closeModel, err := a.toEmit(args, kind, format)
+			o, closeModel, err := a.toEmit(ctx, args, kind, format)
 			if err != nil {
 				return err
 			}
@@ -98,7 +99,7 @@ the same weights, in fp32, as transformers opens them.`,
 	}
 	fs := cmd.Flags()
 	fs.StringVarP(&dir, "output", "o", "", "`FOLDER` to write to, made if it is not there")
-	fs.StringVar(&kind, "weights", randomWeights, "random, pool, or the `PATH` of a model of your own")
+	fs.StringVar(&kind, "weights", randomWeights, "random, pool, or the `PATH` or hf:NAME of a model of your own")
 	fs.StringVar(&format, "format", formatONNX, "onnx or safetensors")
 	fs.BoolVar(&force, "force", false, "replace a model that is there")
 	fs.BoolVar(&noRun, "no-run", false, "do not load and run what was written")
@@ -141,7 +142,7 @@ func (a *app) emit(ctx context.Context, c arch.Candidate, dir, kind string, forc
 
 // toEmit finds the candidate and its weights; the function that it returns closes
 // the weights' files.
-func (a *app) toEmit(args []string, kind, format string) (o emitOptions, closeModel func(), err error) {
+func (a *app) toEmit(ctx context.Context, args []string, kind, format string) (o emitOptions, closeModel func(), err error) {
 	o.kind = kind
 	if kind == randomWeights || kind == poolWeights {
 		cands, err := loadCandidates(args)
@@ -151,10 +152,10 @@ func (a *app) toEmit(args []string, kind, format string) (o emitOptions, closeMo
 		o.candidate = cands[0]
 		return o, func() {}, nil
 	}
-	if _, err := os.Stat(kind); err != nil && !strings.ContainsAny(kind, `/\.`) {
+	if _, err := os.Stat(kind); err != nil && !strings.HasPrefix(kind, hub.Prefix) && !strings.ContainsAny(kind, `/\.`) {
 		return o, nil, badInput(fmt.Errorf("emit: unknown weights %q; known: random, pool, or the path of a model; there is no such folder or file", kind))
 	}
-	own, err := openUserModel(kind)
+	own, err := a.openUserModel(ctx, kind)
 	if errors.Is(err, recover.ErrNotDecoder) {
 		err = badInput(fmt.Errorf("%w; it may be timed as it is: lathe import %s says so", err, kind))
 	}

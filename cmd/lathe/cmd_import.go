@@ -17,7 +17,7 @@ import (
 func (a *app) cmdImport() *cobra.Command {
 	var headers bool
 	cmd := &cobra.Command{
-		Use:   "import FOLDER or FILE",
+		Use:   "import FOLDER, FILE or hf:NAME",
 		Short: "Show what a model of your own is, and whether it can be used",
 		Long: `Read a model of your own and show what was recognised: the candidate that it
 is, its parameters, how its weights are stored, and what is wrong with it.
@@ -27,6 +27,11 @@ or with several files and model.safetensors.index.json, in fp32, fp16 or bf16. I
 model_type is gpt2, llama, mistral or qwen2. FILE is a checkpoint of llama2.c (.bin,
 fp32), or an ONNX file (.onnx): of Lathe's own, or of others where the decoder in it is
 recognised. Nothing is written, and no code of the model is run.
+
+hf:ORGANISATION/NAME, with @REVISION or without, is a model of Hugging Face's hub: its
+folder is fetched into the cache that transformers uses (hub.cache sets another), and
+taken from there when the network is away. HF_TOKEN and HF_ENDPOINT in the environment
+mean what they mean to transformers.
 
 Of an ONNX file whose decoder is not recognised, its inputs and outputs are shown, and
 whether it can be timed as it is.
@@ -42,10 +47,11 @@ it is a candidate for every other command.`,
 		Example: `  lathe import ./my-gpt2
   lathe import stories15M.bin --json
   lathe import model.onnx
+  lathe import hf:openai-community/gpt2
   lathe emit --weights ./my-gpt2 -o out`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
-				return badInput(fmt.Errorf("import: one FOLDER or FILE needed, %d given", len(args)))
+				return badInput(fmt.Errorf("import: one FOLDER, FILE or hf:NAME needed, %d given", len(args)))
 			}
 			return nil
 		},
@@ -77,7 +83,7 @@ type recognised struct {
 }
 
 func (a *app) importModel(ctx context.Context, path string, headers bool) error {
-	m, err := openUserModel(path)
+	m, err := a.openUserModel(ctx, path)
 	if errors.Is(err, recover.ErrNotDecoder) {
 		return a.importUnrecognised(path, err)
 	}

@@ -22,6 +22,7 @@ type config struct {
 	CacheDir string        `mapstructure:"cache_dir"`
 	Store    string        `mapstructure:"store"`
 	Runtime  runtimeConfig `mapstructure:"runtime"`
+	Hub      hubConfig     `mapstructure:"hub"`
 	Baseline string        `mapstructure:"baseline"`
 	Build    string        `mapstructure:"build"`
 	Seed     uint64        `mapstructure:"seed"`
@@ -34,6 +35,10 @@ type runtimeConfig struct {
 	Library   string `mapstructure:"library"`
 	Offline   bool   `mapstructure:"offline"`
 	HugePages bool   `mapstructure:"huge_pages"`
+}
+
+type hubConfig struct {
+	Cache string `mapstructure:"cache"`
 }
 
 type timingConfig struct {
@@ -78,7 +83,8 @@ var settings = []setting{
 	{"runtime.library", "", "ONNX Runtime library to use; empty: found or obtained"},
 	{"runtime.offline", false, "never use the network"},
 	{"runtime.huge_pages", true, "time sessions in huge pages where the system has them: without, equal sessions differ by 5 %"},
-	{"baseline", "gpt2-l12-d1024-f4096-h16", "candidate that the others are compared with"},
+	{"hub.cache", "", "folder that models of Hugging Face's hub are kept in; empty: the one that transformers uses"},
+	{"baseline", "gpt2-l12-d1024-f4096-h16", "candidate, or ONNX file, that the others are compared with"},
 	{"build", "", "how candidates run, as in their names: +portable, +int4b32, +t2, ...; empty: fused, fp32, 1 thread, cpu"},
 	{"seed", uint64(1), "seed of everything that is drawn at random"},
 	{"timing.prompt_tokens", 64, "tokens of the prompt whose latency (PL) is timed"},

@@ -97,6 +97,7 @@ func runScripts(t *testing.T, folder string, more map[string]string) {
 			e.Setenv("LATHE_CACHE_DIR", l.cacheDir)
 			e.Setenv("LATHE_RUNTIME_LIBRARY", l.path)
 			e.Setenv("LIBRARY", l.path)
+			e.Values[hubKey{}] = &hubState{}
 			for k, v := range more {
 				e.Setenv(k, v)
 			}
@@ -120,6 +121,7 @@ func runScripts(t *testing.T, folder string, more map[string]string) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"status":    scriptStatus,
 			"json":      scriptJSON,
+			"hub":       scriptHub,
 			"sql":       scriptSQL,
 			"damage":    scriptDamage,
 			"truncate":  scriptTruncate,

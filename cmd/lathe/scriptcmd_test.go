@@ -5,8 +5,10 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"lathe/graphgen/hf/hub/hubtest"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -97,6 +99,34 @@ func jsonIs(v any, want string) bool {
 	b, err := json.Marshal(v)
 	return err == nil && string(b) == want
 }
+
+// hub ID FOLDER serves a folder's files as a model of a hub, whose endpoint HF_ENDPOINT
+// then is, until the script ends; "hub stop" ends it.
+func scriptHub(ts *testscript.TestScript, neg bool, args []string) {
+	running, _ := ts.Value(hubKey{}).(*hubState)
+	switch {
+	case neg || len(args) < 1 || len(args) > 2:
+		ts.Fatalf("usage: hub ID FOLDER, or hub stop")
+	case len(args) == 1:
+		running.hub.Close()
+		return
+	}
+	files := map[string][]byte{}
+	list, err := os.ReadDir(ts.MkAbs(args[1]))
+	ts.Check(err)
+	for _, e := range list {
+		files[e.Name()], err = os.ReadFile(filepath.Join(ts.MkAbs(args[1]), e.Name()))
+		ts.Check(err)
+	}
+	running.hub = hubtest.Start(args[0], files)
+	ts.Defer(running.hub.Close)
+	ts.Setenv("HF_ENDPOINT", running.hub.URL())
+}
+
+// hubKey finds a script's hubState.
+type hubKey struct{}
+
+type hubState struct{ hub *hubtest.Hub }
 
 // sql FILE STATEMENT runs a statement on a store.
 func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {

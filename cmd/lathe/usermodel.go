@@ -12,6 +12,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/graphgen/hf"
+	"lathe/graphgen/hf/hub"
 	"lathe/graphgen/recover"
 	"lathe/graphgen/weights"
 	"lathe/graphgen/weights/llama2c"
@@ -34,9 +35,15 @@ type userModel struct {
 	close              func() error
 }
 
-// openUserModel opens a model's folder or file. What is wrong with it is the
-// user's.
-func openUserModel(path string) (*userModel, error) {
+// openUserModel opens a model's folder or file, or one of the hub by its name. What is
+// wrong with it is the user's.
+func (a *app) openUserModel(ctx context.Context, path string) (*userModel, error) {
+	if strings.HasPrefix(path, hub.Prefix) {
+		var err error
+		if path, err = a.fromHub(ctx, path); err != nil {
+			return nil, err
+		}
+	}
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, badInput(fmt.Errorf("%s: there is no such folder or file", path))
@@ -72,6 +79,32 @@ func openUserModel(path string) (*userModel, error) {
 	return &userModel{
 		path: path, format: "llama2c", kind: fmt.Sprintf("version %d", m.Version), spec: m.Spec, stored: m.Tensors, tensors: m.Matrices(), close: f.Close,
 	}, nil
+}
+
+// fromHub fetches a model of the hub and returns its folder. Token and endpoint are
+// where transformers and its kin look for them.
+func (a *app) fromHub(ctx context.Context, name string) (dir string, err error) {
+	r, err := hub.Parse(name)
+	if err != nil {
+		return "", badInput(err)
+	}
+	bar := a.bar(1, r.ID, true)
+	f, err := hub.Fetch(ctx, r, hub.Options{
+		CacheDir: a.cfg.Hub.Cache, Endpoint: os.Getenv("HF_ENDPOINT"), Token: os.Getenv("HF_TOKEN"), Offline: a.cfg.Runtime.Offline,
+		Progress: func(done, total int64) {
+			bar.ChangeMax64(total)
+			bar.Set64(done)
+		},
+	})
+	bar.Finish()
+	if err != nil {
+		return "", err
+	}
+	if f.Stale != nil {
+		a.note("warning: %v; what was fetched before is taken, commit %s", f.Stale, f.Commit)
+	}
+	a.note("%s: commit %s, in %s", r, f.Commit, f.Dir)
+	return f.Dir, nil
 }
 
 // openONNX opens the decoder in an ONNX file. Where there is none of our families, the
