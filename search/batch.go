@@ -15,6 +15,8 @@ type batch struct {
 	result []Evaluation // by index of points
 	done   []bool
 	todo   []Genome // those of points that the journal does not have
+	place  []int    // of each of todo, in points
+	next   int      // of todo: the one that is emitted next, if they come in order
 	count  int      // done
 	last   int      // index of the newest
 }
@@ -23,7 +25,7 @@ type batch struct {
 // places in it.
 func (b *batch) reset(h *History, proposed []Genome) {
 	b.base, b.count, b.last = h.Len(), 0, 0
-	b.points, b.todo = b.points[:0], b.todo[:0]
+	b.points, b.todo, b.place, b.next = b.points[:0], b.todo[:0], b.place[:0], 0
 	for _, p := range proposed {
 		if _, seen := h.index[p]; !seen {
 			h.index[p] = int32(b.base + len(b.points))
@@ -41,6 +43,17 @@ func (b *batch) truncate(h *History, n int) {
 		delete(h.index, p)
 	}
 	b.points, b.result, b.done = b.points[:n], b.result[:n], b.done[:n]
+}
+
+// find is the index of a point of the batch. Most evaluators go by the order they were
+// asked in, which spares looking it up.
+func (b *batch) find(h *History, g Genome) (k int, ok bool) {
+	if b.next < len(b.todo) && b.todo[b.next] == g {
+		b.next++
+		return b.place[b.next-1], true
+	}
+	id, ok := h.index[g]
+	return int(id) - b.base, ok && int(id) >= b.base
 }
 
 func (b *batch) put(k int, e Evaluation) {
@@ -70,7 +83,7 @@ func (r *run) evaluate(ctx context.Context) Status {
 	for k, p := range b.points {
 		e, ok := r.known[p]
 		if !ok {
-			b.todo = append(b.todo, p)
+			b.todo, b.place = append(b.todo, p), append(b.place, k)
 			continue
 		}
 		if err := r.complete(&e); err != nil {
@@ -149,9 +162,8 @@ func (s *slab) copy(values []float64) []float64 {
 // take puts a new evaluation into the batch, once it is in the journal.
 func (r *run) take(e Evaluation) error {
 	b := &r.batch
-	id, ok := r.history.index[e.Genome]
-	k := int(id) - b.base
-	if !ok || k < 0 {
+	k, ok := b.find(r.history, e.Genome)
+	if !ok {
 		return fmt.Errorf("search: evaluator %s emitted %v, which it was not asked for", r.Evaluator.Name(), e.Genome)
 	}
 	if b.done[k] {
