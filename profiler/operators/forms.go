@@ -128,12 +128,32 @@ func (o operands) work(op string) (w Work, known bool) {
 	case op == "ReduceSum" || op == "ReduceMean" || op == "ReduceMax":
 		w.Flops = o.in[0].elements()
 		return w, true
+	case op == "LSTM":
+		w.Flops = o.recurrent(4, 3*perElement["Sigmoid"]+2*perElement["Tanh"]+4)
+		return w, true
+	case op == "GRU":
+		w.Flops = o.recurrent(3, 2*perElement["Sigmoid"]+perElement["Tanh"]+4)
+		return w, true
+	case op == "Scan": // its body's nodes count for themselves
+		return Work{}, true
 	case op == "GroupQueryAttention":
 		return o.groupQueryAttention()
 	}
 	per, known := perElement[op]
 	w.Flops = per * out.elements()
 	return w, known
+}
+
+// recurrent is the operations of an LSTM or a GRU: for each gate's output two products
+// with their biases and the sum of both, and for each of the state what its equations
+// ask for beside that.
+func (o operands) recurrent(gates, perState float64) float64 {
+	if len(o.in[0].shape) != 3 {
+		return 0
+	}
+	hidden := o.int("hidden_size")
+	steps := float64(o.in[0].shape[0] * o.in[0].shape[1])
+	return steps * hidden * (gates*(2*o.in[0].last()+2*hidden+3) + perState)
 }
 
 // groupQueryAttention is causal attention in place: it reads the keys and values of

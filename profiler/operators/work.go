@@ -36,6 +36,7 @@ type Dims map[string]int64
 // Names by which Hugging Face's exporters know a decoder's inputs and outputs.
 const (
 	inputIDs      = "input_ids"
+	attentionMask = "attention_mask"
 	outputLogits  = "logits"
 	pastPrefix    = "past_"
 	presentPrefix = "present"
@@ -51,6 +52,16 @@ func DimsOf(g *ir.Graph, batch, tokens, past, kept int64) (Dims, error) {
 			d[v.Shape[0].Sym], d[v.Shape[1].Sym] = batch, tokens
 		case strings.HasPrefix(v.Name, pastPrefix) && len(v.Shape) == 4:
 			d[v.Shape[2].Sym] = past
+		}
+	}
+	for _, v := range g.Inputs { // without caches, the mask alone shows a past
+		if v.Name != attentionMask || len(v.Shape) != 2 {
+			continue
+		}
+		for part := range strings.SplitSeq(v.Shape[1].Sym, " + ") {
+			if _, known := d[part]; !known && strings.Contains(v.Shape[1].Sym, " + ") {
+				d[part] = past
+			}
 		}
 	}
 	for _, v := range g.Outputs {
@@ -114,7 +125,7 @@ type NodeWork struct {
 }
 
 // WorkOf is what each node of a graph has to do in a run of those dimensions, by
-// name. Nodes that parameters alone decide are left out: the library computes them
+// name; a node within a Scan, in one of its steps. Nodes that parameters alone decide are left out: the library computes them
 // when the session is made, and what they give counts as a weight.
 func WorkOf(g *ir.Graph, d Dims) (map[string]NodeWork, error) {
 	w := worker{d: d, kind: map[*ir.Value]kind{}, out: map[string]NodeWork{}}
@@ -136,12 +147,13 @@ func WorkOf(g *ir.Graph, d Dims) (map[string]NodeWork, error) {
 			w.kind[v] = cache
 		}
 	}
-	for _, n := range g.Nodes {
-		if err := w.node(n); err != nil {
-			return nil, fmt.Errorf("operators: graph %s, node %s: %w", g.Name, n.Name, err)
+	var failed error
+	g.Walk(func(n, _ *ir.Node) {
+		if err := w.node(n); err != nil && failed == nil {
+			failed = fmt.Errorf("operators: graph %s, node %s: %w", g.Name, n.Name, err)
 		}
-	}
-	return w.out, nil
+	})
+	return w.out, failed
 }
 
 // kind is which of Work's bytes a value's are. Constants, of some bytes, count among
