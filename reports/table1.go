@@ -87,14 +87,20 @@ func percentLevel(level float64) string {
 }
 
 // layerSizes prints d_inner and n_head: one number where all layers agree, the
-// range where they do not.
+// range where they do not. Recurrent layers have neither and are left out.
 func layerSizes(s arch.Spec) (inner, heads string) {
-	if len(s.Layers) == 0 {
+	var layers []arch.Layer
+	for i, l := range s.Layers {
+		if !s.TypeOf(i).Recurrent() {
+			layers = append(layers, l)
+		}
+	}
+	if len(layers) == 0 {
 		return none, none
 	}
 	span := func(of func(arch.Layer) int) string {
-		low, high := of(s.Layers[0]), of(s.Layers[0])
-		for _, l := range s.Layers {
+		low, high := of(layers[0]), of(layers[0])
+		for _, l := range layers {
 			low, high = min(low, of(l)), max(high, of(l))
 		}
 		if low == high {

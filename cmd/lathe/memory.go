@@ -55,12 +55,17 @@ func needOf(c arch.Candidate, plan profiler.Plan) sessionNeed {
 	if !fused {
 		n.cache *= 2 // past and present are buffers of their own
 	}
+	n.cache += 3 * s.StateBytes() // two sets that alternate, and zeros
 
 	rows := int64(0)
 	for _, p := range plan.PromptLens() {
 		rows = max(rows, int64(p))
 	}
 	for i, l := range s.Layers {
+		if t := s.TypeOf(i); t.Recurrent() {
+			n.activations = max(n.activations, recurrentBytes(rows, int64(t.Gates()*s.HiddenOf(i)), int64(s.InputOf(i)), int64(s.HiddenOf(i))))
+			continue
+		}
 		hidden := l.NHead * s.HeadDimOf(i)
 		a := activationBytes(fused, rows, int64(s.DModel), int64(hidden), int64(l.DInner), int64(l.NHead))
 		if s.Rotary() {
@@ -125,6 +130,14 @@ func rotaryBytes(fused bool, rows, queryKeys, dInner int64) int64 {
 		return fp32 * rows * dInner
 	}
 	return fp32 * rows * (dInner + 11*queryKeys)
+}
+
+// recurrentBytes is what a recurrent layer takes of a prompt: each value about twice,
+// as in activationBytes. With int4 weights it is 0.9 to 2 times what is taken: a few
+// large values are then most of all, and the arena grows by doubling.
+func recurrentBytes(rows, gates, in, hidden int64) int64 {
+	const fp32 = 4
+	return fp32 * rows * (2*gates + 2*in + 2*hidden)
 }
 
 // memoryError is a session that was not created, since there is not enough memory

@@ -48,6 +48,10 @@ func sessionCases() (out []sessionCase) {
 			sessionCase{"gpt2-l2-d768-f8192-h4-v1000" + b, 1024, true},
 			sessionCase{"gpt2-l2-d768-f3072-h32-v1000" + b, 2000, true})
 	}
+	for _, b := range builds[:2] { // see recurrentBytes
+		out = append(out, sessionCase{"lstm-l2-d768-v1000" + b, 64, false}, sessionCase{"lstm-l2-d768-v1000" + b, 1024, false}, sessionCase{"gru-l2-d256-hs1024-v1000" + b, 1024, false},
+			sessionCase{"gru-l6-d768-v1000" + b, 512, true})
+	}
 	for _, name := range []string{"+int4b16", "+int4b128", "+int4b32+head-fp32", "+portable+int4b32+head-fp32", "+t2", "-untied", "-untied+portable"} {
 		out = append(out, sessionCase{"gpt2-l6-d768-f3072-h16" + name, 64, true})
 	}

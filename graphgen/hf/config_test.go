@@ -132,9 +132,12 @@ func TestBadConfigs(t *testing.T) {
 func TestNoConfig(t *testing.T) {
 	mixed := arch.NewSpec(arch.GPT2, 2, 64, 256, 4)
 	mixed.Layers[1].DInner = 100
+	several := mixed
+	several.Family, several.Layers = arch.Mixed, []arch.Layer{mixed.Layers[0], {Type: arch.LSTM}}
 	wide := arch.NewSpec(arch.GPT2, 2, 64, 256, 4)
 	wide.HeadDim = 32
-	for says, s := range map[string]arch.Spec{"its layers differ": mixed, "so head_dim cannot be 32": wide} {
+	for says, s := range map[string]arch.Spec{
+		"no language model of family gru": arch.NewStack(arch.GRU, 2, 64, 0), "no language model of family mixed": several, "its layers differ": mixed, "so head_dim cannot be 32": wide} {
 		if _, err := FormatConfig(s, nil); !errors.Is(err, ErrNoConfig) || !strings.Contains(err.Error(), says) {
 			t.Errorf("%v, want %q", err, says)
 		}

@@ -29,6 +29,9 @@ func FormatConfig(s arch.Spec, tokens map[string]json.RawMessage) ([]byte, error
 		return nil, fmt.Errorf("hf: %w", err)
 	}
 	s = s.Normalized()
+	if s.Family != arch.GPT2 && s.Family != arch.LLaMA {
+		return nil, fmt.Errorf("hf: %s: %w: transformers has no language model of family %s; emit it as ONNX (--format onnx)", s.Name(), ErrNoConfig, s.Family)
+	}
 	if !s.Homogeneous() {
 		return nil, fmt.Errorf("hf: %s: %w: its layers differ", s.Name(), ErrNoConfig)
 	}

@@ -147,6 +147,11 @@ func WorkOf(g *ir.Graph, d Dims) (map[string]NodeWork, error) {
 			w.kind[v] = cache
 		}
 	}
+	for _, n := range g.Nodes { // what becomes a cache by a view is one
+		if views[n.Op] && w.kind[n.Outputs[0]] == cache {
+			w.kind[n.Inputs[0]] = cache
+		}
+	}
 	var failed error
 	g.Walk(func(n, _ *ir.Node) {
 		if err := w.node(n); err != nil && failed == nil {
