@@ -40,7 +40,7 @@ var (
 		scale: 1, outside: func(*geometry, outside) float64 { return 1 },
 	}
 	opsFeature = Feature{
-		Name: "operators", Unit: "operator", Doc: "nodes of the graph, each of which is dispatched",
+		Name: "operators", Unit: "operator", Doc: "nodes of the graph, each of which is dispatched; those within a Scan for each token",
 		scale: 1, layer: (*geometry).layerOps, outside: (*geometry).outsideOps,
 	}
 	geluFeature = Feature{
@@ -60,7 +60,7 @@ var plFeatures = []Feature{
 	runFeature,
 	opsFeature,
 	{
-		Name: "linear_flops", Unit: "GFLOP", Doc: "products with the layers' weights; one row for the last layer after its attention",
+		Name: "linear_flops", Unit: "GFLOP", Doc: "products with the layers' weights; one row for the last layer after its attention or recurrence",
 		scale: giga, layer: (*geometry).layerFlops,
 	},
 	{
@@ -68,7 +68,7 @@ var plFeatures = []Feature{
 		scale: giga, layer: (*geometry).layerSplitFlops,
 	},
 	{
-		Name: "one_row_weights", Unit: "MB", Doc: "weights read for a single row: the LM head, and the last layer after its attention",
+		Name: "one_row_weights", Unit: "MB", Doc: "weights read for a single row: the LM head, and the last layer after its attention or recurrence",
 		scale: mega, layer: (*geometry).oneRowBytes, outside: (*geometry).headBytes,
 	},
 	{
@@ -80,6 +80,14 @@ var plFeatures = []Feature{
 		scale: mega, layer: (*geometry).scores,
 	},
 	geluFeature,
+	{
+		Name: "sequential_weights", Unit: "MB", Doc: "recurrent layers' weights for the state, which every token reads anew",
+		scale: mega, layer: (*geometry).sequential,
+	},
+	{
+		Name: "gates", Unit: "million", Doc: "elements that pass through recurrent layers' sigmoid and tanh: tokens times hidden times gates",
+		scale: mega, layer: (*geometry).gateElements,
+	},
 }
 
 // tlFeatures are a decode step's: memory read.
@@ -146,15 +154,20 @@ func layerOf(s arch.Spec, i int) layer {
 	return layer{
 		dModel: float64(s.DModel), nHead: float64(a.NHead), headDim: float64(s.HeadDimOf(i)), dInner: float64(a.DInner),
 		nKVHead: float64(a.KVHeads()), rotary: s.Rotary(), qkvBias: s.QKVBias,
-		last: i == len(s.Layers)-1,
+		cell: cellOf(s, i), last: i == len(s.Layers)-1,
 	}
 }
 
 // outsideOf is the sizes of what surrounds the layers of s.
 func outsideOf(s arch.Spec) outside {
-	o := outside{dModel: float64(s.DModel), vocab: float64(s.Vocab), rotary: s.Rotary()}
+	o := outside{dModel: float64(s.DModel), vocab: float64(s.Vocab), rotary: s.Rotary(), stack: s.Stack()}
 	seen := map[int]bool{}
 	for i, l := range s.Layers {
+		if s.TypeOf(i).Recurrent() {
+			o.recurrent = true
+			continue
+		}
+		o.attention = true
 		seen[s.HeadDimOf(i)] = true
 		o.shared = o.shared || l.KVHeads() != l.NHead
 	}

@@ -56,6 +56,10 @@ func fitTarget(seen *observed, name Target, dealt [][]int, o Options) (*target, 
 	t := newTarget(name, seen.point)
 	t.baselineMS, t.noise = seen.baselineMS.of(name), seen.noise.of(name)
 	rows, anchor := seen.rows(t, o)
+	if need := takingPart(rows) + spareCandidates; len(rows) < need {
+		return nil, fmt.Errorf("%d candidates measured: models with recurrent layers have %d features and take at least %d candidates, measure %d more",
+			len(rows), need-spareCandidates, need, need-len(rows))
+	}
 	for _, r := range rows {
 		t.points = append(t.points, r.Shape)
 	}
@@ -101,6 +105,16 @@ func fitTarget(seen *observed, name Target, dealt [][]int, o Options) (*target, 
 		})
 	}
 	return t, nil
+}
+
+// takingPart is how many features are not zero for all candidates.
+func takingPart(rows []regress.Row) (n int) {
+	for j := range rows[0].Features {
+		if slices.ContainsFunc(rows, func(r regress.Row) bool { return r.Features[j] != 0 }) {
+			n++
+		}
+	}
+	return n
 }
 
 // learn fits one model of a target and says how well it predicts.

@@ -29,8 +29,9 @@ type layer struct {
 	nKVHead                        float64
 	rotary                         bool // of the LLaMA family
 	qkvBias                        bool // which in GPT-2 all products have
-	// last: after its attention only the row whose logits are wanted goes on, as
-	// later tokens need nothing else of the other rows than their keys and values.
+	cell                           cell
+	// last: after its attention or recurrence only the row whose logits are wanted goes on, as
+	// later tokens need nothing else of the other rows than what they left behind.
 	last bool
 }
 
@@ -40,6 +41,9 @@ type outside struct {
 	rotary        bool    // of the LLaMA family
 	headDims      float64 // how many sizes of heads there are
 	shared        bool    // heads share keys and values in some layer
+	stack         bool    // of recurrent layers and nothing else
+	recurrent     bool    // some layer is
+	attention     bool    // some layer is none
 }
 
 func newGeometry(b arch.Build, s step) geometry {
@@ -136,11 +140,12 @@ const (
 	// transpose, reshape), two norms of 3 (bias, residual sum, norm), c_attn,
 	// attn.c_proj, c_fc, its bias, GELU, mlp.c_proj.
 	portableLayerOps = 17 + 2*3 + 6
-	// fused: two embeddings, 6 for lengths from the mask, the final norm, the head.
-	fusedOutsideOps = 2 + 6 + 1 + 1
-	// portable: two embeddings, 14 for the mask, 3 for the final norm, the head;
-	// one less, since no bias waits for the first norm.
-	portableOutsideOps = 2 + 14 + 3 + 1 - 1
+	// fused: two embeddings, the final norm, the head; with attention lengths from the
+	// mask.
+	fusedOutsideOps, fusedMaskOps = 2 + 1 + 1, 6
+	// portable: two embeddings, 3 for the final norm, the head; one less, since no bias
+	// waits for the first norm; with attention the mask.
+	portableOutsideOps, portableMaskOps = 2 + 3 + 1 - 1, 14
 	// LLaMA, fused: two norms, qkv_proj, attention, o_proj, gate_proj, up_proj, SiLU, its
 	// product with the other, down_proj.
 	fusedRotaryOps = 10
@@ -170,6 +175,9 @@ const (
 )
 
 func (g *geometry) layerOps(l layer) (n float64) {
+	if l.cell.gates > 0 {
+		return g.cellOps(l)
+	}
 	switch {
 	case g.fused && l.rotary:
 		n = fusedRotaryOps
@@ -193,18 +201,30 @@ func (g *geometry) layerOps(l layer) (n float64) {
 }
 
 func (g *geometry) outsideOps(o outside) (n float64) {
+	if o.recurrent {
+		n = g.recurrentOutsideOps(o)
+	}
 	switch {
+	case o.stack:
+		return n
 	case g.fused && o.rotary:
 		return fusedRotaryOutsideOps + sliceOps
 	case g.fused:
-		return fusedOutsideOps + sliceOps
+		n += fusedOutsideOps + sliceOps
+		if o.attention {
+			n += fusedMaskOps
+		}
+		return n
 	case o.rotary:
 		n = portableRotaryOutsideOps + sliceOps + rotaryTableOps*o.headDims
 		if o.shared {
 			n++ // the mask, with a dimension more
 		}
 	default:
-		n = portableOutsideOps + sliceOps
+		n += portableOutsideOps + sliceOps
+		if o.attention {
+			n += portableMaskOps
+		}
 	}
 	if g.head.block == 0 {
 		n++ // the head's matrix, transposed
@@ -215,6 +235,9 @@ func (g *geometry) outsideOps(o outside) (n float64) {
 // layerBytes is the layer's parameters: matrices as they are stored, biases and
 // two norms in fp32.
 func (g *geometry) layerBytes(l layer) float64 {
+	if l.cell.gates > 0 {
+		return g.cellBytes(l)
+	}
 	d := l.dModel
 	vectors := l.qkv() + d + l.dInner + d + 4*d
 	if l.rotary {
@@ -234,16 +257,23 @@ func (g *geometry) tailBytes(l layer) float64 {
 func (g *geometry) headBytes(o outside) float64 { return g.head.bytes(o.dModel, o.vocab) }
 
 // outsideBytes is what a step of one row reads outside the layers: the LM head,
-// the final norm, and one row of each embedding.
+// the final norm, and one row of each embedding. A stack has no norm and no positions.
 func (g *geometry) outsideBytes(o outside) float64 {
-	if o.rotary {
+	switch {
+	case o.stack:
+		return g.headBytes(o) + fp32Bytes*o.dModel
+	case o.rotary:
 		return g.headBytes(o) + fp32Bytes*2*o.dModel
 	}
 	return g.headBytes(o) + fp32Bytes*(2*o.dModel+2*o.dModel)
 }
 
-// layerFlops is 2 for each multiply-add of the layer's products with weights.
+// layerFlops is 2 for each multiply-add of the layer's products with weights, but for
+// those of a recurrent layer's state.
 func (g *geometry) layerFlops(l layer) float64 {
+	if l.cell.gates > 0 {
+		return g.cellFlops(l)
+	}
 	d, hidden := l.dModel, l.hidden()
 	return 2 * (g.rows*d*l.qkv() + g.tailRows(l)*(hidden*d+(l.ups()+1)*d*l.dInner))
 }
@@ -251,15 +281,21 @@ func (g *geometry) layerFlops(l layer) float64 {
 // oneRowBytes is the layer's matrices that meet a single row in a prefill: each
 // weight is read for one multiplication, so memory sets the time, not arithmetic.
 func (g *geometry) oneRowBytes(l layer) float64 {
-	if l.last {
-		return g.tailBytes(l)
+	switch {
+	case !l.last:
+		return 0
+	case l.cell.gates > 0:
+		return g.projectionBytes(l)
 	}
-	return 0
+	return g.tailBytes(l)
 }
 
 // layerSplitOutputs and headSplitOutputs are a decode step's outputs of products
 // with rows that are no whole cache lines.
 func (g *geometry) layerSplitOutputs(l layer) float64 {
+	if l.cell.gates > 0 {
+		return g.cellSplitOutputs(l)
+	}
 	d, hidden := l.dModel, l.hidden()
 	return g.linear.splitOutputs(d, l.qkv()+l.ups()*l.dInner) + g.linear.splitOutputs(hidden, d) + g.linear.splitOutputs(l.dInner, d)
 }
@@ -268,6 +304,9 @@ func (g *geometry) headSplitOutputs(o outside) float64 { return g.head.splitOutp
 
 // layerSplitFlops is the part of layerFlops that is with weights in split rows.
 func (g *geometry) layerSplitFlops(l layer) (flops float64) {
+	if l.cell.gates > 0 {
+		return g.cellSplitFlops(l)
+	}
 	d, hidden, tail := l.dModel, l.hidden(), g.tailRows(l)
 	if g.linear.split(d) {
 		flops += g.rows*d*l.qkv() + tail*d*l.ups()*l.dInner

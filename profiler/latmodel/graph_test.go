@@ -12,6 +12,33 @@ import (
 	"lathe/profiler/latmodel"
 )
 
+// recurrentCorpus is stacks of recurrent layers and models of mixed ones, of hidden sizes
+// of their own and such that int4 rows are split.
+func recurrentCorpus() []arch.Spec {
+	rng := rand.New(rand.NewPCG(12, 3))
+	specs := []arch.Spec{arch.NewStack(arch.LSTM, 2, 1024, 0), arch.NewStack(arch.GRU, 3, 960, 1088)}
+	for i := range 24 {
+		s := arch.Spec{
+			Family: []arch.Family{arch.LSTM, arch.GRU, arch.Mixed, arch.Mixed}[i%4], Vocab: 30 + rng.IntN(300), Positions: 200, DModel: 16 * (1 + rng.IntN(70)),
+			Untied: rng.IntN(3) == 0,
+		}
+		for k := range 1 + rng.IntN(4) {
+			l := arch.Layer{Type: arch.LayerType(s.Family)}
+			if s.Family == arch.Mixed {
+				l.Type = []arch.LayerType{arch.GRU, arch.LSTM, arch.Transformer}[(i/4+k)%3]
+			}
+			if l.Type == arch.Transformer {
+				l.NHead, l.DInner = []int{1, 2}[rng.IntN(2)], 8+rng.IntN(200)
+			} else if rng.IntN(2) == 0 {
+				l.Hidden = 1 + rng.IntN(1300)
+			}
+			s.Layers = append(s.Layers, l)
+		}
+		specs = append(specs, s)
+	}
+	return specs
+}
+
 // corpus is specs of both families and many shapes: one layer and several, layers of different
 // widths and heads, head sizes of their own, tied and untied heads, sizes that
 // are no multiple of a quantization block.
@@ -122,9 +149,21 @@ func (g graph) counts(nHead int64) map[string]float64 {
 		}
 	}
 	multiplied := map[*ir.Value]bool{}
-	for _, n := range g.Nodes {
+	g.Walk(func(n, in *ir.Node) {
+		if in != nil {
+			g.step(n, c)
+			return
+		}
 		out := n.Outputs[0]
 		switch n.Op {
+		case "LSTM", "GRU":
+			gates, hidden := g.dim(n.Inputs[1].Shape[1]), g.dim(n.Inputs[2].Shape[2])
+			c["linear_flops"] += 2 * g.rows * gates * g.dim(n.Inputs[1].Shape[2])
+			c["sequential_weights"] += g.rows * g.elements(n.Inputs[2]) * 4
+			c["gates"] += g.rows * gates
+			if n.Op == "LSTM" {
+				c["gates"] += g.rows * hidden
+			}
 		case "MatMul", "FusedMatMul", "MatMulNBits":
 			x := n.Inputs[0]
 			k := g.dim(x.Shape[len(x.Shape)-1])
@@ -132,7 +171,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			p := g.weight(n)
 			if p == nil {
 				c["attention_flops"] += flops
-				continue
+				return
 			}
 			multiplied[p.Value] = true
 			if !strings.HasPrefix(n.Name, "head/") {
@@ -159,7 +198,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 		case "Gelu", "FastGelu", "QuickGelu", "Sigmoid":
 			c["gelu"] += g.elements(out)
 		}
-	}
+	})
 	for _, p := range g.Params {
 		read := p.Bytes()
 		if gathered[p.Value] { // one row, and all of it where it is the head too
@@ -168,7 +207,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 				read += p.Bytes()
 			}
 		}
-		if g.is("transformer.h.", p.Value) || g.is("model.layers.", p.Value) {
+		if g.is("transformer.h.", p.Value) || g.is("model.layers.", p.Value) || g.is("rnn.", p.Value) || g.is("proj.", p.Value) {
 			c["layer_weights"] += read
 		} else {
 			c["head_weights"] += read
@@ -191,6 +230,22 @@ func (g graph) counts(nHead int64) map[string]float64 {
 		}
 	}
 	return values
+}
+
+// step counts a node within a Scan, which runs for every token.
+func (g graph) step(n *ir.Node, c map[string]int64) {
+	c["operators"] += g.rows
+	out := n.Outputs[0]
+	switch n.Op {
+	case "MatMulNBits":
+		p := g.weight(n)
+		c["sequential_weights"] += g.rows * (p.Bytes() + g.scales(n).Bytes())
+		if row := g.rowBytes(p); row%64 != 0 && row >= 7*64 && g.rows == 1 {
+			c["split_outputs"] += g.elements(out)
+		}
+	case "Sigmoid", "Tanh":
+		c["gates"] += g.rows * g.elements(out)
+	}
 }
 
 // rowBytes is the bytes of one output's int4 weights, 0 for others.
@@ -218,7 +273,7 @@ func near(a, b float64) bool {
 }
 
 func TestFeaturesEqualTheGraph(t *testing.T) {
-	for i, s := range corpus() {
+	for i, s := range append(corpus(), recurrentCorpus()...) {
 		nHead := int64(0)
 		for _, l := range s.Layers {
 			nHead += int64(l.NHead)

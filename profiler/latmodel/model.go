@@ -163,14 +163,18 @@ type Range struct {
 }
 
 // sizes are what ranges are kept of, in this order.
-var sizes = []string{"n_layer", "d_model", "d_inner", "n_head", "head_dim", "vocab", "bytes_per_token"}
+var sizes = []string{"n_layer", "d_model", "d_inner", "n_head", "head_dim", "vocab", "bytes_per_token", "hidden"}
 
 // eachSize calls f with every value of every size: a Spec has a d_inner for each
-// layer.
+// transformer layer, and a hidden size for each recurrent one.
 func eachSize(s arch.Spec, b arch.Build, f func(size int, v float64)) {
 	f(0, float64(len(s.Layers)))
 	f(1, float64(s.DModel))
 	for i, l := range s.Layers {
+		if hidden := s.HiddenOf(i); hidden > 0 {
+			f(7, float64(hidden))
+			continue
+		}
 		f(2, float64(l.DInner))
 		f(3, float64(l.NHead))
 		f(4, float64(s.HeadDimOf(i)))
@@ -180,11 +184,15 @@ func eachSize(s arch.Spec, b arch.Build, f func(size int, v float64)) {
 }
 
 func ranges(specs []arch.Spec, b arch.Build) []Range {
-	out := make([]Range, len(sizes))
-	for k, s := range specs {
+	out := make([]Range, len(sizes)) // 0 to 0 where no layer has the size
+	seen := make([]bool, len(sizes))
+	for i, name := range sizes {
+		out[i].Name = name
+	}
+	for _, s := range specs {
 		eachSize(s, b, func(i int, v float64) {
-			if k == 0 && out[i].Name == "" {
-				out[i] = Range{sizes[i], v, v}
+			if !seen[i] {
+				out[i].Min, out[i].Max, seen[i] = v, v, true
 			}
 			out[i].Min, out[i].Max = min(out[i].Min, v), max(out[i].Max, v)
 		})
