@@ -196,6 +196,7 @@ type frontBody struct {
 	Model       *modelError         `json:"model,omitempty"` // what predicted; nil if all was measured
 	Dropped     int                 `json:"dropped"`         // of these, candidates that could not be run
 	Reasons     []string            `json:"dropped_reasons,omitempty"`
+	Rejected    []rejected          `json:"rejected,omitempty"` // measured, and not on the front
 	Iterations  []search.Iteration  `json:"iterations"`
 	Front       []frontEntry        `json:"front"`     // from the best quality to the worst
 	Evaluated   []search.FrontPoint `json:"evaluated"` // at most plotPoints of all
@@ -204,6 +205,12 @@ type frontBody struct {
 	Variants    []frontEntry        `json:"variants"`                   // the pick with 4, 8 and 16 heads
 	Skipped     []string            `json:"variants_skipped,omitempty"` // why some are not there
 	Warnings    []string            `json:"warnings,omitempty"`
+}
+
+// rejected is a candidate that was measured and what keeps it off the front.
+type rejected struct {
+	Candidate string `json:"candidate"`
+	Because   string `json:"because"`
 }
 
 // frontVersion is the version of what is stored of a front.
@@ -372,6 +379,9 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 	}
 	for _, e := range res.Front {
 		body.Front = append(body.Front, entry(p, p.Candidate(e.Genome), e))
+	}
+	for _, r := range search.Rejections(p, res.Evaluations) {
+		body.Rejected = append(body.Rejected, rejected{p.Candidate(r.Genome).Name(), r.Because})
 	}
 	for _, w := range res.Warnings {
 		body.Warnings = append(body.Warnings, w.Error())
