@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -88,21 +87,6 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 		return nil, badInput(fmt.Errorf("%s has no search %q", st.Path(), id))
 	}
 	return nil, badInput(fmt.Errorf("%s has no front; lathe search makes one", st.Path()))
-}
-
-// readFront reads what keepFront stored.
-func readFront(id string, raw []byte) (*frontBody, error) {
-	var head struct {
-		Version int `json:"version"`
-	}
-	if err := json.Unmarshal(raw, &head); err != nil {
-		return nil, err
-	}
-	if head.Version != frontVersion {
-		return nil, badInput(fmt.Errorf("the front of search %s was stored by another version of lathe; lathe search makes one anew from what was measured", id))
-	}
-	body := new(frontBody)
-	return body, json.Unmarshal(raw, body)
 }
 
 // frontRow is one evaluation as a table shows it.

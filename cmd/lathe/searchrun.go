@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"lathe/profiler/latmodel"
+	"lathe/profiler/store"
+	"lathe/search"
+)
+
+// searchRun is a search under way: its identity, settings and what its journal
+// has so far.
+type searchRun struct {
+	id      string
+	setup   *setup
+	journal *search.Journal
+}
+
+// resumeSearch opens the last search and reads its journal.
+func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, error) {
+	last, err := st.LatestSearch(ctx)
+	if errors.Is(err, store.ErrNotFound) {
+		return nil, noSearch(st.Path())
+	}
+	if err != nil {
+		return nil, err
+	}
+	run := &searchRun{id: last.ID, setup: new(setup)}
+	if err := json.Unmarshal(last.Config, run.setup); err != nil {
+		return nil, fmt.Errorf("search %s: its settings: %w", last.ID, err)
+	}
+	if err := a.findBaseline(ctx, run.setup); err != nil {
+		return nil, err
+	}
+	a.cfg.Seed = run.setup.Seed
+	if run.setup.By == byModel {
+		// Predictions are cheaper to make again than to keep: such a search is made
+		// anew from what it measured, and its journal, which then holds several runs,
+		// is never read.
+		return run, nil
+	}
+	entries, err := st.Entries(ctx, last.ID)
+	if err != nil {
+		return nil, err
+	}
+	var lines bytes.Buffer
+	for _, e := range entries {
+		lines.Write(e.Body)
+		lines.WriteByte('\n')
+	}
+	if run.journal, err = search.ReadJournal(&lines); err != nil {
+		return nil, fmt.Errorf("search %s: its journal: %w", last.ID, err)
+	}
+	return run, nil
+}
+
+// newSearch opens the journal of a new search.
+func (a *app) newSearch(ctx context.Context, s *setup) (*searchRun, error) {
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	config, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	id, err := st.CreateSearch(ctx, store.Search{Created: time.Now().UTC(), Config: config})
+	return &searchRun{id: id, setup: s}, err
+}
+
+// search runs a search to its end and stores its front.
+func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
+	s := run.setup
+	p, err := s.problem()
+	if err != nil {
+		return nil, err
+	}
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	plan := s.samplePlan()
+	if s.By == byMeasure {
+		plan = s.plan()
+	}
+	sm, err := a.newSampler(ctx, s, plan)
+	if err != nil {
+		return nil, err
+	}
+	defer sm.close()
+	var body *frontBody
+	if s.By == byMeasure {
+		res, err := a.drive(ctx, run, p, &measureEvaluator{sm, p})
+		if err != nil {
+			return nil, err
+		}
+		if body, err = frontOf(run, p, res); err != nil {
+			return nil, err
+		}
+		if err := body.addVariants(ctx, p, &measureEvaluator{sm, p}); err != nil {
+			return nil, err
+		}
+	} else {
+		if _, err := a.sample(ctx, s, p, sm); err != nil {
+			return nil, err
+		}
+		m, err := a.fit(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		if body, err = a.searchModel(ctx, run, p, m); err != nil {
+			return nil, err
+		}
+	}
+	return body, a.keepFront(ctx, st, run.id, body)
+}
+
+// searchModel searches what a model predicts, and adds intervals and the pick's
+// head variants.
+func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, m *latmodel.Model) (*frontBody, error) {
+	model := newModelEvaluator(m, run.setup, p)
+	res, err := a.drive(ctx, run, p, model)
+	if err != nil {
+		return nil, err
+	}
+	body, err := frontOf(run, p, res)
+	if err != nil {
+		return nil, err
+	}
+	body.Model = &modelError{m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE}
+	return body, body.addPredicted(p, model)
+}
+
+// drive runs the setup's method, with its journal in the store.
+func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, evaluator search.Evaluator) (*search.Result, error) {
+	st, err := a.project(ctx)
+	if err != nil {
+		return nil, err
+	}
+	method, err := run.setup.method()
+	if err != nil {
+		return nil, badInput(err)
+	}
+	var recorder search.Recorder = search.RecorderFunc(func(e search.Entry) error {
+		body, err := json.Marshal(e)
+		if err != nil {
+			return err
+		}
+		// What was measured is recorded even if the search is being stopped.
+		_, err = st.AppendEntry(context.WithoutCancel(ctx), run.id, entryKind(e), body)
+		return err
+	})
+	if run.setup.By == byModel {
+		recorder = search.FrontsOnly(recorder)
+	}
+	bar := a.bar(-1, "searching", false)
+	d := &search.Driver{Problem: p, Method: method, Evaluator: evaluator, Recorder: recorder, Settings: search.Settings{
+		Seed: run.setup.Seed, MaxEvaluations: run.setup.MaxEvaluations, Resume: run.journal,
+		Progress: func(pr search.Progress) {
+			bar.Describe(fmt.Sprintf("iteration %d, front of %d", pr.Iteration, pr.Front))
+			bar.Set(pr.Evaluations)
+		},
+	}}
+	res, err := d.Run(ctx)
+	bar.Clear()
+	if err == nil && res.Status.Reason == search.Cancelled {
+		err = context.Canceled
+	}
+	return res, err
+}
+
+func entryKind(e search.Entry) string {
+	switch {
+	case e.Begin != nil:
+		return "begin"
+	case e.Evaluation != nil:
+		return "evaluation"
+	case e.Iteration != nil:
+		return "iteration"
+	}
+	return "end"
+}
