@@ -13,7 +13,7 @@ import (
 // What an exact search of the truth finds is the exact front, and a search that can only
 // measure with noise claims more than is true.
 func TestShareIsOfTheExactFront(t *testing.T) {
-	truth := searchtest.Paper(searchtest.Options{Seed: 3, Field: searchtest.Residual})
+	truth := searchtest.Constrained(searchtest.Options{Seed: 3, Field: searchtest.Residual})
 	run := func(noise float64) *search.Result {
 		m, err := enumerate.New(enumerate.Options{})
 		if err != nil {
@@ -45,13 +45,13 @@ func TestShareIsOfTheExactFront(t *testing.T) {
 
 // Fields are as large as asked for, differ by seed, and are the same for a seed.
 func TestFieldIsAsLargeAsAskedFor(t *testing.T) {
-	plain := searchtest.Paper(searchtest.Options{})
+	plain := searchtest.Constrained(searchtest.Options{})
 	space := plain.Problem.Space.(*search.Homogeneous)
 	total := 0.0
 	const seeds = 20
 	for seed := range uint64(seeds) {
-		truth := searchtest.Paper(searchtest.Options{Seed: seed, Field: 0.015})
-		again := searchtest.Paper(searchtest.Options{Seed: seed, Field: 0.015})
+		truth := searchtest.Constrained(searchtest.Options{Seed: seed, Field: 0.015})
+		again := searchtest.Constrained(searchtest.Options{Seed: seed, Field: 0.015})
 		n := 0.0
 		sum := 0.0
 		for g := range space.All() {
