@@ -1,0 +1,153 @@
+package latmodel
+
+import (
+	"fmt"
+	"math"
+
+	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel/regress"
+	"lathe/profiler/record"
+	"lathe/profiler/stat/gp"
+)
+
+// Observation is what one candidate's measurement came to, for those who have no
+// records: ratios to the baseline and their relative standard errors.
+type Observation struct {
+	Spec       arch.Spec
+	PL, TL     float64
+	PLSD, TLSD float64
+}
+
+// Belief is a model in the making, of one build: the same fit as a [Model]'s, of
+// observations instead of records, with standard deviations that are there after every
+// observation and without the cross-validation that a Model's intervals come from. It
+// says where the next measurement would tell most. It is safe for concurrent use.
+type Belief struct {
+	model  Model // of which intervals, ranges and records are unknown
+	pl, tl *regress.Belief
+}
+
+// NewBelief fits observations of a build's candidates beside a baseline. With fewer than
+// MinCandidates it is the belief before any: a prefill takes time by its FLOPs and a step
+// by the bytes it reads, and nothing is known beyond that.
+func NewBelief(seen []Observation, b arch.Build, baseline arch.Candidate, at Point) (*Belief, error) {
+	out := &Belief{model: Model{Build: b.Normalized(), Point: at, Candidates: len(seen)}}
+	var all observed
+	for _, o := range seen {
+		all.all = append(all.all, observation{
+			spec: o.Spec,
+			pl:   measured{ratio: o.PL, spread: halfWidths * o.PLSD},
+			tl:   measured{ratio: o.TL, spread: halfWidths * o.TLSD, past: float64(at.Cache)},
+		})
+	}
+	all.build = out.model.Build
+	all.baseline = record.Of(baseline)
+	for _, name := range []Target{PL, TL} {
+		t := newTarget(name, at)
+		belief := &regress.Belief{Model: t.physical(all.build, baseline.Spec)}
+		if len(seen) >= MinCandidates {
+			rows, anchor := all.rows(t, Options{})
+			var err error
+			if belief, err = regress.Believe(rows, regress.Options{Names: names(t.features), Anchor: anchor}); err != nil {
+				return nil, fmt.Errorf("latmodel: %s: %w", name, err)
+			}
+		}
+		t.full.model = belief.Model
+		*out.model.target(name) = *t
+		if name == PL {
+			out.pl = belief
+		} else {
+			out.tl = belief
+		}
+	}
+	return out, nil
+}
+
+// physical is what is believed before anything is measured: the baseline's ratio is 1,
+// and others are in proportion to the one thing that bounds a step's time.
+func (t *target) physical(b arch.Build, baseline arch.Spec) *regress.Model {
+	x, _ := t.row(b, baseline)
+	m := &regress.Model{Weights: make([]float64, len(x)), Excluded: make([]string, len(x))}
+	sum := 0.0
+	for j, f := range t.features {
+		switch f.Name {
+		case "linear_flops", "layer_weights", "head_weights":
+			m.Weights[j], sum = 1, sum+x[j]
+		}
+	}
+	for j := range m.Weights {
+		m.Weights[j] /= sum
+	}
+	return m
+}
+
+// Known reports whether there were observations enough for standard deviations.
+func (b *Belief) Known() bool { return b.pl.Known() && b.tl.Known() }
+
+// Predictor is that of the model so far: its means.
+func (b *Belief) Predictor(s arch.Space) *Predictor { return b.model.Predictor(s) }
+
+// At is the mean for any Spec.
+func (b *Belief) At(s arch.Spec) (pl, tl float64) {
+	at := func(t *target) float64 {
+		x, shape := t.row(b.model.Build, s)
+		return t.full.model.Predict(x, shape)
+	}
+	return at(&b.model.pl), at(&b.model.tl)
+}
+
+// Own is the relative standard deviation of what each candidate's ratio has of its own,
+// which its sizes do not tell; 0 where the observations show none.
+func (b *Belief) Own(t Target) float64 { return b.of(t).Own() }
+
+func (b *Belief) of(t Target) *regress.Belief {
+	if t == PL {
+		return b.pl
+	}
+	return b.tl
+}
+
+// Left is the share of what was observed of a candidate beyond its mean that counts as
+// its own and not as noise, and the relative standard deviation of what stays unknown of
+// its own, for an observation with a relative standard error of sd.
+func (b *Belief) Left(t Target, sd float64) (share, unknown float64) {
+	own, noise := b.of(t).Own(), math.Hypot(b.of(t).Noise(), sd)
+	if own == 0 {
+		return 0, 0
+	}
+	share = own * own / (own*own + noise*noise)
+	return share, own * math.Sqrt(1-share)
+}
+
+// Joint is what is not known of the ratios of several Specs together, as relative
+// standard deviations. It panics where nothing is Known.
+func (b *Belief) Joint(specs []arch.Spec) *Joint {
+	j := &Joint{plNoise: math.Pow(b.pl.Nugget, 2), tlNoise: math.Pow(b.tl.Nugget, 2)}
+	for _, name := range []Target{PL, TL} {
+		t := b.model.target(name)
+		var features, shapes [][]float64
+		for _, s := range specs {
+			x, shape := t.row(b.model.Build, s)
+			features, shapes = append(features, x), append(shapes, shape)
+		}
+		if name == PL {
+			j.PL = b.pl.Joint(features, shapes)
+		} else {
+			j.TL = b.tl.Joint(features, shapes)
+		}
+	}
+	return j
+}
+
+// Joint is two targets' posteriors over the same Specs.
+type Joint struct {
+	PL, TL           *gp.Joint
+	plNoise, tlNoise float64
+}
+
+// Observe conditions both on a measurement of one of the Specs with the given relative
+// standard errors.
+func (j *Joint) Observe(i int, plSD, tlSD float64) {
+	j.PL.Observe(i, j.plNoise+plSD*plSD)
+	j.TL.Observe(i, j.tlNoise+tlSD*tlSD)
+}
