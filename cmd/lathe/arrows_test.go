@@ -34,6 +34,7 @@ var arrows = map[string][]string{
 	"search":                          {"graphgen/arch", "search/pareto"},
 	"search/enumerate":                {"search", "search/pareto", "graphgen/arch"},
 	"search/evolve":                   {"search", "search/pareto", "graphgen/arch"},
+	"search/modelbased":               {"search", "search/pareto"},
 	"search/searchtest":               {"graphgen/arch", "profiler/latmodel", "search", "search/pareto"},
 	"reports":                         {"profiler/record", "profiler/stat", "profiler/workload", "search/pareto", "graphgen/arch", "graphgen/inspect"},
 	"graphgen/onnxpb/gen":             nil,
