@@ -2,7 +2,9 @@ package reports
 
 import (
 	"io"
+	"math"
 	"slices"
+	"strconv"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/stat"
@@ -20,6 +22,24 @@ type FrontRow struct {
 	// File is the name of an ONNX file that the row is of. Candidate then has the Spec
 	// that it was recognised as, or nothing.
 	File string
+	// Others are what else was compared, of the same names in every row.
+	Others []Figure
+}
+
+// Figure is a number with its name, unit and value; NaN is unknown.
+type Figure struct {
+	Name, Unit string // the unit of bytes and operations, B or FLOP; else ""
+	Value      float64
+}
+
+func (f Figure) text() string {
+	switch {
+	case math.IsNaN(f.Value):
+		return none
+	case f.Unit != "":
+		return scaled(int64(f.Value), f.Unit)
+	}
+	return strconv.FormatFloat(f.Value, 'g', 4, 64)
 }
 
 // FrontTable writes a front in the order given.
@@ -35,6 +55,9 @@ func FrontTable(w io.Writer, style Style, rows []FrontRow) error {
 		{name: "candidate", left: true}, {name: "decoder params"}, {name: "total params"},
 		{name: "latency"}, {name: "interval"}, {name: "PL"}, {name: "TL"}, {name: "source", left: true},
 	}}
+	for _, f := range rows[0].Others {
+		t.columns = append(t.columns, column{name: f.Name})
+	}
 	if marked {
 		t.columns = append(t.columns, column{left: true})
 	}
@@ -52,6 +75,9 @@ func FrontTable(w io.Writer, style Style, rows []FrontRow) error {
 			name = r.Candidate.Name()
 		}
 		cells := []string{name, decoder, total, ratio(r.Latency), interval, ratio(r.PL), ratio(r.TL), r.Source}
+		for _, f := range r.Others {
+			cells = append(cells, f.text())
+		}
 		if marked {
 			cells = append(cells, r.Mark)
 		}

@@ -2,6 +2,7 @@ package reports
 
 import (
 	"bytes"
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -22,8 +23,8 @@ import (
 
 // PlotPoint is a candidate in a plot of fronts.
 type PlotPoint struct {
-	DecoderParams float64 // a count, not millions
-	Latency       float64 // relative to the baseline
+	Quality float64 // in the unit of QualityLabel
+	Latency float64 // relative to the baseline
 }
 
 // FrontLine is the front after one iteration of a search.
@@ -41,6 +42,8 @@ type FrontPlotData struct {
 	Baseline   *PlotPoint
 	Pick       *PlotPoint
 	PickName   string // legend of the pick; "" is "pick"
+	// QualityLabel names the vertical axis; "" is "decoder parameters (millions)".
+	QualityLabel string
 	// LatencyLabel names the horizontal axis; "" is "latency relative to the
 	// baseline". A unit or what the latency is of can be said here.
 	LatencyLabel string
@@ -64,10 +67,10 @@ const (
 )
 
 // FrontPlot draws how a search's Pareto front moved, as Figure 1 of the paper:
-// decoder parameters in millions against latency relative to the baseline, one
+// quality against latency relative to the baseline, one
 // line for each iteration from light to dark, the final front heavier, what was
 // evaluated faint behind them. Up and to the left is better; the corner that is
-// faster than the baseline at no fewer parameters is tinted.
+// faster than the baseline at no less quality is tinted.
 func FrontPlot(w io.Writer, format Format, data FrontPlotData) error {
 	if format != SVG && format != PNG {
 		return fmt.Errorf("reports: plot format %q: want svg or png", format)
@@ -120,7 +123,7 @@ func (d FrontPlotData) lines() ([]FrontLine, error) {
 	for _, it := range d.Iterations {
 		points := make([]pareto.Point, 0, len(it.Points))
 		for i, p := range it.Points {
-			points = append(points, pareto.Point{ID: i, X: p.Latency, Y: p.DecoderParams})
+			points = append(points, pareto.Point{ID: i, X: p.Latency, Y: p.Quality})
 		}
 		// A front is given as one, but a line must also run from left to right
 		// and never back.
@@ -130,7 +133,7 @@ func (d FrontPlotData) lines() ([]FrontLine, error) {
 		}
 		line := FrontLine{Iteration: it.Iteration}
 		for _, q := range front {
-			line.Points = append(line.Points, PlotPoint{DecoderParams: q.Y, Latency: q.X})
+			line.Points = append(line.Points, PlotPoint{Quality: q.Y, Latency: q.X})
 		}
 		lines = append(lines, line)
 	}
@@ -140,7 +143,7 @@ func (d FrontPlotData) lines() ([]FrontLine, error) {
 	return lines, nil
 }
 
-func toXY(p PlotPoint) plotter.XY { return plotter.XY{X: p.Latency, Y: p.DecoderParams / 1e6} }
+func toXY(p PlotPoint) plotter.XY { return plotter.XY{X: p.Latency, Y: p.Quality} }
 
 func newPlot(d FrontPlotData) *plot.Plot {
 	p := plot.New()
@@ -149,10 +152,8 @@ func newPlot(d FrontPlotData) *plot.Plot {
 	}
 	p.Title.Text, p.Title.Padding = d.Title, vg.Points(8)
 	p.Title.TextStyle.Font = sans(13)
-	p.X.Label.Text, p.Y.Label.Text = d.LatencyLabel, "decoder parameters (millions)"
-	if p.X.Label.Text == "" {
-		p.X.Label.Text = "latency relative to the baseline"
-	}
+	p.X.Label.Text = cmp.Or(d.LatencyLabel, "latency relative to the baseline")
+	p.Y.Label.Text = cmp.Or(d.QualityLabel, "decoder parameters (millions)")
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		a.Label.TextStyle.Font, a.Label.Padding = sans(11), vg.Points(5)
 		a.Tick.Label.Font = sans(10)

@@ -27,7 +27,7 @@ func evolution(iterations int) FrontPlotData {
 		return (float64(l*(4*d*d+2*d*f)) + 50257*float64(d) + 1.2e6*float64(l)) / 2.17e8
 	}
 	at := func(l, d, f, h int) PlotPoint {
-		return PlotPoint{DecoderParams: float64(arch.NewSpec(arch.GPT2, l, d, f, h).DecoderParams()), Latency: latency(l, d, f)}
+		return PlotPoint{Quality: float64(arch.NewSpec(arch.GPT2, l, d, f, h).DecoderParams()) / 1e6, Latency: latency(l, d, f)}
 	}
 	data := FrontPlotData{Title: "Pareto front by iteration, gpt2, fused fp32, 1 thread"}
 	baseline := at(12, 1024, 4096, 16)
@@ -38,19 +38,19 @@ func evolution(iterations int) FrontPlotData {
 			f := 4096 + 64*rng.IntN(60)
 			d := max(512, 1536-f/8-spread+64*rng.IntN(2*spread/64+1))
 			if l := int(130e6+rng.Float64()*50e6) / (4*d*d + 2*d*f); l >= 6 && l <= 18 {
-				if p := at(l, d, f, 8); p.DecoderParams >= 120e6 && p.DecoderParams <= 180e6 {
+				if p := at(l, d, f, 8); p.Quality >= 120 && p.Quality <= 180 {
 					data.Evaluated = append(data.Evaluated, p)
 				}
 			}
 		}
 		var points []pareto.Point
 		for k, e := range data.Evaluated {
-			points = append(points, pareto.Point{ID: k, X: e.Latency, Y: e.DecoderParams})
+			points = append(points, pareto.Point{ID: k, X: e.Latency, Y: e.Quality})
 		}
 		line := FrontLine{Iteration: i + 1}
 		for _, p := range (pareto.Plane{Y: pareto.Maximise}).Front(points) {
 			line.Points = append(line.Points, data.Evaluated[p.ID])
-			if i == iterations-1 && p.Y >= baseline.DecoderParams && data.Pick == nil {
+			if i == iterations-1 && p.Y >= baseline.Quality && data.Pick == nil {
 				pick := data.Evaluated[p.ID]
 				data.Pick, data.PickName = &pick, "pick"
 			}

@@ -44,7 +44,7 @@ func sequential(i, n int) color.NRGBA {
 	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 0xff}
 }
 
-// corner tints what is faster than a point and has no fewer parameters, and
+// corner tints what is faster than a point and of no less quality, and
 // rules the two lines that bound it.
 type corner struct{ at plotter.XY }
 
@@ -60,7 +60,7 @@ func (k corner) Plot(c draw.Canvas, p *plot.Plot) {
 	style := p.X.Tick.Label
 	style.Color, style.XAlign, style.YAlign = slate, draw.XLeft, draw.YTop
 	style.Font.Size = vg.Points(9)
-	const words = "faster, no fewer parameters"
+	const words = "faster, no less quality"
 	if px-c.Min.X > style.Width(words)+vg.Points(12) && c.Max.Y-py > vg.Points(16) {
 		c.FillText(style, vg.Point{X: c.Min.X + vg.Points(6), Y: c.Max.Y - vg.Points(5)}, words)
 	}

@@ -134,10 +134,10 @@ func TestFrontTable(t *testing.T) {
 		return arch.Candidate{Spec: arch.NewSpec(arch.GPT2, l, d, f, h), Build: arch.Build{Precision: arch.Precision{Type: arch.Int4, Block: 32}}}
 	}
 	rows := []FrontRow{
-		{candidate(6, 1856, 3712, 4), 0.5586, *ci(0.54, 0.58), 0.98, 0.559, "predicted", "", ""},
-		{candidate(7, 1280, 6016, 4), 0.618, *ci(0.611, 0.625), 0.865, 0.618, "measured", "pick", ""},
-		{candidate(12, 1024, 4096, 16), 1, stat.Interval{}, 1, 1, "measured", "baseline", ""},
-		{candidate(6, 1280, 6016, 4), 0.6, *ci(0.59, math.Inf(1)), 0, 0, "measured", "", ""},
+		{candidate(6, 1856, 3712, 4), 0.5586, *ci(0.54, 0.58), 0.98, 0.559, "predicted", "", "", nil},
+		{candidate(7, 1280, 6016, 4), 0.618, *ci(0.611, 0.625), 0.865, 0.618, "measured", "pick", "", nil},
+		{candidate(12, 1024, 4096, 16), 1, stat.Interval{}, 1, 1, "measured", "baseline", "", nil},
+		{candidate(6, 1280, 6016, 4), 0.6, *ci(0.59, math.Inf(1)), 0, 0, "measured", "", "", nil},
 	}
 	both(t, "front.golden", func(w *bytes.Buffer, s Style) error { return FrontTable(w, s, rows) })
 	recognised := candidate(5, 256, 1024, 4)

@@ -83,10 +83,15 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 
 // cost is the objective that a pick minimises, or -1.
 func (p *Problem) cost() int {
-	if i := p.Index(Latency.Name); i >= 0 {
-		return i
+	latency := p.Index(Latency.Name)
+	if latency >= 0 && p.Objectives[latency].Direction == pareto.Minimise {
+		return latency
 	}
-	return slices.IndexFunc(p.Objectives, func(o Objective) bool { return o.Ratio && o.Direction == pareto.Minimise })
+	i := slices.IndexFunc(p.Objectives, func(o Objective) bool { return o.Ratio && o.Direction == pareto.Minimise })
+	if i < 0 { // it may be recorded all the same
+		return latency
+	}
+	return i
 }
 
 // pickWarnings are the doubts about a pick's latency.

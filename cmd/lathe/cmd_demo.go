@@ -153,7 +153,9 @@ func (d *demo) prepare() error {
 	}
 	d.began = time.Now()
 	d.print("library %s (%s): %s", a.library.Version, a.library.Source, a.library.Path)
-	a.cfg.Space = arch.PaperSpace().With(demoConstraint)
+	a.cfg.Space = spaceConfig{Space: arch.PaperSpace().With(demoConstraint)}
+	a.cfg.Search.Builds, a.cfg.Search.Limits, a.cfg.Search.Objectives = "", "", "quality,latency"
+	a.cfg.Search.Proxy = search.DecoderParams{}.Name()
 	a.cfg.Search.Samples, a.cfg.Search.Method, a.cfg.Search.By = demoSamples, "enumerate", byModel
 	a.cfg.Search.Visits = 1 // there is no time for two
 	base, err := arch.ParseCandidate(baselineName)
@@ -197,7 +199,7 @@ func (d *demo) measureSample() error {
 	points, _ := d.problem.Space.Count()
 	d.title("Timing %d random candidates of %.0f in the space, each beside the baseline", d.setup.Samples, points)
 	start := time.Now()
-	n, err := d.a.sample(d.ctx, d.setup, d.problem, d.sampler)
+	n, err := d.a.sample(d.ctx, d.setup, d.sampler)
 	if err != nil {
 		return err
 	}
@@ -272,7 +274,7 @@ func (d *demo) enumerate(m *latmodel.Model) (*frontBody, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := d.a.searchModel(d.ctx, run, d.problem, m)
+	body, err := d.a.searchModel(d.ctx, run, d.problem, []*latmodel.Model{m})
 	if err != nil {
 		return nil, err
 	}

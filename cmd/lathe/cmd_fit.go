@@ -58,6 +58,7 @@ same figures for those. --plot draws predicted against measured.`,
 			if err != nil {
 				return err
 			}
+			s.Builds = nil // a model is of one
 			p, err := s.problem()
 			if err != nil {
 				return err
@@ -119,15 +120,15 @@ func (a *app) fitReport(ctx context.Context, s *setup, p *search.Problem, heldOu
 		return nil, err
 	}
 	defer sm.close()
-	if _, err := a.sample(ctx, s, p, sm); err != nil {
-		return nil, err
-	}
-	if _, err := a.measurePoints(ctx, s, p, sm, held); err != nil {
+	if _, err := a.sample(ctx, s, sm); err != nil {
 		return nil, err
 	}
 	var without []arch.Candidate
 	for _, pt := range held {
 		without = append(without, p.Candidate(pt))
+	}
+	if _, err := a.measureAll(ctx, s, sm, without); err != nil {
+		return nil, err
 	}
 	m, rest, err := a.fitWithout(ctx, s, without, true)
 	if err != nil {

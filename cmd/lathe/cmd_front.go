@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 	"strings"
 
@@ -89,13 +90,50 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 	return nil, badInput(fmt.Errorf("%s has no front; lathe search makes one", st.Path()))
 }
 
-// frontRow is one evaluation as a table shows it.
-func frontRow(e frontEntry, mark string) reports.FrontRow {
+// row is one evaluation as a table shows it.
+func (b *frontBody) row(e frontEntry, mark string) reports.FrontRow {
 	return reports.FrontRow{
+		Others: b.others(func(i int) float64 { return e.Values[i] }),
 		Candidate: e.Candidate, Latency: e.Latency,
 		Interval: stat.Interval{Low: e.LatencyCI.Low, High: e.LatencyCI.High},
 		PL:       e.PL, TL: e.TL, Source: sources[e.Kind], Mark: mark,
 	}
+}
+
+// others are the objectives that a table has no column for already.
+func (b *frontBody) others(value func(int) float64) (all []reports.Figure) {
+	for i, name := range b.Objectives {
+		switch name {
+		case "decoder_params", "total_params", search.Latency.Name, search.PL.Name, search.TL.Name:
+			continue
+		}
+		f := reports.Figure{Name: name, Value: value(i)}
+		switch name {
+		case search.WeightBytes.Name, search.BytesPerToken.Name, search.MemoryBytes.Name:
+			f.Unit = "B"
+		case search.FlopsPerToken.Name:
+			f.Unit = "FLOP"
+		}
+		all = append(all, f)
+	}
+	return all
+}
+
+// baselineValue is the baseline's in an objective; NaN where it is not known.
+func (b *frontBody) baselineValue(i int) float64 {
+	name := b.Objectives[i]
+	if name == b.Proxy && b.Quality != nil {
+		return *b.Quality
+	}
+	o, err := search.NamedObjective(name, search.DecoderParams{})
+	c, own := b.Setup.Baseline.Own()
+	switch {
+	case err == nil && o.Ratio:
+		return 1
+	case err == nil && o.Count != nil && own:
+		return o.Count(c)
+	}
+	return math.NaN()
 }
 
 // sources are the kinds of evaluations as tables have them.
@@ -116,7 +154,11 @@ func (a *app) printFrontTable(b *frontBody, n int) error {
 	} else {
 		baseRow.File = base.Name()
 	}
-	quality := float64(baseRow.Candidate.Spec.DecoderParams()) // 0, and the last row, where it is not known
+	baseRow.Others = b.others(b.baselineValue)
+	quality := math.Inf(-1) // and the last row, where it is not known
+	if b.Quality != nil {
+		quality = *b.Quality
+	}
 	rows, placed := []reports.FrontRow{}, false
 	for _, e := range thin(b.Front, b.Pick, n) {
 		mark := ""
@@ -129,7 +171,7 @@ func (a *app) printFrontTable(b *frontBody, n int) error {
 		if b.Pick != nil && e.Candidate.Equal(b.Pick.Candidate) {
 			mark = "pick"
 		}
-		rows = append(rows, frontRow(e, mark))
+		rows = append(rows, b.row(e, mark))
 	}
 	if !placed {
 		rows = append(rows, baseRow)
@@ -151,8 +193,12 @@ func (a *app) printFront(b *frontBody) error {
 		fmt.Fprintln(a.stdout, "warning:", w)
 	}
 	fmt.Fprintf(a.stdout, "Ended: %s\n", cmp.Or(b.Status.Detail, string(b.Status.Reason)))
-	if m := b.Model; m != nil {
-		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, 100*m.PL, 100*m.TL)
+	for _, m := range b.Models {
+		of := ""
+		if len(b.Models) > 1 {
+			of = " run as " + cmp.Or(m.Build, "default")
+		}
+		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates%s: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, of, 100*m.PL, 100*m.TL)
 	}
 	if b.Pick == nil {
 		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", strings.TrimPrefix(b.NoPick, "search: no pick: "))
@@ -164,10 +210,14 @@ func (a *app) printFront(b *frontBody) error {
 		fmt.Fprintln(a.stdout, "warning:", w)
 	}
 	if len(b.Variants) > 0 {
-		fmt.Fprintln(a.stdout, "\nThe pick with 4, 8 and 16 heads, which decoder parameters do not tell apart:")
+		apart := ""
+		if b.Proxy == (search.DecoderParams{}).Name() {
+			apart = ", which decoder parameters do not tell apart"
+		}
+		fmt.Fprintf(a.stdout, "\nThe pick with 4, 8 and 16 heads%s:\n", apart)
 		var rows []reports.FrontRow
 		for _, v := range b.Variants {
-			rows = append(rows, frontRow(v, fmt.Sprintf("h%d", v.Candidate.Spec.Layers[0].NHead)))
+			rows = append(rows, b.row(v, fmt.Sprintf("h%d", v.Candidate.Spec.Layers[0].NHead)))
 		}
 		if err := reports.FrontTable(a.stdout, reports.Text, rows); err != nil {
 			return err
@@ -207,18 +257,31 @@ func besideName(s *setup) string {
 	return s.Baseline.Name()
 }
 
+// qualityAxis is a proxy's scale in plots.
+func qualityAxis(proxy string) (label string, unit float64) {
+	switch proxy {
+	case "decoder_params":
+		return "decoder parameters (millions)", 1e6
+	case "total_params":
+		return "parameters (millions)", 1e6
+	}
+	return "quality as fitted (higher is better)", 1
+}
+
 // plotFront draws a front to base.svg and base.png.
 func (a *app) plotFront(base string, b *frontBody) error {
-	quality, latency := slices.Index(b.Objectives, search.DecoderParams{}.Name()), slices.Index(b.Objectives, search.Latency.Name)
+	quality, latency := slices.Index(b.Objectives, b.Proxy), slices.Index(b.Objectives, search.Latency.Name)
+	label, unit := qualityAxis(b.Proxy)
 	point := func(p search.FrontPoint) reports.PlotPoint {
-		return reports.PlotPoint{DecoderParams: p.Values[quality], Latency: p.Values[latency]}
+		return reports.PlotPoint{Quality: p.Values[quality] / unit, Latency: p.Values[latency]}
 	}
 	data := reports.FrontPlotData{
 		Title:        "Pareto front beside " + besideName(b.Setup),
+		QualityLabel: label,
 		LatencyLabel: "latency of " + b.Setup.requestOf() + ", relative to the baseline",
 	}
-	if spec, known := b.Setup.Baseline.Spec(); known {
-		data.Baseline = &reports.PlotPoint{DecoderParams: float64(spec.DecoderParams()), Latency: 1}
+	if b.Quality != nil {
+		data.Baseline = &reports.PlotPoint{Quality: *b.Quality / unit, Latency: 1}
 	}
 	for _, it := range b.Iterations {
 		line := reports.FrontLine{Iteration: it.Number}
@@ -231,7 +294,7 @@ func (a *app) plotFront(base string, b *frontBody) error {
 		data.Evaluated = append(data.Evaluated, point(p))
 	}
 	if b.Pick != nil {
-		data.Pick = &reports.PlotPoint{DecoderParams: b.Pick.Quality, Latency: b.Pick.Latency}
+		data.Pick = &reports.PlotPoint{Quality: b.Pick.Quality / unit, Latency: b.Pick.Latency}
 		data.PickName = "pick: " + b.Pick.Candidate.Spec.Name()
 	}
 	for ending, format := range map[string]reports.Format{".svg": reports.SVG, ".png": reports.PNG} {

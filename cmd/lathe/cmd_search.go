@@ -17,9 +17,9 @@ func (a *app) cmdSearch() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:         "search",
 		Annotations: timing(),
-		Short:       "Search the space for the Pareto front of decoder parameters and latency",
-		Long: `Search the space for architectures that are fast for their decoder parameters,
-the proxy for quality that needs no training.
+		Short:       "Search the space for the Pareto front of quality and latency",
+		Long: `Search the space for architectures that are fast for their quality: by default
+for their decoder parameters, the proxy that needs no training.
 
 By model (the default): measure --samples random candidates beside the baseline,
 fit the latency model, and search what it predicts, by enumerating the whole space
@@ -27,12 +27,27 @@ or by evolution (Lite-Transformer-Search: Pareto front as parents, mutation and
 crossover, 10 iterations). By measure: every candidate that the method proposes is
 timed.
 
+--objectives are what candidates are compared by, two or more of them: quality (the
+proxy's score), latency (of one request), pl, tl, throughput, weight_bytes,
+bytes_per_token, memory_bytes, flops_per_token, weight_bits. --limits bound them.
+--proxy fitted learns quality from the table of --trained (see lathe proxy).
+
+--builds are ways to run, such as default,+int8,+int4b32+t2, that are searched together
+with the architectures, each with samples and a latency model of its own. Quality by
+parameters sees no precision: let weight_bits be an objective where builds differ in it.
+
+A space has homogeneous models, n_layer, d_model, d_inner and n_head, or with
+layerwise: true layers that differ: then n_head, d_inner and hidden are of each layer
+by itself, and types, such as [transformer, lstm], are what layers may be.
+
 Measurements are kept in the store and never repeated. A search that was stopped
 or killed goes on with --resume, with the settings it was started with, and ends
 with the front that it would have had.`,
 		Example: `  lathe search
   lathe search --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --constraint "n_layer >= 8"
   lathe search --method evolve --by measure --evaluations 60
+  lathe search --builds default,+int4b32 --objectives quality,latency,weight_bits
+  lathe search --limits "weight_bytes <= 300e6" --proxy fitted --trained trained.csv
   lathe search --resume`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -59,7 +74,12 @@ with the front that it would have had.`,
 			if err != nil {
 				return err
 			}
-			a.noteBuilds(run.setup.Baseline, record.Of(arch.Candidate{Build: run.setup.Build}))
+			for _, b := range run.setup.builds() {
+				a.noteBuilds(run.setup.Baseline, record.Of(arch.Candidate{Build: b}))
+			}
+			if blind := run.setup.precisionUnseen(); blind != "" {
+				a.note("%s", blind)
+			}
 			body, err := a.search(ctx, run)
 			if err != nil {
 				return err
@@ -77,6 +97,14 @@ with the front that it would have had.`,
 	fs.Int("iterations", 0, "iterations of evolve")
 	fs.Int("population", 0, "candidates of evolve's first batch; 0: its default")
 	fs.Int("evaluations", 0, "most candidates to evaluate; 0: no limit")
+	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")
+	fs.String("limits", "", "bounds on objectives: `EXPRESSIONS` with commas between, such as \"weight_bytes <= 200e6\"")
+	fs.String("builds", "", "ways to run that are searched together: `PARTS` of names with commas between, such as default,+int4b32")
+	fs.String("proxy", "", "what ranks quality: `NAME`, decoder_params, total_params or fitted")
+	fs.String("trained", "", "CSV `FILE` of trained architectures that fitted learns from (see lathe proxy)")
+	for _, key := range []string{"objectives", "limits", "builds", "proxy", "trained"} {
+		a.bind(fs, "search."+key, key)
+	}
 	a.bind(fs, "search.method", "method")
 	a.bind(fs, "search.by", "by")
 	a.bind(fs, "search.iterations", "iterations")
@@ -90,7 +118,7 @@ with the front that it would have had.`,
 // wrong with the input shows here, before a store is made.
 func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 	if resume {
-		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "iterations", "population", "evaluations", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "iterations", "population", "evaluations", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs"} {
 			if cmd.Flags().Changed(name) {
 				return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
 			}
@@ -110,7 +138,12 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 	if _, err = s.problem(); err != nil {
 		return nil, err
 	}
-	return s, a.checkProvider(cmd.Context(), s.Build)
+	for _, b := range s.builds() {
+		if err := a.checkProvider(cmd.Context(), b); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
 }
 
 func noSearch(store string) error {

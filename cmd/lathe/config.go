@@ -28,7 +28,7 @@ type config struct {
 	Seed     uint64        `mapstructure:"seed"`
 	Timing   timingConfig  `mapstructure:"timing"`
 	Search   searchConfig  `mapstructure:"search"`
-	Space    arch.Space    `mapstructure:"space"`
+	Space    spaceConfig   `mapstructure:"space"`
 }
 
 type runtimeConfig struct {
@@ -67,6 +67,13 @@ type searchConfig struct {
 	Population    int    `mapstructure:"population"`
 	Evaluations   int    `mapstructure:"evaluations"`
 	RequestTokens int    `mapstructure:"request_tokens"`
+
+	Builds         string `mapstructure:"builds"`
+	Objectives     string `mapstructure:"objectives"`
+	Limits         string `mapstructure:"limits"`
+	Trained        string `mapstructure:"trained"`
+	TrainedQuality string `mapstructure:"trained_quality"`
+	TrainedHigher  bool   `mapstructure:"trained_higher_is_better"`
 }
 
 // setting is one key: its default and what it means.
@@ -98,7 +105,13 @@ var settings = []setting{
 	{"timing.isolate", true, "hold sessions in a process of their own, whose crash is a failed candidate and not the end"},
 	{"search.method", "enumerate", "enumerate or evolve"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
-	{"search.proxy", "decoder_params", "what ranks quality without training: decoder_params, total_params or fitted (see lathe proxy); a search takes decoder_params"},
+	{"search.proxy", "decoder_params", "what ranks quality without training: decoder_params, total_params or fitted (see lathe proxy)"},
+	{"search.trained", "", "CSV file of architectures that you have trained, which proxy fitted learns from"},
+	{"search.trained_quality", "", "its column of what training gave; empty: perplexity, ppl, val_ppl, loss or val_loss"},
+	{"search.trained_higher_is_better", false, "that column is one of which more is better, such as an accuracy"},
+	{"search.objectives", "quality,latency", "what candidates are compared by: quality, latency, pl, tl, throughput, weight_bytes, bytes_per_token, memory_bytes, flops_per_token, weight_bits"},
+	{"search.limits", "", "bounds on objectives, such as weight_bytes <= 200e6, latency <= 1"},
+	{"search.builds", "", "several ways for candidates to run, searched together, such as default,+int8,+int4b32+t2; empty: build"},
 	{"search.samples", 24, "random candidates measured for the latency model"},
 	{"search.visits", 2, "sessions, minutes apart, that the pairs of each sample are spread over"},
 	{"search.iterations", 10, "iterations of evolve"},
@@ -152,6 +165,9 @@ func (l *loaded) decode() error {
 	if err := l.v.UnmarshalExact(&l.config); err != nil {
 		return fmt.Errorf("configuration: %s: %w", l.file, err)
 	}
+	if err := l.Space.complete(); err != nil {
+		return fmt.Errorf("configuration: %s: %w", l.file, err)
+	}
 	l.fillSpace()
 	return nil
 }
@@ -195,6 +211,9 @@ func (s setting) parses(text string) bool {
 // fillSpace completes the space with the paper's axes and constraints where the
 // file leaves them out.
 func (l *loaded) fillSpace() {
+	if l.Space.Layerwise { // of which the paper has none
+		return
+	}
 	paper := arch.PaperSpace()
 	for _, a := range []struct {
 		have *arch.Axis
@@ -239,7 +258,7 @@ type keyValue struct {
 func (l *loaded) spaceValues() []keyValue {
 	sp := l.Space
 	one := sp.Spec(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1}) // for what the family decides
-	return []keyValue{
+	values := []keyValue{
 		{"space.family", string(one.Family)},
 		{"space.vocab", one.Vocab},
 		{"space.positions", one.Positions},
@@ -252,6 +271,10 @@ func (l *loaded) spaceValues() []keyValue {
 		{"space.n_head", sp.NHead},
 		{"space.constraints", sp.Constraints},
 	}
+	if sp.Layerwise {
+		values = append(values, keyValue{"space.layerwise", true}, keyValue{"space.types", sp.Types}, keyValue{"space.hidden", sp.Hidden})
+	}
+	return values
 }
 
 // spaceOrigin is the origin of a key of the space, for an axis that of the first

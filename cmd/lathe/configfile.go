@@ -171,9 +171,9 @@ func follow(n *yaml.Node) *yaml.Node {
 var keyKinds = func() map[string]valueKind {
 	kinds := map[string]valueKind{
 		"space.family": textKind, "space.vocab": intKind, "space.positions": intKind, "space.untied": boolKind, "space.tied": boolKind,
-		"space.heads_per_kv_head": intKind, "space.constraints": textsKind,
+		"space.heads_per_kv_head": intKind, "space.constraints": textsKind, "space.layerwise": boolKind, "space.types": textsKind,
 	}
-	for _, axis := range []string{"n_layer", "d_model", "d_inner", "n_head"} {
+	for _, axis := range []string{"n_layer", "d_model", "d_inner", "n_head", "hidden"} {
 		for _, k := range []string{"min", "max", "step"} {
 			kinds["space."+axis+"."+k] = intKind
 		}

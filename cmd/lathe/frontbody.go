@@ -21,8 +21,10 @@ type frontBody struct {
 	Objectives  []string            `json:"objectives"` // of the values below, in their order
 	Points      float64             `json:"points"`     // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
-	Model       *modelError         `json:"model,omitempty"` // what predicted; nil if all was measured
-	Dropped     int                 `json:"dropped"`         // of these, candidates that could not be run
+	Models      []modelError        `json:"models,omitempty"` // what predicted, for each build; none if all was measured
+	Proxy       string              `json:"proxy"`            // what ranks quality
+	Quality     *float64            `json:"baseline_quality"` // by it; null where the baseline's architecture is not known
+	Dropped     int                 `json:"dropped"`          // of these, candidates that could not be run
 	Reasons     []string            `json:"dropped_reasons,omitempty"`
 	Rejected    []rejected          `json:"rejected,omitempty"` // measured, and not on the front
 	Iterations  []search.Iteration  `json:"iterations"`
@@ -42,7 +44,7 @@ type rejected struct {
 }
 
 // frontVersion is the version of what is stored of a front.
-const frontVersion = 2
+const frontVersion = 3
 
 // frontEntry is an evaluation with the candidate that it is of, and by name what every
 // table shows.
@@ -63,7 +65,7 @@ type frontPick struct {
 
 // entry is an evaluation of a candidate as a front keeps it.
 func entry(p *search.Problem, c arch.Candidate, e search.Evaluation) frontEntry {
-	quality, latency := p.Index(search.DecoderParams{}.Name()), p.Index(search.Latency.Name)
+	quality, latency := p.Index(p.Proxy.Name()), p.Index(search.Latency.Name)
 	f := frontEntry{Candidate: c, Evaluation: e, Quality: e.Values[quality], Latency: e.Values[latency], LatencyCI: e.Interval(latency)}
 	if e.Genome != "" {
 		f.Point = p.Space.Describe(e.Genome)
@@ -74,6 +76,7 @@ func entry(p *search.Problem, c arch.Candidate, e search.Evaluation) frontEntry 
 // modelError is the cross-validated mean error of the latency model that a
 // search went by.
 type modelError struct {
+	Build      string  `json:"build"`
 	Candidates int     `json:"candidates"`
 	PL         float64 `json:"pl_mape"`
 	TL         float64 `json:"tl_mape"`
@@ -89,6 +92,10 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 		Evaluations: len(res.Evaluations), Iterations: res.Iterations,
 	}
 	body.Points, _ = p.Space.Count()
+	body.Proxy = p.Proxy.Name()
+	if q, known := p.BaselineQuality(); known {
+		body.Quality = &q
+	}
 	for _, o := range p.Objectives {
 		body.Objectives = append(body.Objectives, o.Name)
 	}

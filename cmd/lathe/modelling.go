@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler"
@@ -52,21 +53,31 @@ func (s *sampler) get(ctx context.Context, c arch.Candidate, visits int, progres
 }
 
 // sample sees to it that the setup's sample of the space is measured, all of it
-// once before any of it again.
-func (a *app) sample(ctx context.Context, s *setup, p *search.Problem, sm *sampler) (measured int, err error) {
-	points, err := s.samplePoints(p.Space)
-	if err != nil {
-		return 0, badInput(err)
+// once before any of it again. Each build has a sample.
+func (a *app) sample(ctx context.Context, s *setup, sm *sampler) (measured int, err error) {
+	var all []arch.Candidate
+	for _, one := range s.perBuild() {
+		space, err := one.space()
+		if err != nil {
+			return 0, badInput(err)
+		}
+		points, err := one.samplePoints(space)
+		if err != nil {
+			return 0, badInput(err)
+		}
+		for _, g := range points {
+			all = append(all, space.Candidate(g))
+		}
 	}
-	return a.measurePoints(ctx, s, p, sm, points)
+	return a.measureAll(ctx, s, sm, all)
 }
 
-// measurePoints does what sample does for given points.
-func (a *app) measurePoints(ctx context.Context, s *setup, p *search.Problem, sm *sampler, points []search.Genome) (measured int, err error) {
-	bar := a.bar(int64(100*len(points)*s.Visits), "measuring candidates", false)
-	for done := range len(points) * s.Visits {
-		visit, pt := done/len(points)+1, points[done%len(points)]
-		_, fresh, err := sm.get(ctx, p.Candidate(pt), visit, func(share float64) { bar.Set(100*done + int(100*share)) })
+// measureAll does what sample does for given candidates.
+func (a *app) measureAll(ctx context.Context, s *setup, sm *sampler, all []arch.Candidate) (measured int, err error) {
+	bar := a.bar(int64(100*len(all)*s.Visits), "measuring candidates", false)
+	for done := range len(all) * s.Visits {
+		visit, c := done/len(all)+1, all[done%len(all)]
+		_, fresh, err := sm.get(ctx, c, visit, func(share float64) { bar.Set(100*done + int(100*share)) })
 		if failed := (*candidateError)(nil); errors.As(err, &failed) {
 			a.note("warning: %v", err)
 			continue
@@ -84,40 +95,61 @@ func (a *app) measurePoints(ctx context.Context, s *setup, p *search.Problem, sm
 
 // modelEvaluator predicts.
 type modelEvaluator struct {
-	model     *latmodel.Model
-	problem   *search.Problem
-	setup     *setup
-	space     *search.Homogeneous // nil: candidates are predicted one by one
-	predictor *latmodel.Predictor // if space is not nil
+	models     []*latmodel.Model // one for each of the setup's builds
+	problem    *search.Problem
+	setup      *setup
+	joint      *search.Joint         // nil: there is one build
+	space      *search.Homogeneous   // of architectures; nil: candidates are predicted one by one
+	predictors []*latmodel.Predictor // if space is not nil
 }
 
-func newModelEvaluator(m *latmodel.Model, s *setup, p *search.Problem) *modelEvaluator {
-	e := &modelEvaluator{model: m, problem: p, setup: s}
-	if space, ok := p.Space.(*search.Homogeneous); ok {
-		e.space, e.predictor = space, m.Predictor(space.Compiled().Space())
+func newModelEvaluator(models []*latmodel.Model, s *setup, p *search.Problem) *modelEvaluator {
+	e := &modelEvaluator{models: models, problem: p, setup: s}
+	space := p.Space
+	if joint, ok := space.(*search.Joint); ok {
+		e.joint, space = joint, joint.Base()
+	}
+	if e.space, _ = space.(*search.Homogeneous); e.space != nil {
+		for _, m := range models {
+			e.predictors = append(e.predictors, m.Predictor(e.space.Compiled().Space()))
+		}
 	}
 	return e
 }
 
 // Name implements search.Evaluator.
 func (e *modelEvaluator) Name() string {
-	return fmt.Sprintf("model of %d candidates, request of %s", e.model.Candidates, e.setup.requestOf())
+	n := 0
+	for _, m := range e.models {
+		n += m.Candidates
+	}
+	return fmt.Sprintf("model of %d candidates, request of %s", n, e.setup.requestOf())
+}
+
+// of is the model of a point's build, and the point's architecture.
+func (e *modelEvaluator) of(g search.Genome) (model int, architecture search.Genome) {
+	if e.joint == nil {
+		return 0, g
+	}
+	architecture, _ = e.joint.Split(g)
+	return g.At(g.Len() - 1), architecture // the list of builds is the last gene
 }
 
 // Evaluate implements search.Evaluator.
 func (e *modelEvaluator) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
-	basePL, baseTL := baselineMS(e.model)
 	values := make([]float64, len(e.problem.Objectives))
 	for _, g := range points {
+		k, of := e.of(g)
+		basePL, baseTL := baselineMS(e.models[k])
 		ev := search.Evaluation{Genome: g, Values: values, Kind: search.Predicted}
 		switch {
 		case e.setup.isBaseline(e.problem, g):
 			e.setup.itself(e.problem, &ev)
 		case e.space != nil:
-			ev.PL, ev.TL = e.predictor.At(e.space.Point(g))
+			ev.PL, ev.TL = e.predictors[k].At(e.space.Point(of))
 			e.setup.fill(e.problem, &ev, basePL, baseTL)
 		default:
-			p, err := e.model.Predict(e.problem.Candidate(g))
+			p, err := e.models[k].Predict(e.problem.Candidate(g))
 			if err != nil {
 				return err
 			}
@@ -135,11 +167,12 @@ func (e *modelEvaluator) Evaluate(ctx context.Context, points []search.Genome, e
 // predicted.
 func (e *modelEvaluator) candidate(_ context.Context, c arch.Candidate) (search.Evaluation, error) {
 	ev := search.Evaluation{Values: make([]float64, len(e.problem.Objectives)), Kind: search.Predicted}
-	p, err := e.model.Predict(c)
+	m := e.models[max(0, slices.IndexFunc(e.setup.builds(), c.Build.Equal))]
+	p, err := m.Predict(c)
 	if err != nil {
 		return ev, err
 	}
-	basePL, baseTL := baselineMS(e.model)
+	basePL, baseTL := baselineMS(m)
 	ev.PL, ev.TL = p.PL.Ratio, p.TL.Ratio
 	e.setup.fill(e.problem, &ev, basePL, baseTL)
 	e.setup.fillIntervals(e.problem, &ev, search.Interval(p.PL.Interval), search.Interval(p.TL.Interval), basePL, baseTL)

@@ -37,6 +37,9 @@ func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, er
 	if err := a.findBaseline(ctx, run.setup); err != nil {
 		return nil, err
 	}
+	if err := run.setup.loadProxy(); err != nil {
+		return nil, badInput(fmt.Errorf("search %s: %w", last.ID, err))
+	}
 	a.cfg.Seed = run.setup.Seed
 	if run.setup.By == byModel {
 		// Predictions are cheaper to make again than to keep: such a search is made
@@ -106,24 +109,28 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			return nil, err
 		}
 	} else {
-		if _, err := a.sample(ctx, s, p, sm); err != nil {
+		if _, err := a.sample(ctx, s, sm); err != nil {
 			return nil, err
 		}
-		m, err := a.fit(ctx, s)
-		if err != nil {
-			return nil, err
+		var models []*latmodel.Model
+		for _, one := range s.perBuild() {
+			m, err := a.fit(ctx, one)
+			if err != nil {
+				return nil, err
+			}
+			models = append(models, m)
 		}
-		if body, err = a.searchModel(ctx, run, p, m); err != nil {
+		if body, err = a.searchModel(ctx, run, p, models); err != nil {
 			return nil, err
 		}
 	}
 	return body, a.keepFront(ctx, st, run.id, body)
 }
 
-// searchModel searches what a model predicts, and adds intervals and the pick's
+// searchModel searches what models predict, one for each build, and adds intervals and the pick's
 // head variants.
-func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, m *latmodel.Model) (*frontBody, error) {
-	model := newModelEvaluator(m, run.setup, p)
+func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model) (*frontBody, error) {
+	model := newModelEvaluator(models, run.setup, p)
 	res, err := a.drive(ctx, run, p, model)
 	if err != nil {
 		return nil, err
@@ -132,7 +139,9 @@ func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem
 	if err != nil {
 		return nil, err
 	}
-	body.Model = &modelError{m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE}
+	for k, m := range models {
+		body.Models = append(body.Models, modelError{run.setup.builds()[k].Name(), m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE})
+	}
 	return body, body.addPredicted(p, model)
 }
 

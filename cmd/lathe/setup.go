@@ -25,7 +25,13 @@ type setup struct {
 	BaselinePath   string         `json:"baseline_path,omitempty"` // of an ONNX file
 	baselineFiles  []fileState    // that it consists of
 	Build          arch.Build     `json:"build"`
-	Space          arch.Space     `json:"space"`
+	Builds         []arch.Build   `json:"builds,omitempty"` // searched together, in the place of Build
+	Space          spaceConfig    `json:"space"`
+	Objectives     []string       `json:"objectives"`
+	Limits         []string       `json:"limits,omitempty"`
+	Proxy          string         `json:"proxy"`
+	Trained        *trained       `json:"trained,omitempty"` // what a fitted proxy learns from
+	proxy          search.Proxy   // see loadProxy
 	Seed           uint64         `json:"seed"`
 	Method         string         `json:"method"` // enumerate, evolve
 	By             string         `json:"by"`     // model, measure
@@ -54,10 +60,17 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population,
 		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
 	}
-	if c.Proxy != (search.DecoderParams{}).Name() {
-		return nil, badInput(fmt.Errorf("search.proxy is %q; a search ranks by %s, and lathe proxy validates the others", c.Proxy, search.DecoderParams{}.Name()))
+	s.Objectives, s.Limits, s.Proxy = commaList(c.Objectives), commaList(c.Limits), c.Proxy
+	if c.Trained != "" && c.Proxy == "fitted" {
+		s.Trained = &trained{Path: c.Trained, Quality: c.TrainedQuality, HigherIsBetter: c.TrainedHigher}
 	}
-	return s, badInput(s.validate())
+	if s.Builds, err = parseBuilds(c.Builds); err != nil {
+		return nil, badInput(err)
+	}
+	if err := s.validate(); err != nil {
+		return nil, badInput(err)
+	}
+	return s, badInput(s.loadProxy())
 }
 
 func (s *setup) validate() error {
@@ -96,18 +109,48 @@ func (s *setup) method() (search.Method, error) {
 	return nil, fmt.Errorf("search.method is %q; known: enumerate, evolve", s.Method)
 }
 
-// problem compiles the space, with what the build needs of its points.
+// builds are those that candidates run as.
+func (s *setup) builds() []arch.Build {
+	if len(s.Builds) > 0 {
+		return s.Builds
+	}
+	return []arch.Build{s.Build}
+}
+
+// perBuild is the setup for each build by itself: samples and latency models are of
+// one, so that searches of one build and of several share what was measured.
+func (s *setup) perBuild() (all []*setup) {
+	for _, b := range s.builds() {
+		one := *s
+		one.Build, one.Builds = b, nil
+		all = append(all, &one)
+	}
+	return all
+}
+
+// space compiles the space, with what the builds need of its points.
+func (s *setup) space() (search.Enumerable, error) {
+	if len(s.Builds) == 0 {
+		return s.Space.compile(s.Build)
+	}
+	base, err := s.Space.compile(arch.Build{}.Normalized())
+	if err != nil {
+		return nil, err
+	}
+	return search.NewJoint(base, search.BuildList(s.Builds))
+}
+
+// problem is what is searched for.
 func (s *setup) problem() (*search.Problem, error) {
-	needs, err := s.Build.SpaceConstraints()
+	space, err := s.space()
 	if err != nil {
 		return nil, badInput(err)
 	}
-	space, err := s.Space.With(needs...).Compile()
-	if err != nil {
+	p := &search.Problem{Space: space, Proxy: s.proxy}
+	if p.Objectives, p.Limits, err = s.goals(); err != nil {
 		return nil, badInput(err)
 	}
-	p := &search.Problem{Space: search.NewHomogeneous(space, s.Build), Objectives: search.TwoObjectives(search.DecoderParams{})}
-	has := space.Space().Positions
+	has := s.anyCandidate().Spec.Positions
 	if base := s.Baseline.Positions(); base > 0 {
 		has = min(has, base)
 	}
@@ -268,7 +311,7 @@ func (a *app) setupFlags(fs *pflag.FlagSet) {
 // applySpaceFlags puts --space and --constraint into the configuration in force.
 func (a *app) applySpaceFlags() error {
 	if a.spaceFile != "" {
-		s, err := arch.LoadSpace(a.spaceFile)
+		s, err := loadSpace(a.spaceFile)
 		if err != nil {
 			return badInput(err)
 		}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"math"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lathe/graphgen/arch"
+	"lathe/search"
+	"lathe/search/pareto"
+	"lathe/search/proxy"
+)
+
+// trained is the table of trained architectures that a fitted proxy learns from.
+type trained struct {
+	Path           string `json:"path"`
+	Hash           string `json:"sha256"`
+	Quality        string `json:"quality,omitempty"`
+	HigherIsBetter bool   `json:"higher_is_better,omitempty"`
+}
+
+// commaList takes a setting apart.
+func commaList(text string) (parts []string) {
+	for part := range strings.SplitSeq(text, ",") {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return parts
+}
+
+// parseBuilds reads search.builds; "default" is the build that has no parts.
+func parseBuilds(text string) (builds []arch.Build, err error) {
+	for _, part := range commaList(text) {
+		if part == "default" {
+			part = ""
+		}
+		b, err := arch.ParseBuild(part)
+		if err != nil {
+			return nil, fmt.Errorf("search.builds: %w", err)
+		}
+		if b = b.Normalized(); slices.ContainsFunc(builds, b.Equal) {
+			return nil, fmt.Errorf("search.builds has %q twice", part)
+		}
+		builds = append(builds, b)
+	}
+	return builds, nil
+}
+
+// loadProxy makes the setup's proxy. A table that is not the one it was is refused,
+// since every score would be another.
+func (s *setup) loadProxy() error {
+	if s.Proxy != "fitted" {
+		p, err := proxy.New(s.Proxy, nil, nil)
+		if err != nil {
+			return fmt.Errorf("search.proxy: %w", err)
+		}
+		s.proxy = p
+		return nil
+	}
+	if s.Trained == nil {
+		return fmt.Errorf("search.proxy is fitted: it learns from a table of architectures that you have trained, search.trained (--trained FILE); see lathe proxy --help")
+	}
+	data, err := os.ReadFile(s.Trained.Path)
+	if err != nil {
+		return fmt.Errorf("search.trained: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	if hash := hex.EncodeToString(sum[:]); s.Trained.Hash == "" {
+		s.Trained.Hash = hash
+	} else if s.Trained.Hash != hash {
+		return fmt.Errorf("%s is another table than the search was started with: start another search", s.Trained.Path)
+	}
+	t, err := proxy.Read(strings.NewReader(string(data)), s.Trained.Path, proxy.ReadOptions{
+		Base: s.anyCandidate().Spec, Quality: s.Trained.Quality, HigherIsBetter: s.Trained.HigherIsBetter,
+	})
+	if err != nil {
+		return err
+	}
+	if s.proxy, err = proxy.Fit(t); err != nil {
+		return fmt.Errorf("search.trained: %w", err)
+	}
+	return nil
+}
+
+// goals are the objectives and limits in force. Quality and latency, which fronts are
+// drawn by, are recorded where they are not compared, and so is what is only limited.
+func (s *setup) goals() (objectives []search.Objective, limits []search.Limit, err error) {
+	add := func(name string, compared bool) (string, error) {
+		o, err := search.NamedObjective(name, s.proxy)
+		if err != nil {
+			return "", err
+		}
+		if !slices.ContainsFunc(objectives, func(h search.Objective) bool { return h.Name == o.Name }) {
+			if !compared {
+				o.Direction = pareto.Ignore
+			}
+			objectives = append(objectives, o)
+		} else if compared {
+			return "", fmt.Errorf("search.objectives has %s twice", o.Name)
+		}
+		return o.Name, nil
+	}
+	for _, name := range s.Objectives {
+		if _, err := add(name, true); err != nil {
+			return nil, nil, err
+		}
+	}
+	if len(objectives) == 0 {
+		return nil, nil, fmt.Errorf("search.objectives is empty; the paper's are quality,latency")
+	}
+	for _, text := range s.Limits {
+		l, err := parseLimit(text)
+		if err != nil {
+			return nil, nil, err
+		}
+		if l.Objective, err = add(l.Objective, false); err != nil {
+			return nil, nil, err
+		}
+		limits = append(limits, l)
+	}
+	for _, name := range []string{"quality", search.Latency.Name} {
+		if _, err := add(name, false); err != nil {
+			return nil, nil, err
+		}
+	}
+	return objectives, limits, nil
+}
+
+var limitForm = regexp.MustCompile(`^(\w+)\s*(<=|>=)\s*(\S+)$`)
+
+// parseLimit reads a bound on an objective, such as "weight_bytes <= 200e6".
+func parseLimit(text string) (search.Limit, error) {
+	m := limitForm.FindStringSubmatch(text)
+	if m == nil {
+		return search.Limit{}, fmt.Errorf("search.limits: %q is no limit: want an objective, <= or >=, and a number, such as weight_bytes <= 200e6", text)
+	}
+	v, err := strconv.ParseFloat(m[3], 64)
+	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
+		return search.Limit{}, fmt.Errorf("search.limits: %q: %s is no number", text, m[3])
+	}
+	l := search.Limit{Objective: m[1], Within: search.Interval{Low: v, High: math.Inf(1)}}
+	if m[2] == "<=" {
+		l.Within = search.Interval{Low: math.Inf(-1), High: v}
+	}
+	return l, nil
+}
+
+// precisionUnseen says it where precisions are compared by a quality that is blind to
+// them.
+func (s *setup) precisionUnseen() string {
+	if slices.Contains(s.Objectives, search.WeightBits.Name) {
+		return ""
+	}
+	for _, b := range s.Builds {
+		if b.Precision != s.Builds[0].Precision {
+			return fmt.Sprintf("note: %s sees no difference between builds' precisions, so that the fastest is as good to it; with %s among the objectives, fewer bits count as worse", s.Proxy, search.WeightBits.Name)
+		}
+	}
+	return ""
+}
