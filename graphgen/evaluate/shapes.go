@@ -157,14 +157,18 @@ func (c *call) permuted(x *Tensor, perm []int) *Tensor {
 		return x
 	}
 	steps := strides(x.Shape, x.Shape)
-	shape, at := make([]int, len(perm)), make([]int, len(perm))
+	shape, at, seen := make([]int, len(perm)), make([]int, len(perm)), make([]bool, len(perm))
 	for i, p := range perm {
 		p = c.axis(int64(p), len(perm))
+		if seen[p] {
+			c.fail("%v is no permutation", perm)
+			return x
+		}
+		seen[p] = true
 		shape[i], at[i] = x.Shape[p], steps[p]
 	}
 	out := c.blank(x.Type, shape...)
-	if c.err != nil || len(out.Data) != len(x.Data) {
-		c.fail("%v is no permutation", perm)
+	if c.err != nil {
 		return x
 	}
 	walk(shape, func(i, a, _ int) { out.Data[i] = x.Data[a] }, at, at)
@@ -200,7 +204,7 @@ func concat(c *call) []*Tensor {
 	x := c.arg(0)
 	axis := c.axis(c.integer("axis", 0), len(x.Shape))
 	shape := slices.Clone(x.Shape)
-	if len(shape) == 0 {
+	if len(shape) == 0 || c.err != nil {
 		c.fail("scalars have no axis")
 		return one(x)
 	}

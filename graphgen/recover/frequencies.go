@@ -30,6 +30,7 @@ func (m *Model) rope(s *arch.Spec, layers []layer, half bool) error {
 	if half {
 		within = 1e-3
 	}
+	passes := []float64{5e-7, 3e-6, within} // exporters compute in float32, some less well than others
 	beside := m.configBeside(*s)
 	if beside != nil && agrees(*beside, freqs, within) {
 		s.RopeBase, s.RopeScaling = beside.RopeBase, beside.RopeScaling
@@ -37,8 +38,8 @@ func (m *Model) rope(s *arch.Spec, layers []layer, half bool) error {
 			s.Positions = beside.Positions
 			m.note("%d positions are what config.json says; the graph has no bound", s.Positions)
 		}
-	} else if err := inferRope(s, freqs, within); err != nil {
-		return err
+	} else if !slices.ContainsFunc(passes, func(within float64) bool { return inferRope(s, freqs, within) }) {
+		return notDecoder("no base and scaling (none, linear, llama3) give the rotary frequencies %v", freqs[:min(len(freqs), 8)])
 	}
 	for headDim, f := range byDim {
 		if !agrees(*s, f, within) {
@@ -66,7 +67,7 @@ func agrees(s arch.Spec, freqs []float64, within float64) bool {
 // inferRope finds a base and a scaling that give the frequencies. Of several that do,
 // the plainest is taken: no scaling, then a common factor, then LLaMA 3's, whose
 // factors are told only up to a common one: low_freq_factor is then 1.
-func inferRope(s *arch.Spec, freqs []float64, within float64) error {
+func inferRope(s *arch.Spec, freqs []float64, within float64) bool {
 	n := len(freqs)
 	headDim := 2 * float64(n)
 	try := func(base float64, r *arch.RopeScaling) bool {
@@ -81,28 +82,32 @@ func inferRope(s *arch.Spec, freqs []float64, within float64) error {
 	factor := round(1 / freqs[0])
 	if n == 1 { // a pair alone turns by 1, over a factor
 		if factor == 1 && try(arch.DefaultRopeBase, nil) || try(arch.DefaultRopeBase, &arch.RopeScaling{Type: arch.RopeLinear, Factor: factor}) {
-			return nil
+			return true
 		}
-		return notDecoder("no rotary embedding has the frequency %v", freqs)
+		return false
 	}
-	// Of the first two frequencies no base is left unscaled where n is small; so bases
-	// are taken from all neighbours.
-	for j := range n - 1 {
-		for _, base := range append([]float64{arch.DefaultRopeBase, 500000, 1e6}, rounds(math.Pow(freqs[j]/freqs[j+1], headDim/2))...) {
+	// The usual bases; then what the first and the last frequency say, where they are
+	// scaled alike; then what neighbours say, since some of them are.
+	bases := append([]float64{arch.DefaultRopeBase, 500000, 1e6}, rounds(math.Pow(freqs[0]/freqs[n-1], headDim/2/float64(n-1)))...)
+	for j := range n {
+		for _, base := range bases {
 			if !(base > 1) {
 				continue
 			}
 			if try(base, nil) || factor > 1 && try(base, &arch.RopeScaling{Type: arch.RopeLinear, Factor: factor}) {
-				return nil
+				return true
 			}
 			for _, r := range blends(base, freqs) {
 				if try(base, &r) {
-					return nil
+					return true
 				}
 			}
 		}
+		if j+1 < n {
+			bases = rounds(math.Pow(freqs[j]/freqs[j+1], headDim/2))
+		}
 	}
-	return notDecoder("no base and scaling (none, linear, llama3) give the rotary frequencies %v", freqs[:min(n, 8)])
+	return false
 }
 
 // blends are the scalings of LLaMA 3's form that may make the frequencies of a base's:

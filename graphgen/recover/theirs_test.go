@@ -1,6 +1,7 @@
 package recover_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -115,3 +116,5 @@ func TestAnonymous(t *testing.T) {
 		}
 	}
 }
+
+func isNotDecoder(err error) bool { return errors.Is(err, recover.ErrNotDecoder) }
