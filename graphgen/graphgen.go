@@ -106,7 +106,7 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		dModel:  int64(c.Spec.DModel),
 		eps:     float32(c.Spec.NormEpsilon()),
 	}
-	text, err := specText(c.Spec)
+	text, err := SpecText(c.Spec)
 	if err != nil {
 		return nil, err
 	}

@@ -8,9 +8,9 @@ import (
 	"lathe/graphgen/arch"
 )
 
-// specText is a Spec as a file's metadata has it: its name, or JSON where a name
+// SpecText is a Spec as a file's metadata has it: its name, or JSON where a name
 // cannot say all.
-func specText(s arch.Spec) (string, error) {
+func SpecText(s arch.Spec) (string, error) {
 	name := s.Name()
 	if c, err := arch.ParseCandidate(name); err == nil && c.Spec.Equal(s) {
 		return name, nil

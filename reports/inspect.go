@@ -56,6 +56,12 @@ func inspectSummary(r *inspect.Report) *table {
 	t := &table{columns: []column{{"file", true}, {r.Path, true}}}
 	if c := r.Candidate; c != nil {
 		switch {
+		case c.Recognised != "":
+			why := append([]string{"found by what the graph computes"}, c.Notes...)
+			if c.Spec != c.Name {
+				why = append(why, c.Spec)
+			}
+			t.add("spec", c.Name+" "+t.note(strings.Join(why, "; ")))
 		case c.Agrees:
 			t.add("candidate", c.Name)
 		case c.Name != "":

@@ -167,7 +167,7 @@ REFUSED = {
 def main():
     rng = random.Random(5)
     hows = ["as exported", "no config", "optimized", "as exported", "merged", "float16"]
-    for i in range(int(sys.argv[1]) if len(sys.argv) > 1 else 18):
+    for i in range(int(sys.argv[1]) if len(sys.argv) > 1 else 36):
         torch.manual_seed(i)
         model, kind = draw(i, rng)
         with torch.no_grad():

@@ -22,7 +22,8 @@ func (inputError) Is(target error) bool { return target == ErrInput }
 func (e inputError) Unwrap() error      { return e.error }
 
 // File describes the model at path. Its external data is looked for in the
-// model's folder and nowhere else; of it, sizes alone are read.
+// model's folder and nowhere else. Of a file of Lathe's, its sizes alone are read; in any
+// other a decoder is looked for, for which some weights are.
 func File(path string) (*Report, error) {
 	info, err := os.Stat(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -51,6 +52,9 @@ func File(path string) (*Report, error) {
 		return nil, fmt.Errorf("inspect: %s: %w", path, err)
 	}
 	r.Path = path
+	if r.Candidate == nil && len(r.Cycles) == 0 {
+		r.recognised()
+	}
 	return r, nil
 }
 

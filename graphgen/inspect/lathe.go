@@ -45,3 +45,18 @@ func (r *Report) candidate(m *onnxpb.ModelProto) {
 	}
 	c.Name, c.Agrees = match.Nearest.Name(), match.Agrees()
 }
+
+// recognised looks whether a file that is not ours is a decoder of a family of ours. That
+// one is not, or cannot be read whole, is no problem of its own.
+func (r *Report) recognised() {
+	m, err := recover.Open(r.Path)
+	if err != nil {
+		return
+	}
+	defer m.Close()
+	text, err := graphgen.SpecText(m.Spec)
+	if err != nil {
+		return
+	}
+	r.Candidate = &Candidate{Spec: text, Name: m.Spec.Name(), Recognised: m.Kind, Notes: m.Notes, DecoderParams: m.Spec.DecoderParams(), TotalParams: m.Spec.TotalParams()}
+}

@@ -121,11 +121,16 @@ type External struct {
 	Whole    bool   `json:"whole"`
 }
 
-// Candidate is what a file of Lathe's says it is, and whether that is so.
+// Candidate is what a file of Lathe's says it is, and whether that is so; or the model
+// that another's file was recognised to be.
 type Candidate struct {
 	Spec string `json:"spec"` // as the metadata has it
+	// Recognised is who wrote a file that is not Lathe's (package recover has the kinds):
+	// the graph computes Spec. Notes say what that leaves open.
+	Recognised string   `json:"recognised,omitempty"`
+	Notes      []string `json:"notes,omitempty"`
 	// Name is the candidate, build included, whose graph the file has; "" if none was
-	// found.
+	// found. Of a recognised model it is the Spec's.
 	Name          string `json:"name,omitempty"`
 	Mode          string `json:"mode,omitempty"` // cached, plain
 	DecoderParams int64  `json:"decoder_params,omitempty"`

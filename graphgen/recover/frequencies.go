@@ -26,19 +26,21 @@ func (m *Model) rope(s *arch.Spec, layers []layer, half bool) error {
 			s.Positions = a.positions
 		}
 	}
-	within := 2e-5
+	// Exporters compute in float32, some less well than others. Tables in float16 have
+	// angles to 11 bits, and small ones to 2^-24.
+	passes := []rounding{{5e-7, 0}, {3e-6, 0}, {2e-5, 0}}
 	if half {
-		within = 1e-3
+		passes = append(passes, rounding{1e-3, 0x1p-24})
 	}
-	passes := []float64{5e-7, 3e-6, within} // exporters compute in float32, some less well than others
+	within := passes[len(passes)-1]
 	beside := m.configBeside(*s)
 	if beside != nil && agrees(*beside, freqs, within) {
 		s.RopeBase, s.RopeScaling = beside.RopeBase, beside.RopeScaling
-		if s.Positions == 0 {
+		if s.Positions == 0 || s.Positions > beside.Positions {
 			s.Positions = beside.Positions
-			m.note("%d positions are what config.json says; the graph has no bound", s.Positions)
+			m.note("%d positions are what config.json says; the graph takes more", s.Positions)
 		}
-	} else if !slices.ContainsFunc(passes, func(within float64) bool { return inferRope(s, freqs, within) }) {
+	} else if !slices.ContainsFunc(passes, func(within rounding) bool { return inferRope(s, freqs, within) }) {
 		return notDecoder("no base and scaling (none, linear, llama3) give the rotary frequencies %v", freqs[:min(len(freqs), 8)])
 	}
 	for headDim, f := range byDim {
@@ -53,11 +55,14 @@ func (m *Model) rope(s *arch.Spec, layers []layer, half bool) error {
 	return nil
 }
 
+// rounding is how far a number may be from what it was meant to be.
+type rounding struct{ relative, absolute float64 }
+
 // agrees reports whether a Spec has these frequencies.
-func agrees(s arch.Spec, freqs []float64, within float64) bool {
+func agrees(s arch.Spec, freqs []float64, within rounding) bool {
 	have := s.RopeFrequencies(2 * len(freqs))
 	for j, f := range freqs {
-		if !near(float64(have[j]), f, within) {
+		if v := float64(have[j]); !near(v, f, within.relative) && math.Abs(v-f) > within.absolute {
 			return false
 		}
 	}
@@ -67,7 +72,7 @@ func agrees(s arch.Spec, freqs []float64, within float64) bool {
 // inferRope finds a base and a scaling that give the frequencies. Of several that do,
 // the plainest is taken: no scaling, then a common factor, then LLaMA 3's, whose
 // factors are told only up to a common one: low_freq_factor is then 1.
-func inferRope(s *arch.Spec, freqs []float64, within float64) bool {
+func inferRope(s *arch.Spec, freqs []float64, within rounding) bool {
 	n := len(freqs)
 	headDim := 2 * float64(n)
 	try := func(base float64, r *arch.RopeScaling) bool {

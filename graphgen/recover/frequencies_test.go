@@ -28,10 +28,10 @@ func TestInferRope(t *testing.T) {
 			freqs = append(freqs, float64(f))
 		}
 		got := arch.Spec{Family: arch.LLaMA}
-		if !inferRope(&got, freqs, 3e-6) {
+		if !inferRope(&got, freqs, rounding{relative: 3e-6}) {
 			t.Fatalf("nothing gives %v", freqs)
 		}
-		if !agrees(got, freqs, 3e-6) {
+		if !agrees(got, freqs, rounding{relative: 3e-6}) {
 			t.Fatalf("base %g, %+v", got.RopeBase, got.RopeScaling)
 		}
 	})
@@ -41,7 +41,7 @@ func TestInferRope(t *testing.T) {
 func TestInferRopeNot(t *testing.T) {
 	for _, freqs := range [][]float64{{1, 0.5, 0.4, 0.01}, {2, 0.5}, {1, 1, 1}, {0.1, 1}} {
 		s := arch.Spec{Family: arch.LLaMA}
-		if inferRope(&s, freqs, 2e-5) {
+		if inferRope(&s, freqs, rounding{relative: 2e-5}) {
 			t.Errorf("%v is taken for base %g, %+v", freqs, s.RopeBase, s.RopeScaling)
 		}
 	}

@@ -144,7 +144,8 @@ func family(w *walker, layers []layer, last norm) (rotary bool, err error) {
 					map[bool]string{true: "it has " + part.what, false: "it lacks " + part.what}[part.is])
 			}
 		}
-		if rotary && ((a.q.bias != "") != (layers[0].attention.k.bias != "") || (a.k.bias != "") != (a.q.bias != "") || (a.v.bias != "") != (a.q.bias != "")) {
+		biased := layers[0].attention.k.bias != ""
+		if rotary && (a.q.bias != "" != biased || a.k.bias != "" != biased || a.v.bias != "" != biased) {
 			return false, notDecoder("layer %d: some of queries, keys and values have biases, and others have none", i)
 		}
 		for _, eps := range []float64{a.norm.eps, l.mlp.norm.eps} {

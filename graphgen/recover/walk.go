@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"lathe/graphgen"
+	"lathe/graphgen/arch"
 	"lathe/graphgen/ir"
 	"lathe/graphgen/onnxpb"
 )
@@ -54,7 +55,7 @@ func (g *graph) walk() (*walker, error) {
 		return nil, fmt.Errorf("the LM head's input: %w", err)
 	}
 	at := w.final
-	for len(w.branches) <= 2*maxLayers {
+	for len(w.branches) <= 2*arch.MaxLayers {
 		if e := g.embedding(at); e != nil {
 			w.words = e
 			return w, w.checkWords()
@@ -65,10 +66,8 @@ func (g *graph) walk() (*walker, error) {
 		}
 		at = next
 	}
-	return nil, notDecoder("more than %d layers", maxLayers)
+	return nil, notDecoder("more than %d layers", arch.MaxLayers)
 }
-
-const maxLayers = 1000
 
 // step goes over one addition; next is "" where the stream begins with it.
 func (w *walker) step(at string) (next string, err error) {
