@@ -200,6 +200,14 @@ func (a *app) printFront(b *frontBody) error {
 		}
 		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates%s: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, of, 100*m.PL, 100*m.TL)
 	}
+	if s := b.Selected; s != nil {
+		how := "which was evaluated"
+		if !s.Evaluated {
+			how = "which was not evaluated: measure it"
+		}
+		fmt.Fprintf(a.stdout, "\nSelected: %s: performance %.3f and cost %.3f by the search's network, 0 to 1 being its first candidates' range; %s\n%s\n",
+			s.Candidate.Name(), s.Performance, s.Cost, how, s.Point)
+	}
 	if b.Pick == nil {
 		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", strings.TrimPrefix(b.NoPick, "search: no pick: "))
 		return err

@@ -27,6 +27,11 @@ or by evolution (Lite-Transformer-Search: Pareto front as parents, mutation and
 crossover, 10 iterations). By measure: every candidate that the method proposes is
 timed.
 
+--method alphanas is a tree search, in which models grow action by action, guided by a
+network that learns performance and cost from what was evaluated. It looks for one
+candidate, of the highest performance less --cost-weight times cost within the limits,
+and names it beside the front of all that it evaluated.
+
 --objectives are what candidates are compared by, two or more of them: quality (the
 proxy's score), latency (of one request), pl, tl, throughput, weight_bytes,
 bytes_per_token, memory_bytes, flops_per_token, weight_bits. --limits bound them.
@@ -46,6 +51,7 @@ with the front that it would have had.`,
 		Example: `  lathe search
   lathe search --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --constraint "n_layer >= 8"
   lathe search --method evolve --by measure --evaluations 60
+  lathe search --method alphanas --by measure --evaluations 100 --space mixed.yaml
   lathe search --builds default,+int4b32 --objectives quality,latency,weight_bits
   lathe search --limits "weight_bytes <= 300e6" --proxy fitted --trained trained.csv
   lathe search --resume`,
@@ -92,10 +98,11 @@ with the front that it would have had.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&resume, "resume", false, "go on with the last search of the store")
-	fs.String("method", "", "`NAME` of the method: enumerate or evolve")
+	fs.String("method", "", "`NAME` of the method: enumerate, evolve or alphanas")
 	fs.String("by", "", "what says how fast a candidate is: `WHAT`, model or measure")
 	fs.Int("iterations", 0, "iterations of evolve")
-	fs.Int("population", 0, "candidates of evolve's first batch; 0: its default")
+	fs.Int("population", 0, "candidates of the first batch, of evolve and alphanas; 0: the method's default")
+	fs.Float64("cost-weight", 0, "weight of cost in what alphanas looks for")
 	fs.Int("evaluations", 0, "most candidates to evaluate; 0: no limit")
 	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")
 	fs.String("limits", "", "bounds on objectives: `EXPRESSIONS` with commas between, such as \"weight_bytes <= 200e6\"")
@@ -109,6 +116,7 @@ with the front that it would have had.`,
 	a.bind(fs, "search.by", "by")
 	a.bind(fs, "search.iterations", "iterations")
 	a.bind(fs, "search.population", "population")
+	a.bind(fs, "search.cost_weight", "cost-weight")
 	a.bind(fs, "search.evaluations", "evaluations")
 	a.setupFlags(fs)
 	return cmd
@@ -118,7 +126,7 @@ with the front that it would have had.`,
 // wrong with the input shows here, before a store is made.
 func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 	if resume {
-		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "iterations", "population", "evaluations", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "iterations", "population", "cost-weight", "evaluations", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs"} {
 			if cmd.Flags().Changed(name) {
 				return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
 			}

@@ -58,15 +58,16 @@ type timingConfig struct {
 }
 
 type searchConfig struct {
-	Method        string `mapstructure:"method"`
-	By            string `mapstructure:"by"`
-	Proxy         string `mapstructure:"proxy"`
-	Samples       int    `mapstructure:"samples"`
-	Visits        int    `mapstructure:"visits"`
-	Iterations    int    `mapstructure:"iterations"`
-	Population    int    `mapstructure:"population"`
-	Evaluations   int    `mapstructure:"evaluations"`
-	RequestTokens int    `mapstructure:"request_tokens"`
+	Method        string  `mapstructure:"method"`
+	By            string  `mapstructure:"by"`
+	Proxy         string  `mapstructure:"proxy"`
+	Samples       int     `mapstructure:"samples"`
+	Visits        int     `mapstructure:"visits"`
+	Iterations    int     `mapstructure:"iterations"`
+	CostWeight    float64 `mapstructure:"cost_weight"`
+	Population    int     `mapstructure:"population"`
+	Evaluations   int     `mapstructure:"evaluations"`
+	RequestTokens int     `mapstructure:"request_tokens"`
 
 	Builds         string `mapstructure:"builds"`
 	Objectives     string `mapstructure:"objectives"`
@@ -103,7 +104,7 @@ var settings = []setting{
 	{"timing.think_max_ms", 2000, "longest pause before a request, in milliseconds; longer ones of the workload are cut to it"},
 	{"timing.cpus", "", "CPUs that sessions are pinned to: auto, or one number a thread, such as 0,1; empty: wherever the system puts them"},
 	{"timing.isolate", true, "hold sessions in a process of their own, whose crash is a failed candidate and not the end"},
-	{"search.method", "enumerate", "enumerate or evolve"},
+	{"search.method", "enumerate", "enumerate, evolve or alphanas"},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
 	{"search.proxy", "decoder_params", "what ranks quality without training: decoder_params, total_params or fitted (see lathe proxy)"},
 	{"search.trained", "", "CSV file of architectures that you have trained, which proxy fitted learns from"},
@@ -117,7 +118,8 @@ var settings = []setting{
 	{"search.iterations", 10, "iterations of evolve"},
 	{"search.evaluations", 0, "most candidates that a search evaluates; 0: no limit"},
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
-	{"search.population", 0, "candidates of evolve's first batch; 0: its default"},
+	{"search.population", 0, "candidates of the first batch, of evolve and alphanas; 0: the method's default"},
+	{"search.cost_weight", 1.0, "weight of cost against performance in what alphanas looks for, each as a share of its range; 0: performance alone"},
 }
 
 // loaded is the configuration in force and where each value came from.
@@ -204,6 +206,8 @@ func (s setting) parses(text string) bool {
 		_, err = strconv.ParseInt(text, 0, strconv.IntSize)
 	case uint64:
 		_, err = strconv.ParseUint(text, 0, 64)
+	case float64:
+		_, err = strconv.ParseFloat(text, 64)
 	}
 	return err == nil
 }
@@ -301,6 +305,8 @@ func (l *loaded) value(s setting) any {
 		return l.v.GetInt(s.key)
 	case uint64:
 		return l.v.GetUint64(s.key)
+	case float64:
+		return l.v.GetFloat64(s.key)
 	}
 	return l.v.GetString(s.key)
 }

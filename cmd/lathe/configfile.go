@@ -144,6 +144,7 @@ var (
 	boolKind    = valueKind{"true or false", func(n *yaml.Node) bool { return isScalar(n, "!!bool") }}
 	intKind     = valueKind{"a whole number", func(n *yaml.Node) bool { return isScalar(n, "!!int") && n.Decode(new(int)) == nil }}
 	naturalKind = valueKind{"a whole number from 0 on", func(n *yaml.Node) bool { return isScalar(n, "!!int") && n.Decode(new(uint64)) == nil }}
+	realKind    = valueKind{"a number", func(n *yaml.Node) bool { return isScalar(n, "!!int") || isScalar(n, "!!float") }}
 	intsKind    = valueKind{"a list of whole numbers", listOf(&intKind)}
 	textsKind   = valueKind{"a list of texts", listOf(&textKind)}
 )
@@ -204,6 +205,8 @@ func (s setting) kind() valueKind {
 		return intKind
 	case uint64:
 		return naturalKind
+	case float64:
+		return realKind
 	}
 	return textKind
 }

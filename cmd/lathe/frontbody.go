@@ -28,13 +28,24 @@ type frontBody struct {
 	Reasons     []string            `json:"dropped_reasons,omitempty"`
 	Rejected    []rejected          `json:"rejected,omitempty"` // measured, and not on the front
 	Iterations  []search.Iteration  `json:"iterations"`
-	Front       []frontEntry        `json:"front"`     // from the best quality to the worst
-	Evaluated   []search.FrontPoint `json:"evaluated"` // at most plotPoints of all
-	Pick        *frontPick          `json:"pick"`      // nil: none, NoPick says why
+	Front       []frontEntry        `json:"front"`              // from the best quality to the worst
+	Evaluated   []search.FrontPoint `json:"evaluated"`          // at most plotPoints of all
+	Selected    *selection          `json:"selected,omitempty"` // by a method that looks for one candidate
+	Pick        *frontPick          `json:"pick"`               // nil: none, NoPick says why
 	NoPick      string              `json:"no_pick,omitempty"`
 	Variants    []frontEntry        `json:"variants"`                   // the pick with 4, 8 and 16 heads
 	Skipped     []string            `json:"variants_skipped,omitempty"` // why some are not there
 	Warnings    []string            `json:"warnings,omitempty"`
+}
+
+// selection is the candidate that AlphaNAS ends with. Performance and cost are its
+// network's, 0 and 1 being the least and the most that its first candidates had.
+type selection struct {
+	Candidate   arch.Candidate  `json:"candidate"`
+	Point       json.RawMessage `json:"point"`
+	Performance float64         `json:"performance"`
+	Cost        float64         `json:"cost"`
+	Evaluated   bool            `json:"evaluated"`
 }
 
 // rejected is a candidate that was measured and what keeps it off the front.
@@ -117,6 +128,9 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 			body.Dropped++
 			body.Reasons = append(body.Reasons, e.Dropped)
 		}
+	}
+	if s := run.selected; s != nil {
+		body.Selected = &selection{p.Candidate(s.Genome), p.Space.Describe(s.Genome), s.H, s.C, s.Evaluated}
 	}
 	step := max(1, (len(res.Evaluations)+plotPoints-1)/plotPoints)
 	for i := 0; i < len(res.Evaluations); i += step {

@@ -11,6 +11,7 @@ import (
 	"lathe/profiler/latmodel"
 	"lathe/profiler/store"
 	"lathe/search"
+	"lathe/search/mcts"
 )
 
 // searchRun is a search under way: its identity, settings and what its journal
@@ -19,6 +20,8 @@ type searchRun struct {
 	id      string
 	setup   *setup
 	journal *search.Journal
+
+	selected *mcts.Selection // by a method that looks for one candidate
 }
 
 // resumeSearch opens the last search and reads its journal.
@@ -179,6 +182,9 @@ func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, eval
 	bar.Clear()
 	if err == nil && res.Status.Reason == search.Cancelled {
 		err = context.Canceled
+	}
+	if m, ok := method.(*mcts.Method); ok && err == nil {
+		run.selected, err = m.Select(res.Evaluations)
 	}
 	return res, err
 }

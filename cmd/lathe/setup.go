@@ -16,6 +16,7 @@ import (
 	"lathe/search"
 	"lathe/search/enumerate"
 	"lathe/search/evolve"
+	"lathe/search/mcts"
 )
 
 // setup is all that decides what a search finds: it is stored with the search,
@@ -33,12 +34,13 @@ type setup struct {
 	Trained        *trained       `json:"trained,omitempty"` // what a fitted proxy learns from
 	proxy          search.Proxy   // see loadProxy
 	Seed           uint64         `json:"seed"`
-	Method         string         `json:"method"` // enumerate, evolve
+	Method         string         `json:"method"` // see method
 	By             string         `json:"by"`     // model, measure
 	Samples        int            `json:"samples"`
 	Visits         int            `json:"visits"` // sessions of each sample
 	Iterations     int            `json:"iterations"`
 	Population     int            `json:"population"`
+	CostWeight     float64        `json:"cost_weight"`
 	MaxEvaluations int            `json:"max_evaluations"` // 0: no limit
 	RequestTokens  int            `json:"request_tokens"`
 	Timing         timingConfig   `json:"timing"`
@@ -57,7 +59,7 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 	c := a.cfg.Search
 	s := &setup{
 		Baseline: base.Subject, BaselinePath: base.Path, baselineFiles: base.Files, Build: build.Normalized(), Space: a.cfg.Space, Seed: a.cfg.Seed,
-		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population,
+		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population, CostWeight: c.CostWeight,
 		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
 	}
 	s.Objectives, s.Limits, s.Proxy = commaList(c.Objectives), commaList(c.Limits), c.Proxy
@@ -74,14 +76,18 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 }
 
 func (s *setup) validate() error {
-	_, method := s.method()
+	method, err := s.method()
 	switch {
-	case method != nil:
-		return method
+	case err != nil:
+		return err
+	case !(s.CostWeight >= 0 && s.CostWeight <= maxCostWeight):
+		return fmt.Errorf("search.cost_weight is %g; it is from 0, which leaves cost to the limits, to %d", s.CostWeight, maxCostWeight)
 	case s.By != byModel && s.By != byMeasure:
 		return fmt.Errorf("search.by is %q; known: %s, %s", s.By, byModel, byMeasure)
 	case s.Samples < 0 || s.MaxEvaluations < 0:
 		return fmt.Errorf("search.samples is %d and search.evaluations %d; neither may be negative", s.Samples, s.MaxEvaluations)
+	case needsBudget(method) && s.MaxEvaluations == 0:
+		return fmt.Errorf("search.evaluations is 0, and method %s goes on for as long as it may: how many candidates may it evaluate?", s.Method)
 	case s.Visits < 1:
 		return fmt.Errorf("search.visits is %d; a sample is timed in 1 session or more", s.Visits)
 	case s.RequestTokens < 1:
@@ -90,6 +96,15 @@ func (s *setup) validate() error {
 		return fmt.Errorf("timing.pl_pairs is %d and timing.tl_pairs %d; a candidate's latency takes 1 or more of both", s.Timing.PLPairs, s.Timing.TLPairs)
 	}
 	return s.plan().Validate()
+}
+
+// maxCostWeight is so much that performance no longer counts.
+const maxCostWeight = 1000
+
+// needsBudget reports whether a method never ends by itself.
+func needsBudget(m search.Method) bool {
+	e, ok := m.(search.Endless)
+	return ok && e.NeedsBudget()
 }
 
 // What says how fast a candidate is.
@@ -105,8 +120,14 @@ func (s *setup) method() (search.Method, error) {
 		return enumerate.New(enumerate.Options{})
 	case "evolve":
 		return evolve.New(evolve.Options{Iterations: s.Iterations, Population: s.Population})
+	case "alphanas":
+		o := mcts.Options{Initial: s.Population, Lambda: s.CostWeight}
+		if o.Lambda == 0 {
+			o.Lambda = -1 // none, where 0 is the default
+		}
+		return mcts.New(o)
 	}
-	return nil, fmt.Errorf("search.method is %q; known: enumerate, evolve", s.Method)
+	return nil, fmt.Errorf("search.method is %q; known: enumerate, evolve, alphanas", s.Method)
 }
 
 // builds are those that candidates run as.
