@@ -93,7 +93,7 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 // row is one evaluation as a table shows it.
 func (b *frontBody) row(e frontEntry, mark string) reports.FrontRow {
 	return reports.FrontRow{
-		Others: b.others(func(i int) float64 { return e.Values[i] }),
+		Others:    b.others(func(i int) float64 { return e.Values[i] }),
 		Candidate: e.Candidate, Latency: e.Latency,
 		Interval: stat.Interval{Low: e.LatencyCI.Low, High: e.LatencyCI.High},
 		PL:       e.PL, TL: e.TL, Source: sources[e.Kind], Mark: mark,
@@ -162,6 +162,9 @@ func (a *app) printFrontTable(b *frontBody, n int) error {
 	rows, placed := []reports.FrontRow{}, false
 	for _, e := range thin(b.Front, b.Pick, n) {
 		mark := ""
+		if e.Measured {
+			mark = "measured"
+		}
 		if record.Of(e.Candidate).Equal(base) {
 			mark, placed = "baseline", true
 		}
@@ -207,6 +210,9 @@ func (a *app) printFront(b *frontBody) error {
 		}
 		fmt.Fprintf(a.stdout, "\nSelected: %s: performance %.3f and cost %.3f by the search's network, 0 to 1 being its first candidates' range; %s\n%s\n",
 			s.Candidate.Name(), s.Performance, s.Cost, how, s.Point)
+	}
+	if v := b.Belief; v != nil {
+		fmt.Fprintf(a.stdout, "Believed of %d measured: a normalised hypervolume of %.4f, %.4f to %.4f\n", b.Measured, v.Hypervolume, v.Interval.Low, v.Interval.High)
 	}
 	if b.Pick == nil {
 		_, err := fmt.Fprintf(a.stdout, "\nNo pick: %s\n", strings.TrimPrefix(b.NoPick, "search: no pick: "))

@@ -21,11 +21,17 @@ func (a *app) cmdSearch() *cobra.Command {
 		Long: `Search the space for architectures that are fast for their quality: by default
 for their decoder parameters, the proxy that needs no training.
 
-By model (the default): measure --samples random candidates beside the baseline,
-fit the latency model, and search what it predicts, by enumerating the whole space
-or by evolution (Lite-Transformer-Search: Pareto front as parents, mutation and
-crossover, 10 iterations). By measure: every candidate that the method proposes is
-timed.
+Model-based (the default): measure some candidates spread over the space beside the
+baseline, fit the latency model, measure those that could change the front most if
+they were other than it says (expected hypervolume improvement), fit again, and so on
+until nothing could, or --evaluations (--samples where not given) are measured. The
+front is what the model says of the whole space.
+
+By model with another method: measure --samples random candidates, fit the latency
+model, and search what it predicts, by enumerating the whole space or by evolution
+(Lite-Transformer-Search: Pareto front as parents, mutation and crossover, 10
+iterations). By measure: every candidate that the method proposes is timed, and the
+front is of what was measured.
 
 --method alphanas is a tree search, in which models grow action by action, guided by a
 network that learns performance and cost from what was evaluated. It looks for one
@@ -98,12 +104,12 @@ with the front that it would have had.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&resume, "resume", false, "go on with the last search of the store")
-	fs.String("method", "", "`NAME` of the method: enumerate, evolve or alphanas")
+	fs.String("method", "", "`NAME` of the method: model-based, enumerate, evolve or alphanas")
 	fs.String("by", "", "what says how fast a candidate is: `WHAT`, model or measure")
 	fs.Int("iterations", 0, "iterations of evolve")
 	fs.Int("population", 0, "candidates of the first batch, of evolve and alphanas; 0: the method's default")
 	fs.Float64("cost-weight", 0, "weight of cost in what alphanas looks for")
-	fs.Int("evaluations", 0, "most candidates to evaluate; 0: no limit")
+	fs.Int("evaluations", 0, "most candidates to evaluate; 0: as many as --samples if model-based, otherwise no limit")
 	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")
 	fs.String("limits", "", "bounds on objectives: `EXPRESSIONS` with commas between, such as \"weight_bytes <= 200e6\"")
 	fs.String("builds", "", "ways to run that are searched together: `PARTS` of names with commas between, such as default,+int4b32")

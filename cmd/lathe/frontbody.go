@@ -21,10 +21,12 @@ type frontBody struct {
 	Objectives  []string            `json:"objectives"` // of the values below, in their order
 	Points      float64             `json:"points"`     // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
-	Models      []modelError        `json:"models,omitempty"` // what predicted, for each build; none if all was measured
-	Proxy       string              `json:"proxy"`            // what ranks quality
-	Quality     *float64            `json:"baseline_quality"` // by it; null where the baseline's architecture is not known
-	Dropped     int                 `json:"dropped"`          // of these, candidates that could not be run
+	Models      []modelError        `json:"models,omitempty"`   // what predicted, for each build; none if all was measured
+	Proxy       string              `json:"proxy"`              // what ranks quality
+	Quality     *float64            `json:"baseline_quality"`   // by it; null where the baseline's architecture is not known
+	Measured    int                 `json:"measured,omitempty"` // candidates that a model-based search chose to measure
+	Belief      *volumeBelief       `json:"belief,omitempty"`   // of a model-based search
+	Dropped     int                 `json:"dropped"`            // of these, candidates that could not be run
 	Reasons     []string            `json:"dropped_reasons,omitempty"`
 	Rejected    []rejected          `json:"rejected,omitempty"` // measured, and not on the front
 	Iterations  []search.Iteration  `json:"iterations"`
@@ -65,6 +67,7 @@ type frontEntry struct {
 	Quality   float64         `json:"quality"`
 	Latency   float64         `json:"latency"`
 	LatencyCI search.Interval `json:"latency_ci"`
+	Measured  bool            `json:"measured,omitempty"` // it was, and its latency is the model's all the same
 }
 
 // frontPick is the pick of a front, and why it is.
@@ -119,7 +122,7 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 	for _, w := range res.Warnings {
 		body.Warnings = append(body.Warnings, w.Error())
 	}
-	if n := len(body.Iterations); run.setup.Method == "enumerate" && n > 1 { // its batches are no iterations
+	if n := len(body.Iterations); enumerated(run.setup) && n > 1 { // its batches are no iterations
 		body.Iterations = body.Iterations[n-1:]
 		body.Iterations[0].Number = 1
 	}

@@ -44,10 +44,10 @@ func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, er
 		return nil, badInput(fmt.Errorf("search %s: %w", last.ID, err))
 	}
 	a.cfg.Seed = run.setup.Seed
-	if run.setup.By == byModel {
+	if run.setup.By == byModel && run.setup.Method != modelBased {
 		// Predictions are cheaper to make again than to keep: such a search is made
 		// anew from what it measured, and its journal, which then holds several runs,
-		// is never read.
+		// is never read. A model-based one has what it measured in its journal.
 		return run, nil
 	}
 	entries, err := st.Entries(ctx, last.ID)
@@ -101,7 +101,11 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 	defer sm.close()
 	var body *frontBody
 	if s.By == byMeasure {
-		res, err := a.drive(ctx, run, p, &measureEvaluator{sm, p})
+		method, err := s.method(p)
+		if err != nil {
+			return nil, badInput(err)
+		}
+		res, err := a.drive(ctx, run, p, method, &measureEvaluator{sm, p})
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +116,13 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			return nil, err
 		}
 	} else {
-		if _, err := a.sample(ctx, s, sm); err != nil {
+		var chosen *choice
+		if s.Method == modelBased {
+			chosen, err = a.choose(ctx, run, p, sm)
+		} else {
+			_, err = a.sample(ctx, s, sm)
+		}
+		if err != nil {
 			return nil, err
 		}
 		var models []*latmodel.Model
@@ -123,8 +133,11 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			}
 			models = append(models, m)
 		}
-		if body, err = a.searchModel(ctx, run, p, models); err != nil {
+		if body, err = a.searchModel(ctx, run, p, models, chosen); err != nil {
 			return nil, err
+		}
+		if chosen != nil {
+			body.addChoice(p, chosen)
 		}
 	}
 	return body, a.keepFront(ctx, st, run.id, body)
@@ -132,9 +145,13 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 
 // searchModel searches what models predict, one for each build, and adds intervals and the pick's
 // head variants.
-func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model) (*frontBody, error) {
+func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model, chosen *choice) (*frontBody, error) {
 	model := newModelEvaluator(models, run.setup, p)
-	res, err := a.drive(ctx, run, p, model)
+	method, err := run.setup.predictedMethod(p, chosen)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	res, err := a.drive(ctx, run, p, method, model)
 	if err != nil {
 		return nil, err
 	}
@@ -148,15 +165,12 @@ func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem
 	return body, body.addPredicted(p, model)
 }
 
-// drive runs the setup's method, with its journal in the store.
-func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, evaluator search.Evaluator) (*search.Result, error) {
+// drive runs a method, with its journal in the store: all of what is measured, the fronts
+// of what is predicted, and nothing of what is predicted after a search that measured.
+func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, method search.Method, evaluator search.Evaluator) (*search.Result, error) {
 	st, err := a.project(ctx)
 	if err != nil {
 		return nil, err
-	}
-	method, err := run.setup.method()
-	if err != nil {
-		return nil, badInput(err)
 	}
 	var recorder search.Recorder = search.RecorderFunc(func(e search.Entry) error {
 		body, err := json.Marshal(e)
@@ -167,12 +181,19 @@ func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, eval
 		_, err = st.AppendEntry(context.WithoutCancel(ctx), run.id, entryKind(e), body)
 		return err
 	})
-	if run.setup.By == byModel {
+	_, predicted := evaluator.(*modelEvaluator)
+	limit, journal := run.setup.MaxEvaluations, run.journal
+	switch {
+	case predicted && run.setup.Method == modelBased:
+		recorder, journal, limit = nil, nil, 0
+	case predicted:
 		recorder = search.FrontsOnly(recorder)
+	case run.setup.Method == modelBased:
+		limit = run.setup.budget()
 	}
 	bar := a.bar(-1, "searching", false)
 	d := &search.Driver{Problem: p, Method: method, Evaluator: evaluator, Recorder: recorder, Settings: search.Settings{
-		Seed: run.setup.Seed, MaxEvaluations: run.setup.MaxEvaluations, Resume: run.journal,
+		Seed: run.setup.Seed, MaxEvaluations: limit, Resume: journal,
 		Progress: func(pr search.Progress) {
 			bar.Describe(fmt.Sprintf("iteration %d, front of %d", pr.Iteration, pr.Front))
 			bar.Set(pr.Evaluations)

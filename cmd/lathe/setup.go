@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"lathe/search/enumerate"
 	"lathe/search/evolve"
 	"lathe/search/mcts"
+	"lathe/search/modelbased"
 )
 
 // setup is all that decides what a search finds: it is stored with the search,
@@ -76,7 +78,7 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 }
 
 func (s *setup) validate() error {
-	method, err := s.method()
+	method, err := s.method(nil)
 	switch {
 	case err != nil:
 		return err
@@ -113,9 +115,18 @@ const (
 	byMeasure = "measure"
 )
 
-// method makes the search method from nothing.
-func (s *setup) method() (search.Method, error) {
+// modelBased is the default method.
+const modelBased = "model-based"
+
+// method makes the search method from nothing. No problem will do to see whether there
+// is one.
+func (s *setup) method(p *search.Problem) (search.Method, error) {
 	switch s.Method {
+	case modelBased:
+		if p == nil {
+			return nil, nil
+		}
+		return s.modelBased(p)
 	case "enumerate":
 		return enumerate.New(enumerate.Options{})
 	case "evolve":
@@ -127,8 +138,24 @@ func (s *setup) method() (search.Method, error) {
 		}
 		return mcts.New(o)
 	}
-	return nil, fmt.Errorf("search.method is %q; known: enumerate, evolve, alphanas", s.Method)
+	return nil, fmt.Errorf("search.method is %q; known: model-based, enumerate, evolve, alphanas", s.Method)
 }
+
+// firstBatch is how many candidates a model-based search measures before it first learns
+// from them, of each build: twice the terms of a latency, or half of the budget if that is less.
+const firstBatch = 16
+
+// modelBased makes the method that chooses what to measure.
+func (s *setup) modelBased(p *search.Problem) (*modelbased.Method, error) {
+	at := latmodel.Point{Prompt: s.Timing.PromptTokens, Cache: s.Timing.PromptTokens + s.Timing.GeneratedTokens/2}
+	builds := len(s.builds())
+	return modelbased.New(newSurrogate(p, s.Baseline, at), modelbased.Options{
+		Initial: max(latmodel.MinCandidates*builds, min(firstBatch*builds, s.budget()/2)),
+	})
+}
+
+// budget is how many candidates a model-based search measures.
+func (s *setup) budget() int { return cmp.Or(s.MaxEvaluations, s.Samples*len(s.builds())) }
 
 // builds are those that candidates run as.
 func (s *setup) builds() []arch.Build {

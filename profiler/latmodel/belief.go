@@ -30,7 +30,7 @@ type Belief struct {
 // NewBelief fits observations of a build's candidates beside a baseline. With fewer than
 // MinCandidates it is the belief before any: a prefill takes time by its FLOPs and a step
 // by the bytes it reads, and nothing is known beyond that.
-func NewBelief(seen []Observation, b arch.Build, baseline arch.Candidate, at Point) (*Belief, error) {
+func NewBelief(seen []Observation, b arch.Build, baseline record.Subject, at Point) (*Belief, error) {
 	out := &Belief{model: Model{Build: b.Normalized(), Point: at, Candidates: len(seen)}}
 	var all observed
 	for _, o := range seen {
@@ -41,10 +41,10 @@ func NewBelief(seen []Observation, b arch.Build, baseline arch.Candidate, at Poi
 		})
 	}
 	all.build = out.model.Build
-	all.baseline = record.Of(baseline)
+	all.baseline = baseline
 	for _, name := range []Target{PL, TL} {
 		t := newTarget(name, at)
-		belief := &regress.Belief{Model: t.physical(all.build, baseline.Spec)}
+		belief := &regress.Belief{Model: t.physical(all.build, baseline)}
 		if len(seen) >= MinCandidates {
 			rows, anchor := all.rows(t, Options{})
 			var err error
@@ -63,17 +63,21 @@ func NewBelief(seen []Observation, b arch.Build, baseline arch.Candidate, at Poi
 	return out, nil
 }
 
-// physical is what is believed before anything is measured: the baseline's ratio is 1,
-// and others are in proportion to the one thing that bounds a step's time.
-func (t *target) physical(b arch.Build, baseline arch.Spec) *regress.Model {
-	x, _ := t.row(b, baseline)
-	m := &regress.Model{Weights: make([]float64, len(x)), Excluded: make([]string, len(x))}
-	sum := 0.0
+// physical is what is believed before anything is measured: ratios are in proportion to
+// the one thing that bounds a step's time, and the baseline's is 1 where its Spec is
+// known.
+func (t *target) physical(b arch.Build, baseline record.Subject) *regress.Model {
+	m := &regress.Model{Weights: make([]float64, len(t.features)), Excluded: make([]string, len(t.features))}
 	for j, f := range t.features {
 		switch f.Name {
 		case "linear_flops", "layer_weights", "head_weights":
-			m.Weights[j], sum = 1, sum+x[j]
+			m.Weights[j] = 1
 		}
+	}
+	sum := 1.0
+	if spec, known := baseline.Spec(); known {
+		x, _ := t.row(b, spec)
+		sum = m.Sum(x)
 	}
 	for j := range m.Weights {
 		m.Weights[j] /= sum

@@ -7,6 +7,7 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/latmodel"
+	"lathe/profiler/record"
 )
 
 // observations are of random points, with noise that moves PL and TL alike and what each
@@ -45,7 +46,7 @@ func TestABeliefKnowsWhatItDoesNotKnow(t *testing.T) {
 	}
 	var mean [2]float64 // of standard deviations, after 15 and after 60
 	for k, n := range []int{15, 60} {
-		b, err := latmodel.NewBelief(seen[:n], arch.Build{}, baseline(), point)
+		b, err := latmodel.NewBelief(seen[:n], arch.Build{}, record.Of(baseline()), point)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -76,7 +77,7 @@ func TestABeliefKnowsWhatItDoesNotKnow(t *testing.T) {
 
 // Before anything is measured the baseline has 1 and larger models are slower.
 func TestABeliefBeforeAnyMeasurement(t *testing.T) {
-	b, err := latmodel.NewBelief(nil, arch.Build{}, baseline(), point)
+	b, err := latmodel.NewBelief(nil, arch.Build{}, record.Of(baseline()), point)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +93,7 @@ func TestABeliefBeforeAnyMeasurement(t *testing.T) {
 func TestWhatIsACandidatesOwn(t *testing.T) {
 	for _, c := range []struct{ own, low, high float64 }{{0, 0, 0.015}, {0.05, 0.03, 0.07}} {
 		rng := rand.New(rand.NewPCG(12, 3))
-		b, err := latmodel.NewBelief(plain.observations(t, 60, 0.02, c.own, rng), arch.Build{}, baseline(), point)
+		b, err := latmodel.NewBelief(plain.observations(t, 60, 0.02, c.own, rng), arch.Build{}, record.Of(baseline()), point)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -58,21 +58,29 @@ func (m *Method) first(h *search.History) ([]search.Genome, error) {
 		}
 	}
 	n := len(chosen)
-	for i := range n {
+	strata, taken := make([]int, len(from)), make(map[int]int)
+	for i, g := range from {
+		strata[i] = m.surrogate.Stratum(g)
+		taken[strata[i]] = 0
+	}
+	quota := (m.opt.Initial + len(taken) - 1) / max(1, len(taken))
+	for i, g := range chosen {
+		taken[m.surrogate.Stratum(g)]++
 		reach(i)
 	}
 	for len(chosen) < m.opt.Initial {
-		best := n
-		for i := n; i < len(places); i++ {
-			if near[i] > near[best] {
-				best = i
+		best, farthest := -1, 0.0
+		for i, k := range strata {
+			if d2 := near[n+i]; d2 > farthest && taken[k] < quota {
+				best, farthest = i, d2
 			}
 		}
-		if best >= len(places) || near[best] == 0 {
+		if best < 0 {
 			break
 		}
-		take(from[best-n])
-		reach(best)
+		take(from[best])
+		taken[strata[best]]++
+		reach(n + best)
 	}
 	return chosen, nil
 }

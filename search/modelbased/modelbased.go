@@ -61,7 +61,8 @@ type Method struct {
 	surrogate Surrogate
 	problem   *search.Problem
 	rng       *rand.Rand
-	space     *pool           // all of the space; nil if that is not listed
+	space     *pool // all of the space; nil if that is not listed
+	history   *search.History
 	last      []search.Genome // the expected front, if the space is not listed
 }
 
@@ -81,13 +82,14 @@ func (m *Method) Name() string {
 
 // Init starts from nothing.
 func (m *Method) Init(p *search.Problem, rng *rand.Rand) error {
-	m.problem, m.rng, m.last = p, rng, nil
+	m.problem, m.rng, m.last, m.history = p, rng, nil, nil
 	m.space = m.all()
 	return nil
 }
 
 // Propose returns the first batch, and then those of greatest expected improvement.
 func (m *Method) Propose(h *search.History) ([]search.Genome, search.Status) {
+	m.history = h
 	batch, status, err := m.propose(h)
 	if err != nil {
 		return nil, search.Status{Reason: search.Failed, Detail: err.Error(), Err: err}

@@ -75,6 +75,8 @@ func (o *oracle) Coordinates(g search.Genome) []float64 {
 	return []float64{float64(len(s.Layers)), float64(s.DModel), float64(s.Layers[0].DInner)}
 }
 
+func (o *oracle) Stratum(search.Genome) int { return 0 }
+
 func (o *oracle) Posterior(points []search.Genome) (modelbased.Posterior, error) {
 	b := &belief{o: o, known: make([]bool, len(points))}
 	return b, nil
@@ -125,30 +127,18 @@ func small(t *testing.T, more ...search.Objective) *search.Problem {
 	return p
 }
 
-// watched keeps the history for a report.
-type watched struct {
-	*modelbased.Method
-	h *search.History
-}
-
-func (w *watched) Propose(h *search.History) ([]search.Genome, search.Status) {
-	w.h = h
-	return w.Method.Propose(h)
-}
-
 func run(t *testing.T, p *search.Problem, l *lab, o modelbased.Options, evaluations int) (*search.Result, *modelbased.Report) {
 	t.Helper()
 	m, err := modelbased.New(&oracle{p: p}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &watched{Method: m}
-	d := &search.Driver{Problem: p, Method: w, Evaluator: l, Settings: search.Settings{Seed: 5, MaxEvaluations: evaluations}}
+	d := &search.Driver{Problem: p, Method: m, Evaluator: l, Settings: search.Settings{Seed: 5, MaxEvaluations: evaluations}}
 	res, err := d.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
-	report, err := m.Report(w.h)
+	report, err := m.Report()
 	if err != nil {
 		t.Fatal(err)
 	}

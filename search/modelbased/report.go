@@ -25,8 +25,10 @@ type Report struct {
 	Hypervolume, HypervolumeSD float64
 }
 
-// Report refits the surrogate to all that was evaluated.
-func (m *Method) Report(h *search.History) (*Report, error) {
+// Report refits the surrogate to all that was evaluated. It is for a search that has
+// begun.
+func (m *Method) Report() (*Report, error) {
+	h := m.history
 	if err := m.surrogate.Refit(usable(h)); err != nil {
 		return nil, err
 	}

@@ -27,6 +27,10 @@ type Surrogate interface {
 	// Coordinates are a point's place among others, for spreading the first
 	// measurements: logarithms of sizes, or what else is alike in alike points.
 	Coordinates(g search.Genome) []float64
+
+	// Stratum is which of several parts of the space a point is in that tell little or
+	// nothing of each other, counted from 0: each gets as much of the first batch.
+	Stratum(g search.Genome) int
 }
 
 // Posterior is the uncertainty of several points' values, in the unit of the values.

@@ -1,0 +1,129 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"lathe/graphgen/arch"
+	"lathe/search"
+	"lathe/search/enumerate"
+	"lathe/search/modelbased"
+)
+
+// choice is what a model-based search measured and believes.
+type choice struct {
+	result *search.Result
+	report *modelbased.Report // nil: nothing was measured
+}
+
+// choose has a model-based search measure where that could change the front, and then
+// whatever it chose in the sessions that are left of its visits. A budget of 0 leaves it
+// at what is stored.
+func (a *app) choose(ctx context.Context, run *searchRun, p *search.Problem, sm *sampler) (*choice, error) {
+	if run.setup.budget() == 0 {
+		return nil, nil
+	}
+	method, err := run.setup.modelBased(p)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	res, err := a.drive(ctx, run, p, method, &measureEvaluator{sm, p})
+	if err != nil {
+		return nil, err
+	}
+	var all []arch.Candidate
+	for _, e := range res.Evaluations {
+		if e.Dropped == "" && e.Kind == search.Noisy {
+			all = append(all, p.Candidate(e.Genome))
+		}
+	}
+	if _, err := a.measureAll(ctx, run.setup, sm, all); err != nil {
+		return nil, err
+	}
+	report, err := method.Report()
+	return &choice{res, report}, err
+}
+
+// predictedMethod is how what a model predicts is searched: what a model-based search
+// leaves is gone through, or of a space that is too large for that what it believes to be
+// the front.
+func (s *setup) predictedMethod(p *search.Problem, c *choice) (search.Method, error) {
+	switch {
+	case s.Method != modelBased:
+		return s.method(p)
+	case c == nil || p.Space.Size() <= enumerate.MaxPoints:
+		return enumerate.New(enumerate.Options{})
+	}
+	return &believed{report: c.report}, nil
+}
+
+// believed is the method that proposes a report's front and nothing else.
+type believed struct {
+	report *modelbased.Report
+	done   bool
+}
+
+// Name implements search.Method.
+func (m *believed) Name() string { return "believed" }
+
+// Init implements search.Method.
+func (m *believed) Init(*search.Problem, *rand.Rand) error {
+	m.done = false
+	return nil
+}
+
+// Propose implements search.Method.
+func (m *believed) Propose(*search.History) ([]search.Genome, search.Status) {
+	if m.done || len(m.report.Front) == 0 {
+		return nil, search.Status{Reason: search.Converged, Detail: fmt.Sprintf("%d points are believed to be the front", len(m.report.Front))}
+	}
+	m.done = true
+	var all []search.Genome
+	for _, f := range m.report.Front {
+		all = append(all, f.Genome)
+	}
+	return all, search.Status{}
+}
+
+// enumerated reports whether a front comes of going through the whole space.
+func enumerated(s *setup) bool {
+	return s.Method == "enumerate" || s.Method == modelBased && s.By == byModel
+}
+
+// volumeBelief is what a model-based search believes its front's normalised hypervolume
+// to be: in the scale of that front, the reference at 1.1 times its nadir.
+type volumeBelief struct {
+	Hypervolume float64         `json:"hypervolume"`
+	Interval    search.Interval `json:"interval"` // 95 %
+}
+
+// addChoice says of a front what was measured for it, and why that ended.
+func (b *frontBody) addChoice(p *search.Problem, c *choice) {
+	b.Status, b.Measured = c.result.Status, len(c.result.Evaluations)
+	measured := make(map[string]bool)
+	for _, e := range c.result.Evaluations {
+		if e.Dropped != "" {
+			b.Dropped++
+			b.Reasons = append(b.Reasons, e.Dropped)
+			continue
+		}
+		measured[p.Candidate(e.Genome).Hash()] = true
+	}
+	entries := []*frontEntry{}
+	for i := range b.Front {
+		entries = append(entries, &b.Front[i])
+	}
+	if b.Pick != nil {
+		entries = append(entries, &b.Pick.frontEntry)
+	}
+	for _, e := range entries {
+		e.Measured = measured[e.Candidate.Hash()]
+	}
+	const halfWidths = 1.96
+	if r := c.report; r.HypervolumeSD > 0 {
+		b.Belief = &volumeBelief{r.Hypervolume, search.Interval{
+			Low: r.Hypervolume - halfWidths*r.HypervolumeSD, High: r.Hypervolume + halfWidths*r.HypervolumeSD,
+		}}
+	}
+}
