@@ -162,8 +162,9 @@ func (s *surrogate) Mean(points []search.Genome, values [][]float64) error {
 		} else if fast != nil {
 			k, architecture := 0, g
 			if s.joint != nil {
-				architecture, _ = s.joint.Split(g)
-				k = s.build(s.problem.Candidate(g).Build)
+				var b arch.Build
+				architecture, b = s.joint.Split(g)
+				k = s.build(b)
 			}
 			pl, tl = fast[k].At(s.space.Point(architecture))
 		} else {
