@@ -10,22 +10,6 @@ const (
 	Fused    Dialect = "fused"    // com.microsoft operators (GroupQueryAttention, SkipLayerNormalization, FastGelu)
 )
 
-// Types of weights. Activations are fp32 in both.
-const (
-	FP32 = "fp32"
-	Int4 = "int4" // weight-only, MatMulNBits, symmetric, one fp32 scale a block
-)
-
-// DefaultBlock is the block size that int4 without one means.
-const DefaultBlock = 32
-
-// Precision is how a weight matrix is stored. The zero value is the default of
-// the place where it stands.
-type Precision struct {
-	Type  string // FP32 or Int4
-	Block int    // weights that share a scale, along K: 16, 32, 64 or 128 for int4 (0: 32), 0 for fp32
-}
-
 // Execution providers of ONNX Runtime that a Build can name.
 const (
 	CPU      = "cpu"
@@ -44,22 +28,26 @@ type Provider struct {
 }
 
 // Build is how a Spec is lowered and run. The zero value is the documented
-// default: fused, fp32, the LM head as the linear layers, 1 thread, cpu.
+// default: fused, fp32, the LM head as the linear layers, a tied embedding as the LM
+// head, 1 thread, cpu.
 type Build struct {
 	Dialect   Dialect   `json:"dialect,omitempty"`
 	Precision Precision `json:"precision,omitzero"` // of the linear layers
 	Head      Precision `json:"head,omitzero"`      // of the LM head; zero: as Precision
+	Embed     Precision `json:"embed,omitzero"`     // of the token embedding; zero: see [Build.EmbedOf]
 	Threads   int       `json:"threads,omitempty"`  // within one operator; 0: 1
 	Provider  Provider  `json:"provider,omitzero"`
 }
 
-// Normalized returns b with every default filled in, and no empty option map.
+// Normalized returns b with every default filled in that no Spec decides, and no
+// empty option map.
 func (b Build) Normalized() Build {
 	if b.Dialect == "" {
 		b.Dialect = Fused
 	}
 	b.Precision = b.Precision.or(Precision{Type: FP32})
 	b.Head = b.Head.or(b.Precision)
+	b.Embed = b.Embed.or(Precision{})
 	if b.Threads == 0 {
 		b.Threads = 1
 	}
@@ -72,21 +60,34 @@ func (b Build) Normalized() Build {
 	return b
 }
 
-// or fills in a precision's block, or gives def for the zero value.
-func (p Precision) or(def Precision) Precision {
-	switch {
-	case p == Precision{}:
-		return def
-	case p.Type == Int4 && p.Block == 0:
-		p.Block = DefaultBlock
+// EmbedOf is the precision of s's token embedding. Where nothing is said, one that is
+// tied to an LM head in blocks is that very matrix, stored once; any other is fp32.
+func (b Build) EmbedOf(s Spec) Precision {
+	b = b.Normalized()
+	return b.Embed.or(b.defaultEmbed(s))
+}
+
+// defaultEmbed is EmbedOf where nothing is said; b is normalized.
+func (b Build) defaultEmbed(s Spec) Precision {
+	if !s.Untied && b.Head.Blockwise() {
+		return b.Head
 	}
-	return p
+	return Precision{Type: FP32}
+}
+
+// For is b for s, where an embedding's precision that s has anyway is not said.
+func (b Build) For(s Spec) Build {
+	b = b.Normalized()
+	if b.Embed == b.defaultEmbed(s) {
+		b.Embed = Precision{}
+	}
+	return b
 }
 
 // Equal reports whether b and o run a Spec in the same way.
 func (b Build) Equal(o Build) bool {
 	b, o = b.Normalized(), o.Normalized()
-	return b.Dialect == o.Dialect && b.Precision == o.Precision && b.Head == o.Head &&
+	return b.Dialect == o.Dialect && b.Precision == o.Precision && b.Head == o.Head && b.Embed == o.Embed &&
 		b.Threads == o.Threads && b.Provider.Name == o.Provider.Name &&
 		maps.Equal(b.Provider.Options, o.Provider.Options)
 }

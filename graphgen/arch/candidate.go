@@ -9,12 +9,12 @@ type Candidate struct {
 
 // Normalized returns c with every default filled in.
 func (c Candidate) Normalized() Candidate {
-	return Candidate{Spec: c.Spec.Normalized(), Build: c.Build.Normalized()}
+	return Candidate{Spec: c.Spec.Normalized(), Build: c.Build.For(c.Spec)}
 }
 
 // Equal reports whether c and o are the same model run in the same way.
 func (c Candidate) Equal(o Candidate) bool {
-	return c.Spec.Equal(o.Spec) && c.Build.Equal(o.Build)
+	return c.Spec.Equal(o.Spec) && c.Build.For(c.Spec).Equal(o.Build.For(o.Spec))
 }
 
 // Validate reports the first thing that is wrong with the Spec, with the Build,

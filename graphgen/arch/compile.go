@@ -291,7 +291,8 @@ func (c *Compiled) Spec(p Point) Spec { return c.space.Spec(p) }
 
 // Candidate returns the model at p, run as b says.
 func (c *Compiled) Candidate(p Point, b Build) Candidate {
-	return Candidate{Spec: c.Spec(p), Build: b.Normalized()}
+	s := c.Spec(p)
+	return Candidate{Spec: s, Build: b.For(s)}
 }
 
 // rejections is how many draws Sample makes before it enumerates: a set of one

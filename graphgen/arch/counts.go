@@ -136,12 +136,17 @@ func (s Spec) EmbeddingParams() int64 {
 	return rows * int64(s.DModel)
 }
 
-// gathered counts the values that one token takes from embeddings: a row of each.
-func (s Spec) gathered() int64 {
-	if s.LearnedPositions() {
-		return 2 * int64(s.DModel)
+// embeddingBytes is the size of the token embedding and of that of positions, where
+// there is one, which is fp32: of all rows, or of those that one token takes.
+func (s Spec) embeddingBytes(b Build, all bool) int64 {
+	tokens, positions := 1, 1
+	if all {
+		tokens, positions = s.Vocab, s.Positions
 	}
-	return int64(s.DModel)
+	if !s.LearnedPositions() {
+		positions = 0
+	}
+	return b.EmbedOf(s).bytes(s.DModel, tokens) + Precision{Type: FP32}.bytes(s.DModel, positions)
 }
 
 // TotalParams counts all parameters, a tied matrix once.
@@ -157,24 +162,13 @@ func (s Spec) TotalParams() int64 {
 // fp32Bytes is the size of one fp32 value.
 const fp32Bytes = 4
 
-// bytes is the size of m's matrix as p stores it. MatMulNBits pads K to whole
-// blocks: every output has ceil(K/block) blocks, each of block/2 bytes and one
-// fp32 scale.
-func (p Precision) bytes(m MatMul) int64 {
-	if p.Type != Int4 {
-		return int64(m.K) * int64(m.N) * fp32Bytes
-	}
-	blocks := int64((m.K + p.Block - 1) / p.Block)
-	return int64(m.N) * blocks * int64(p.Block/2+fp32Bytes)
-}
-
 // matMulBytes is what one decode step reads of matrices: all of them, wholly.
 func (s Spec) matMulBytes(b Build) (linear, head int64) {
 	for m := range s.matMuls() {
 		if m.Layer < 0 {
-			head += b.Head.bytes(m)
+			head += b.Head.bytes(m.K, m.N)
 		} else {
-			linear += b.Precision.bytes(m)
+			linear += b.Precision.bytes(m.K, m.N)
 		}
 	}
 	return linear, head
@@ -189,27 +183,31 @@ func (s Spec) ProductBytes(b Build) int64 {
 
 // BytesPerToken is the weight bytes that one decode step of b reads: every
 // matrix of the layers and the LM head wholly, in the precision it is stored in,
-// biases and norms in fp32, and one row of each embedding, which stay fp32. The
-// cache is not in it (see KVBytesPerToken), nor are the rotary embedding's angles,
-// which are constants.
+// biases and norms in fp32, and one row of each embedding. The cache is not in it
+// (see KVBytesPerToken), nor are the rotary embedding's angles, which are constants.
 func (s Spec) BytesPerToken(b Build) int64 {
 	b = b.Normalized()
 	linear, head := s.matMulBytes(b)
 	layers, final := s.vectorParams()
-	return linear + head + (layers+final+s.gathered())*fp32Bytes
+	return linear + head + (layers+final)*fp32Bytes + s.embeddingBytes(b, false)
 }
 
-// WeightBytes is the size of all weights as b stores them. A tied LM head that
-// is quantized is a copy of its own, since the embedding stays fp32 for the
-// gather; a tied fp32 head is the embedding itself.
+// WeightBytes is the size of all weights as b stores them. A tied LM head in the
+// embedding's precision is the embedding itself; in another it is a copy of its own.
 func (s Spec) WeightBytes(b Build) int64 {
 	b = b.Normalized()
 	linear, head := s.matMulBytes(b)
-	if !s.Untied && b.Head.Type == FP32 {
+	if s.SharesHead(b) {
 		head = 0
 	}
 	layers, final := s.vectorParams()
-	return linear + head + (layers+final+s.EmbeddingParams())*fp32Bytes
+	return linear + head + (layers+final)*fp32Bytes + s.embeddingBytes(b, true)
+}
+
+// SharesHead reports whether the LM head and the token embedding are one stored
+// matrix: tied, and of one precision.
+func (s Spec) SharesHead(b Build) bool {
+	return !s.Untied && b.Normalized().Head == b.EmbedOf(s)
 }
 
 // FlopsPerToken is 2 for each multiply-add of the products with weights.

@@ -64,10 +64,10 @@ func TestCountsByHand(t *testing.T) {
 	int4 := Build{Precision: Precision{Type: Int4, Block: 16}}
 	quantized := int64(45+8+7+8) * 12
 	head := int64(11) * 12
-	if got, want := s.BytesPerToken(int4), 2*quantized+head+4*(2*vectors+2*8+2*8); got != want {
+	if got, want := s.BytesPerToken(int4), 2*quantized+head+12+4*(2*vectors+2*8+8); got != want {
 		t.Errorf("int4 bytes %d, want %d", got, want)
 	}
-	if got, want := s.WeightBytes(int4), 2*quantized+head+4*(2*vectors+2*8+(11+6)*8); got != want {
+	if got, want := s.WeightBytes(int4), 2*quantized+head+4*(2*vectors+2*8+6*8); got != want {
 		t.Errorf("int4 weights %d, want %d", got, want)
 	}
 	s.Untied = true
@@ -114,16 +114,65 @@ func TestCountsOfLLaMAByHand(t *testing.T) {
 	}
 }
 
-// TestInt4PadsBlocks: K of 33 in blocks of 32 takes two.
-func TestInt4PadsBlocks(t *testing.T) {
-	p := Precision{Type: Int4, Block: 32}
+// TestBlocksArePadded: K of 33 in blocks of 32 takes two; zero points fill bytes.
+func TestBlocksArePadded(t *testing.T) {
 	for _, c := range []struct {
+		p    string
 		k    int
 		want int64
-	}{{1, 20}, {32, 20}, {33, 40}, {64, 40}, {65, 60}} {
-		if got := p.bytes(MatMul{K: c.k, N: 3}); got != 3*c.want {
-			t.Errorf("K %d: %d bytes, want %d", c.k, got, 3*c.want)
+	}{
+		{"int4", 1, 20}, {"int4", 32, 20}, {"int4", 33, 40}, {"int4", 64, 40}, {"int4", 65, 60},
+		{"int4b32asym", 32, 21}, {"int4b32asym", 33, 41}, {"int4b32asym", 65, 62},
+		{"int8", 1, 36}, {"int8", 33, 72}, {"int8b64", 65, 136}, {"int8b64asym", 65, 138},
+		{"int8dyn", 33, 37}, {"fp32", 33, 132},
+	} {
+		p, err := parsePrecision(c.p, 0, c.p)
+		if err != nil {
+			t.Fatal(err)
 		}
+		if got := p.bytes(c.k, 3); got != 3*c.want {
+			t.Errorf("%s, K %d: %d bytes, want %d", c.p, c.k, got, 3*c.want)
+		}
+	}
+}
+
+// TestEmbeddingAndHead: a tied matrix in blocks is stored once and read as both; a
+// user may have two forms of it.
+func TestEmbeddingAndHead(t *testing.T) {
+	const v, d, rest = 50257, 1024, 2048 * 1024 * 4 // positions
+	s := NewSpec(GPT2, 12, d, 4096, 16)
+	layers, final := s.vectorParams()
+	for _, c := range []struct {
+		build, embed, name string
+		head, row, stored  int64
+	}{
+		{"", "fp32", "", v * d * 4, d * 4, v * d * 4},
+		{"+head-int4", "int4b32", "+head-int4b32", v * 640, 640, v * 640},
+		{"+head-int4+embed-int4", "int4b32", "+head-int4b32", v * 640, 640, v * 640},
+		{"+head-int4+embed-fp32", "fp32", "+head-int4b32+embed-fp32", v * 640, d * 4, v*d*4 + v*640},
+		{"+head-int4asym", "int4b32asym", "+head-int4b32asym", v * 656, 656, v * 656},
+		{"+head-int8b64+embed-int4b128", "int4b128", "+head-int8b64+embed-int4b128", v * 1088, 544, v * (1088 + 544)},
+		{"+head-int8dyn", "fp32", "+head-int8dyn", v * 1028, d * 4, v * (1028 + d*4)},
+		{"+embed-int8", "int8b32", "+embed-int8b32", v * d * 4, 1152, v * (d*4 + 1152)},
+		{"+embed-fp32", "fp32", "", v * d * 4, d * 4, v * d * 4},
+	} {
+		x := mustParse(t, s.Name()+c.build)
+		if got := x.Build.EmbedOf(x.Spec).String(); got != c.embed || x.Build.Name() != c.name {
+			t.Errorf("%s: embedding %s, want %s; named %s, want %s", c.build, got, c.embed, x.Build.Name(), c.name)
+		}
+		linear, head := s.matMulBytes(x.Build)
+		vectors := (layers + final) * 4
+		if head != c.head || s.BytesPerToken(x.Build) != linear+c.head+vectors+c.row+d*4 {
+			t.Errorf("%s: head %d, want %d; %d a token", c.build, head, c.head, s.BytesPerToken(x.Build))
+		}
+		if got, want := s.WeightBytes(x.Build), linear+c.stored+vectors+rest; got != want {
+			t.Errorf("%s: weights take %d, want %d", c.build, got, want)
+		}
+	}
+	untied := s
+	untied.Untied = true
+	if p := (Build{Head: Precision{Type: Int4}}).EmbedOf(untied); p.Type != FP32 {
+		t.Errorf("an untied embedding is %v", p)
 	}
 }
 

@@ -102,10 +102,20 @@ func drawSettings(t *rapid.T, s *Spec) {
 }
 
 func drawPrecision(t *rapid.T, label string) Precision {
-	return rapid.SampledFrom([]Precision{
-		{}, {Type: FP32}, {Type: Int4}, {Type: Int4, Block: 16}, {Type: Int4, Block: 32},
-		{Type: Int4, Block: 64}, {Type: Int4, Block: 128},
-	}).Draw(t, label)
+	p := Precision{Type: rapid.SampledFrom([]string{"", FP32, Int4, Int8, Int8Dyn}).Draw(t, label)}
+	if p.Blockwise() {
+		p.Block = rapid.SampledFrom(append([]int{0}, Blocks...)).Draw(t, label+"'s block")
+		p.Asym = rapid.Bool().Draw(t, label+" asymmetric")
+	}
+	return p
+}
+
+func drawEmbed(t *rapid.T) Precision {
+	p := drawPrecision(t, "embed")
+	if p.Type == Int8Dyn {
+		p.Type = FP32
+	}
+	return p
 }
 
 // drawBuild draws a valid Build. Its options may be anything, or such as a name
@@ -115,6 +125,7 @@ func drawBuild(t *rapid.T, simple bool) Build {
 		Dialect:   rapid.SampledFrom([]Dialect{"", Portable, Fused}).Draw(t, "dialect"),
 		Precision: drawPrecision(t, "precision"),
 		Head:      drawPrecision(t, "head"),
+		Embed:     drawEmbed(t),
 		Threads:   rapid.IntRange(0, MaxThreads).Draw(t, "threads"),
 		Provider:  Provider{Name: rapid.SampledFrom(append(providerNames, "")).Draw(t, "provider")},
 	}

@@ -70,6 +70,9 @@ func (b Build) Hash() string {
 	e = appendText(e, "dialect", string(b.Dialect))
 	e = appendText(e, "precision", b.Precision.String())
 	e = appendText(e, "head", b.Head.String())
+	if b.Embed != (Precision{}) {
+		e = appendText(e, "embed", b.Embed.String())
+	}
 	e = appendInt(e, "threads", b.Threads)
 	e = appendText(e, "provider", b.Provider.Name)
 	for _, k := range slices.Sorted(maps.Keys(b.Provider.Options)) {
@@ -81,7 +84,7 @@ func (b Build) Hash() string {
 
 // Hash returns the hex SHA-256 of the model and the way of running.
 func (c Candidate) Hash() string {
-	return digest([]byte("lathe candidate 1\nspec " + c.Spec.Hash() + "\nbuild " + c.Build.Hash() + "\n"))
+	return digest([]byte("lathe candidate 1\nspec " + c.Spec.Hash() + "\nbuild " + c.Build.For(c.Spec).Hash() + "\n"))
 }
 
 func appendInt(b []byte, key string, v int) []byte {

@@ -150,6 +150,7 @@ type buildDoc struct {
 	Dialect   Dialect     `yaml:"dialect,omitempty"`
 	Precision Precision   `yaml:"precision,omitempty"`
 	Head      Precision   `yaml:"head,omitempty"`
+	Embed     Precision   `yaml:"embed,omitempty"`
 	Threads   int         `yaml:"threads,omitempty"`
 	Provider  providerDoc `yaml:"provider,omitempty"`
 }
@@ -161,7 +162,7 @@ type providerDoc struct {
 
 // MarshalYAML writes the fields that are not zero.
 func (b Build) MarshalYAML() (any, error) {
-	return buildDoc{b.Dialect, b.Precision, b.Head, b.Threads, providerDoc(b.Provider)}, nil
+	return buildDoc{b.Dialect, b.Precision, b.Head, b.Embed, b.Threads, providerDoc(b.Provider)}, nil
 }
 
 // candidateDoc is a Candidate as JSON and YAML have it. The name is there for

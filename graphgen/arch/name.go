@@ -9,7 +9,7 @@ import (
 
 // MaxNameLen is the length in bytes that a name stays within: file systems take
 // 255, and users of a name append suffixes to it.
-const MaxNameLen = 200
+const MaxNameLen = 234
 
 // customPart and mixedPart stand before the hash that ends the name of a Spec with
 // settings that names have no parts for, or whose layers differ.
@@ -72,14 +72,6 @@ func (s Spec) Name() string {
 	return string(b)
 }
 
-// String returns the precision as names have it: fp32, int4b32.
-func (p Precision) String() string {
-	if p.Type != Int4 {
-		return p.Type
-	}
-	return Int4 + "b" + strconv.Itoa(p.or(p).Block)
-}
-
 // Name returns the parts of b that are not the default, each with its leading
 // "+"; the default Build has the empty name. Provider options that are not safe
 // in a file name are replaced by a hash, and such a name cannot be parsed.
@@ -94,6 +86,9 @@ func (b Build) Name() string {
 	}
 	if b.Head != b.Precision {
 		n.WriteString("+head-" + b.Head.String())
+	}
+	if b.Embed != (Precision{}) {
+		n.WriteString("+embed-" + b.Embed.String())
 	}
 	if b.Threads != 1 {
 		n.WriteString("+t" + strconv.Itoa(b.Threads))
@@ -140,7 +135,7 @@ const nameAlphabet = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ012345
 // Name returns the name of the model followed by what is not default about the
 // way of running: gpt2-l12-d1024-f4096-h16+int4b32+t2.
 func (c Candidate) Name() string {
-	return c.Spec.Name() + c.Build.Name()
+	return c.Spec.Name() + c.Build.For(c.Spec).Name()
 }
 
 func (s Spec) String() string      { return s.Name() }

@@ -42,8 +42,11 @@ func TestNames(t *testing.T) {
 		{NewStack(GRU, 2, 1024, 0), Build{}, "gru-l2-d1024"},
 		{NewStack(GRU, 2, 1024, 1024), Build{}, "gru-l2-d1024"},
 		{NewStack(LSTM, 3, 400, 1150), Build{Precision: Precision{Type: Int4}}, "lstm-l3-d400-hs1150+int4b32"},
-		{base, Build{Precision: Precision{Int4, 64}, Head: Precision{Type: FP32}}, "gpt2-l12-d1024-f4096-h16+int4b64+head-fp32"},
+		{base, Build{Precision: Precision{Type: Int4, Block: 64}, Head: Precision{Type: FP32}}, "gpt2-l12-d1024-f4096-h16+int4b64+head-fp32"},
 		{base, Build{Head: Precision{Type: Int4}}, "gpt2-l12-d1024-f4096-h16+head-int4b32"},
+		{base, Build{Precision: Precision{Type: Int8, Asym: true}, Head: Precision{Type: Int8Dyn}}, "gpt2-l12-d1024-f4096-h16+int8b32asym+head-int8dyn"},
+		{base, Build{Precision: Precision{Type: Int8Dyn}, Embed: Precision{Type: Int8, Block: 64}}, "gpt2-l12-d1024-f4096-h16+int8dyn+embed-int8b64"},
+		{base, Build{Embed: Precision{Type: FP32}}, "gpt2-l12-d1024-f4096-h16"},
 		{base, Build{Dialect: Portable, Threads: 2, Provider: Provider{Name: CUDA, Options: map[string]string{"device_id": "0", "arena": "x-1.5"}}},
 			"gpt2-l12-d1024-f4096-h16+portable+t2+cuda@arena=x-1.5@device_id=0"},
 	} {

@@ -26,7 +26,7 @@ func ParseCandidate(name string) (Candidate, error) {
 	if err := c.Validate(); err != nil {
 		return Candidate{}, asProblem(name, err)
 	}
-	return c, nil
+	return c.Normalized(), nil
 }
 
 // ParseSpec reads the compact name of a Spec alone.
@@ -112,6 +112,9 @@ func partOf(name, field string) int {
 	}
 	for part := range strings.SplitSeq(build, "+") {
 		word, _, _ := strings.Cut(part, "@")
+		if field == "embed" && strings.HasPrefix(part, "embed-") {
+			return at
+		}
 		if field == "provider" && slices.Contains(providerNames, word) {
 			return at
 		}
@@ -272,7 +275,7 @@ func parseNumber(name string, at int, part, key string) (int, error) {
 	return int(v), nil
 }
 
-const knownBuildParts = "known are +portable, +fused, +fp32, +int4b32 (blocks of 16, 32, 64 or 128), +head-fp32, +head-int4b32, +t2 and the providers +cpu, +cuda, +tensorrt, +openvino, +coreml, +directml"
+const knownBuildParts = "known are +portable, +fused, +fp32, +int4b32 and +int8b32 (blocks of 16, 32, 64 or 128; +int4b32asym with zero points), +int8dyn, +head-int8b32, +embed-fp32, +t2 and the providers +cpu, +cuda, +tensorrt, +openvino, +coreml, +directml"
 
 // parseBuild reads the build parts of name, which begin at the byte offset at.
 func parseBuild(name string, at int) (Build, error) {
@@ -315,6 +318,9 @@ func (b *Build) parsePart(name string, at int, part string) (kind string, err er
 	case strings.HasPrefix(part, "head-"):
 		b.Head, err = parsePrecision(name, at+len("head-"), part[len("head-"):])
 		return "the LM head's precision", err
+	case strings.HasPrefix(part, "embed-"):
+		b.Embed, err = parsePrecision(name, at+len("embed-"), part[len("embed-"):])
+		return "the embedding's precision", err
 	case looksLikePrecision(part):
 		b.Precision, err = parsePrecision(name, at, part)
 		return "the precision", err
@@ -341,25 +347,6 @@ func looksLikePrecision(part string) bool {
 		}
 	}
 	return false
-}
-
-// parsePrecision reads fp32, int4 or int4b<block>, which stands at the byte
-// offset at of name.
-func parsePrecision(name string, at int, text string) (Precision, error) {
-	switch block, isInt4 := strings.CutPrefix(text, Int4); {
-	case text == FP32:
-		return Precision{Type: FP32}, nil
-	case text == Int4:
-		return Precision{Type: Int4, Block: DefaultBlock}, nil
-	case isInt4 && block[0] == 'b':
-		for _, b := range Blocks {
-			if block[1:] == strconv.Itoa(b) {
-				return Precision{Type: Int4, Block: b}, nil
-			}
-		}
-		return Precision{}, nameError(name, at, "int4 block %q: MatMulNBits takes 16, 32, 64 or 128, as in int4b32", block[1:])
-	}
-	return Precision{}, nameError(name, at, "%s", unknownPrecision(text))
 }
 
 // parseOptions reads key=value pairs joined by "@".

@@ -40,7 +40,7 @@ func TestCountsOfRecurrentByHand(t *testing.T) {
 		"bytes":      {stack.BytesPerToken(Build{}), 4 * (linear + vectors + 11*8 + 8)},
 		"cache":      {stack.KVBytesPerToken(), 0},
 		"state":      {stack.StateBytes(), 4 * (5 + 7)},
-		"int4 bytes": {stack.BytesPerToken(Build{Precision: Precision{Type: Int4, Block: 16}}), 12*(15+15+21+21+8) + 12*11 + 4*(vectors+8)},
+		"int4 bytes": {stack.BytesPerToken(Build{Precision: Precision{Type: Int4, Block: 16}}), 12*(15+15+21+21+8) + 12*11 + 12 + 4*vectors},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("stack: %s %d, want %d", what, c[0], c[1])

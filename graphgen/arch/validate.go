@@ -24,9 +24,6 @@ const (
 	MaxParams = int64(1e12)
 )
 
-// Blocks are the block sizes that int4 weights can have.
-var Blocks = []int{16, 32, 64, 128}
-
 // Validate reports the first thing that is wrong with s.
 func (s Spec) Validate() error {
 	if _, ok := families[s.Family]; !ok {
@@ -168,6 +165,13 @@ func (b Build) Validate() error {
 	if p := n.Head.problem(); p != "" {
 		return fieldErrorf("head", "LM head: %s", p)
 	}
+	switch p := n.Embed.problem(); {
+	case n.Embed == Precision{}:
+	case p != "":
+		return fieldErrorf("embed", "embedding: %s", p)
+	case n.Embed.Type == Int8Dyn:
+		return fieldErrorf("embed", "embedding: int8dyn is for products, and an embedding's rows are gathered: use int8b32 or fp32")
+	}
 	if p := sizeProblem("threads", n.Threads, 1, MaxThreads); p != "" {
 		return fieldErrorf("threads", "%s", p)
 	}
@@ -180,32 +184,15 @@ func (b Build) Validate() error {
 	return nil
 }
 
-// dialectNames, precisionNames and providerNames are in the order that messages
+// dialectNames and providerNames are in the order that messages
 // list them.
 var (
-	dialectNames   = []string{string(Portable), string(Fused)}
-	precisionNames = []string{FP32, Int4 + "b16", Int4 + "b32", Int4 + "b64", Int4 + "b128"}
-	providerNames  = []string{CPU, CUDA, TensorRT, OpenVINO, CoreML, DirectML}
+	dialectNames  = []string{string(Portable), string(Fused)}
+	providerNames = []string{CPU, CUDA, TensorRT, OpenVINO, CoreML, DirectML}
 )
-
-func (p Precision) problem() string {
-	switch {
-	case p.Type == FP32 && p.Block != 0:
-		return fmt.Sprintf("fp32 has no block, got %d", p.Block)
-	case p.Type == Int4 && !slices.Contains(Blocks, p.Block):
-		return fmt.Sprintf("int4 block %d: MatMulNBits takes 16, 32, 64 or 128", p.Block)
-	case p.Type == FP32 || p.Type == Int4:
-		return ""
-	}
-	return unknownPrecision(p.Type)
-}
 
 func unknownFamily(name string) string {
 	return fmt.Sprintf("unknown family %q: this version lowers %s", name, strings.Join(familyNames, ", "))
-}
-
-func unknownPrecision(name string) string {
-	return fmt.Sprintf("unknown precision %q: known are %s (int4 is int4b32)", name, strings.Join(precisionNames, ", "))
 }
 
 // sizeProblem is "" where v lies within low and high.

@@ -81,7 +81,12 @@ func TestValidateBuild(t *testing.T) {
 		says  string
 	}{
 		{Build{Dialect: "onnx"}, `unknown dialect "onnx"`},
-		{Build{Precision: Precision{Type: "int8"}}, `unknown precision "int8"`},
+		{Build{Precision: Precision{Type: "int2"}}, `unknown precision "int2"`},
+		{Build{Precision: Precision{Type: Int8, Block: 48}}, "int8 block 48"},
+		{Build{Precision: Precision{Type: Int8Dyn, Block: 32}}, "int8dyn has no block"},
+		{Build{Precision: Precision{Type: Int8Dyn, Asym: true}}, "int8dyn has no zero points"},
+		{Build{Embed: Precision{Type: Int8Dyn}}, "embedding: int8dyn is for products"},
+		{Build{Embed: Precision{Type: "bf16"}}, `embedding: unknown precision "bf16"`},
 		{Build{Precision: Precision{Type: Int4, Block: 48}}, "int4 block 48"},
 		{Build{Precision: Precision{Type: Int4, Block: -16}}, "int4 block -16"},
 		{Build{Precision: Precision{Type: FP32, Block: 32}}, "fp32 has no block"},

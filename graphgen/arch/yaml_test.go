@@ -116,8 +116,8 @@ var badYAML = []struct {
 	{sizes + "family: llama\nrope_scaling:\n  type: linear\n  factor: 0.5", 8, "rope_scaling factor 0.5"},
 	{sizes + "family: llama\nrope_scaling:\n  type: linear\n  fator: 2", 8, "did you mean factor?"},
 	{"family: llama\nd_model: 64\nlayers:\n- {n_head: 4, d_inner: 1}\n- {n_head: 4, n_kv_head: 3, d_inner: 1}\n", 5, "layer 1: n_kv_head 3 does not divide n_head 4"},
-	{sizes + "build: +int8", 5, `unknown precision "int8"`},
-	{sizes + "build:\n  precision: int8", 6, `unknown precision "int8"`},
+	{sizes + "build: +int2", 5, `unknown precision "int2"`},
+	{sizes + "build:\n  precision: int2", 6, `unknown precision "int2"`},
 	{sizes + "build:\n  precision: {type: int4, block: 48}", 6, "int4 block 48"},
 	{sizes + "build:\n  precision: {block: 32}", 6, "type is missing"},
 	{sizes + "build:\n  head: [fp32]", 6, "head must be a mapping"},
@@ -132,7 +132,7 @@ var badYAML = []struct {
 	{sizes + "build:\n  provider: cuda", 6, "use +portable+cuda"},
 	{"name: gpt2-l2-d64-f8-h4\nspec: gpt2-l1-d64-f8-h4", 1, "disagree"},
 	{"name: gpt2-l2-d64-f8-h4\nbuild: +t2", 1, "disagree"},
-	{"name: gpt2-l2-d64-f8-h4+int8", 1, "column 19"},
+	{"name: gpt2-l2-d64-f8-h4+int2", 1, "column 19"},
 	{"&a [*a]", 1, "must be a mapping"},
 	{"&a {d_model: *a}", 1, "d_model must be a whole number"},
 }
@@ -268,7 +268,7 @@ func TestJSON(t *testing.T) {
 		`{"spec":{"x":1}}`:                   "unknown field",
 		`{"spec":{"n_layer":1,"layers":[]}}`: "given twice",
 		`{"spec":{"n_layer":1000000000}}`:    "out of range",
-		`{"name":"gpt2-l2-d64-f256-h4","build":{"precision":"int8"}}`:              "unknown precision",
+		`{"name":"gpt2-l2-d64-f256-h4","build":{"precision":"int2"}}`:              "unknown precision",
 		`{"name":"gpt2-l2-d64-f256-h4","build":{"threads":2}}`:                     "disagree",
 		`{"name":"gpt2-l2-d64-f256-h4","spec":{"family":"gpt2","d_model":"wide"}}`: "cannot unmarshal",
 	} {

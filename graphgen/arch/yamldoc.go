@@ -259,6 +259,7 @@ func (r *yamlReader) build(n *yaml.Node) (Build, error) {
 		{"dialect", r.text(&dialect)},
 		{"precision", r.precision(&b.Precision)},
 		{"head", r.precision(&b.Head)},
+		{"embed", r.precision(&b.Embed)},
 		{"threads", r.size(&b.Threads)},
 		{"provider", func(n *yaml.Node, _ string) error { return r.provider(n, &b.Provider) }},
 	})
@@ -275,6 +276,7 @@ func (r *yamlReader) precision(p *Precision) func(*yaml.Node, string) error {
 		if err := r.mapping(n, path, path, []field{
 			{"type", r.text(&p.Type)},
 			{"block", r.size(&p.Block)},
+			{"asym", r.boolean(&p.Asym)},
 		}); err != nil {
 			return err
 		}
