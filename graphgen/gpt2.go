@@ -44,11 +44,11 @@ type stream struct {
 // embedding; and the mixed family, where a layer may be a recurrent branch instead.
 func (l *lowering) gpt2() {
 	l.inputs()
-	wte := l.Param(embeddingName(l.spec), ir.Float, normal(gpt2Std), int64(l.spec.Vocab), l.dModel)
-	wpe := l.Param("transformer.wpe.weight", ir.Float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
 	var s stream
 	l.Scoped("embed", func() {
-		s = stream{sum: l.Gather(wte, l.ids), branch: l.Gather(wpe, l.positions)}
+		s.sum = l.embedding(l.ids)
+		wpe := l.Param("transformer.wpe.weight", ir.Float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
+		s.branch = l.Gather(wpe, l.positions)
 		recurrent, attention := kinds(l.spec)
 		if attention {
 			l.attn = l.attentionInputs()

@@ -11,7 +11,7 @@ func (l *lowering) linear(x *ir.Value, name string, k, n int64, init ir.Init) *i
 	if l.build.Precision.Type == arch.FP32 {
 		return l.Add(l.matmul(x, name, k, n, init), bias)
 	}
-	return l.matmulNBits(x, name+".weight", l.build.Precision, init, bias, k, n, false)
+	return l.quantized(x, name+".weight", l.build.Precision, init, bias, k, n, false)
 }
 
 // linearLate is linear with the bias returned, for an operator that adds it.
@@ -19,7 +19,7 @@ func (l *lowering) linearLate(x *ir.Value, name string, k, n int64, init ir.Init
 	if l.build.Precision.Type == arch.FP32 {
 		y = l.matmul(x, name, k, n, init)
 	} else {
-		y = l.matmulNBits(x, name+".weight", l.build.Precision, init, nil, k, n, false)
+		y = l.quantized(x, name+".weight", l.build.Precision, init, nil, k, n, false)
 	}
 	return y, l.Param(name+".bias", ir.Float, ir.Init{}, n)
 }
@@ -39,7 +39,7 @@ func (l *lowering) matmul(x *ir.Value, name string, k, n int64, init ir.Init) *i
 func (l *lowering) projection(x *ir.Value, name string, k, n int64, init ir.Init, bias *ir.Value, parts ...ir.Part) *ir.Value {
 	name += ".weight"
 	if l.build.Precision.Type != arch.FP32 {
-		return l.matmulNBits(x, name, l.build.Precision, init, bias, k, n, true, parts...)
+		return l.quantized(x, name, l.build.Precision, init, bias, k, n, true, parts...)
 	}
 	var y *ir.Value
 	if l.fused {
@@ -53,44 +53,23 @@ func (l *lowering) projection(x *ir.Value, name string, k, n int64, init ir.Init
 	return y
 }
 
-// matmulNBits multiplies by a weight quantized in blocks along k. transposed
-// says that the float weight is published as [n, k].
-func (l *lowering) matmulNBits(x *ir.Value, weight string, p arch.Precision, init ir.Init, bias *ir.Value, k, n int64, transposed bool, parts ...ir.Part) *ir.Value {
-	q := ir.Quant{K: k, N: n, Block: int64(p.Block), Bits: 4, Transposed: transposed}
-	data, scales := l.QuantParam(weight, init, q, parts...)
+// quantized multiplies by a quantized weight. transposed says that the float weight is
+// published as [n, k].
+func (l *lowering) quantized(x *ir.Value, weight string, p arch.Precision, init ir.Init, bias *ir.Value, k, n int64, transposed bool, parts ...ir.Part) *ir.Value {
+	q := ir.Quant{Weight: weight, K: k, N: n, Block: int64(p.Block), Bits: p.Bits(), Asym: p.Asym, Transposed: transposed}
+	return l.timesQuantized(x, l.QuantParam(weight, init, q, parts...), bias)
+}
+
+// timesQuantized is x times w, plus a bias unless it is nil.
+func (l *lowering) timesQuantized(x *ir.Value, w ir.QuantWeight, bias *ir.Value) *ir.Value {
+	if w.Block == 0 {
+		return l.DynamicQuantizeMatMul(x, w, bias)
+	}
 	// Level 4 multiplies in int8 (AVX-VNNI and its like); other providers choose
 	// for themselves.
 	level := int64(0)
-	if l.build.Provider.Name == "cpu" {
+	if l.build.Provider.Name == arch.CPU {
 		level = 4
 	}
-	return l.MatMulNBits(x, data, scales, bias, q, level)
-}
-
-// embeddingName is what Hugging Face calls the token embedding.
-func embeddingName(s arch.Spec) string {
-	switch {
-	case s.Rotary():
-		return "model.embed_tokens.weight"
-	case s.Stack():
-		return "encoder.weight" // as in PyTorch's example
-	}
-	return "transformer.wte.weight"
-}
-
-// head is the product with the vocabulary's matrix [vocab, d_model]: the token
-// embedding where it is tied.
-func (l *lowering) head(x *ir.Value) *ir.Value {
-	name, vocab := embeddingName(l.spec), int64(l.spec.Vocab)
-	if l.spec.Untied {
-		name = "lm_head.weight"
-	}
-	if l.build.Head.Type != arch.FP32 {
-		return l.matmulNBits(x, name, l.build.Head, l.embedInit(), nil, l.dModel, vocab, true)
-	}
-	w := l.Param(name, ir.Float, l.embedInit(), vocab, l.dModel)
-	if l.fused {
-		return l.FusedMatMulTransB(x, w)
-	}
-	return l.MatMul(x, l.Transpose(w, 1, 0))
+	return l.MatMulNBits(x, w, bias, level)
 }

@@ -17,10 +17,9 @@ const llamaStd = 0.02
 // them, and a head that is usually a matrix of its own.
 func (l *lowering) llama() {
 	l.inputs()
-	embedding := l.Param(embeddingName(l.spec), ir.Float, normal(llamaStd), int64(l.spec.Vocab), l.dModel)
 	var s stream
 	l.Scoped("embed", func() {
-		s = stream{sum: l.Gather(embedding, l.ids)}
+		s = stream{sum: l.embedding(l.ids)}
 		l.attn = l.attentionInputs()
 		l.rotaryInputs()
 		if !l.fused && sharesKeys(l.spec) {

@@ -27,10 +27,9 @@ func cellInit(hidden int64) ir.Init { return uniform(float32(1 / math.Sqrt(float
 // Between embedding and head the sequence comes first, as the operators have it.
 func (l *lowering) stack() {
 	l.inputs()
-	embedding := l.Param(embeddingName(l.spec), ir.Float, l.embedInit(), int64(l.spec.Vocab), l.dModel)
 	var x *ir.Value
 	l.Scoped("embed", func() {
-		x = l.Gather(embedding, l.Transpose(l.ids, 1, 0))
+		x = l.embedding(l.Transpose(l.ids, 1, 0))
 		l.rec.lens = l.newTokens()
 	})
 	last := len(l.spec.Layers) - 1

@@ -12,7 +12,7 @@ func (l *lowering) cellScan(x *ir.Value, c cell, states []*ir.Value) (*ir.Value,
 	halves := l.SplitSizes(c.bias, 1, c.rows(), c.rows())
 	biasIn, biasState := l.Squeeze(halves[0], 0), l.Squeeze(halves[1], 0)
 	product := func(x *ir.Value, name string, k int64, bias *ir.Value) *ir.Value {
-		return l.matmulNBits(x, c.prefix+name, l.build.Precision, cellInit(c.hidden), bias, k, c.rows(), true)
+		return l.quantized(x, c.prefix+name, l.build.Precision, cellInit(c.hidden), bias, k, c.rows(), true)
 	}
 	fromIn := product(x, "W", c.in, biasIn)
 	if len(states) == 0 {

@@ -91,22 +91,10 @@ func (b *Builder) TurnedParam(name string, t DType, init Init, parts []Part, k, 
 	return b.param(Param{Init: init, Parts: parts, Turned: true}, name, t, Fixed(k, n))
 }
 
-// QuantParam declares both tensors of the quantized form of weight, which is
-// stacked from parts if there are any.
-func (b *Builder) QuantParam(weight string, init Init, q Quant, parts ...Part) (data, scales *Value) {
-	q.Weight = weight
-	dq, sq := q, q
-	dq.Part, sq.Part = QuantData, QuantScales
-	data = b.param(Param{Init: init, Quant: &dq, Parts: parts}, weight+"_Q"+fmt.Sprint(q.Bits), Uint8,
-		Fixed(q.N, q.Blocks(), q.Block*int64(q.Bits)/8))
-	scales = b.param(Param{Init: init, Quant: &sq, Parts: parts}, weight+"_scales", Float, Fixed(q.N, q.Blocks()))
-	return data, scales
-}
-
 func (b *Builder) param(p Param, name string, t DType, shape Shape) *Value {
 	for _, have := range b.g.Params {
 		if have.Name == name {
-			if have.Type != t || !have.Shape.equal(shape) || have.Turned != p.Turned {
+			if have.Type != t || !have.Shape.equal(shape) || have.Turned != p.Turned || !sameQuant(have.Quant, p.Quant) {
 				b.fail("parameter %s is %v%v and %v%v", name, have.Type, have.Shape, t, shape)
 			}
 			return have.Value
@@ -116,6 +104,8 @@ func (b *Builder) param(p Param, name string, t DType, shape Shape) *Value {
 	b.g.Params = append(b.g.Params, &p)
 	return p.Value
 }
+
+func sameQuant(a, b *Quant) bool { return a == b || a != nil && b != nil && *a == *b }
 
 // Int64s is a constant vector of int64.
 func (b *Builder) Int64s(vals ...int64) *Value {

@@ -261,6 +261,21 @@ func (b *Builder) SliceFrom(x, start *Value, axis int64, kept Dim) *Value {
 	return b.one("Slice", nil, x.Type, s, x, start, b.Int64s(math.MaxInt64), b.Int64s(axis))
 }
 
+// FirstOfLast is the first n of the last dimension of x.
+func (b *Builder) FirstOfLast(x *Value, n int64) *Value {
+	if !b.rank("Slice", x, 1) {
+		return x
+	}
+	axis := len(x.Shape) - 1
+	if last := x.Shape[axis]; last.Sym != "" || n < 1 || n > last.N {
+		b.fail("Slice: %v has no first %d", x.Shape, n)
+		return x
+	}
+	s := slices.Clone(x.Shape)
+	s[axis] = D(n)
+	return b.one("Slice", nil, x.Type, s, x, b.Int64s(0), b.Int64s(n), b.Int64s(int64(axis)))
+}
+
 // ReduceSum sums over one dimension, which goes.
 func (b *Builder) ReduceSum(x *Value, axis int) *Value {
 	if !b.rank("ReduceSum", x, axis+1) {

@@ -16,25 +16,6 @@ func (b *Builder) FusedMatMulTransB(x, w *Value) *Value {
 	return b.node("FusedMatMul", DomainMS, []Attr{{"transB", int64(1)}}, []*Value{x, w}, out{x.Type, s})[0]
 }
 
-// MatMulNBits is x [.., K] times a weight quantized in blocks along K, plus an
-// optional bias [N]. accuracyLevel 4 lets the CPU kernel multiply in int8.
-func (b *Builder) MatMulNBits(x, data, scales, bias *Value, q Quant, accuracyLevel int64) *Value {
-	if !b.rank("MatMulNBits", x, 1) {
-		return x
-	}
-	if last := x.Shape[len(x.Shape)-1]; last != D(q.K) {
-		b.fail("MatMulNBits: K is %d and x is %v", q.K, x.Shape)
-	}
-	s := append(append(Shape{}, x.Shape[:len(x.Shape)-1]...), D(q.N))
-	inputs := []*Value{x, data, scales}
-	if bias != nil {
-		inputs = append(inputs, nil, nil, bias) // no zero points, no group index
-	}
-	return b.node("MatMulNBits", DomainMS, []Attr{
-		{"K", q.K}, {"N", q.N}, {"accuracy_level", accuracyLevel}, {"bits", int64(q.Bits)}, {"block_size", q.Block},
-	}, inputs, out{x.Type, s})[0]
-}
-
 // SkipLayerNorm returns the layer normalisation of x + skip + bias, and that
 // sum. bias may be nil.
 func (b *Builder) SkipLayerNorm(x, skip, gain, beta, bias *Value, eps float32) (norm, sum *Value) {

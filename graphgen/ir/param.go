@@ -33,31 +33,6 @@ func (i Init) String() string {
 	return "zeros"
 }
 
-// QuantPart says which tensor of a quantized weight a parameter is.
-type QuantPart uint8
-
-// The tensors of a weight quantized for MatMulNBits.
-const (
-	QuantData   QuantPart = iota // uint8 [N, ceil(K/block), block*bits/8]
-	QuantScales                  // float [N, ceil(K/block)]
-)
-
-// Quant says that a parameter is one part of the block-wise quantized form of a
-// float weight.
-type Quant struct {
-	Part   QuantPart
-	Weight string // name of the float weight, as Hugging Face names it
-	K, N   int64  // the weight's inner and outer size: y[N] = W x[K]
-	Block  int64
-	Bits   int
-	// Transposed: the float weight is stored [N, K] (an embedding used as LM
-	// head), not [K, N] (as GPT-2 stores its linear layers).
-	Transposed bool
-}
-
-// Blocks is the number of quantization blocks in one row of K.
-func (q *Quant) Blocks() int64 { return (q.K + q.Block - 1) / q.Block }
-
 // Part is one of the published tensors that a parameter is stacked from, under the
 // name that Hugging Face gives it.
 type Part struct {

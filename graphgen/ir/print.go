@@ -20,7 +20,11 @@ func (g *Graph) Print(w io.Writer) error {
 	for _, p := range g.Params {
 		fmt.Fprintf(&b, "param  %s %v%v %v", p.Name, p.Type, p.Shape, p.Init)
 		if q := p.Quant; q != nil {
-			fmt.Fprintf(&b, " int%d block %d of %s", q.Bits, q.Block, q.Weight)
+			fmt.Fprintf(&b, " int%d", q.Bits)
+			if q.Block > 0 {
+				fmt.Fprintf(&b, " block %d", q.Block)
+			}
+			fmt.Fprintf(&b, " of %s", q.Weight)
 		}
 		for i, part := range p.Parts {
 			fmt.Fprintf(&b, "%s %s[%d]", [...]string{" stacked from", " +"}[min(i, 1)], part.Name, part.Rows)
