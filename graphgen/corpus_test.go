@@ -11,6 +11,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"lathe/graphgen"
@@ -117,7 +118,7 @@ func llamaCorpus() []arch.Spec {
 type lively struct{ weights.Random }
 
 func (s *lively) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error {
-	if len(p.Shape) != 1 {
+	if len(p.Shape) != 1 || p.Quant != nil {
 		return s.Random.WriteParam(ctx, w, p)
 	}
 	h := fnv.New64a()
@@ -142,12 +143,32 @@ func sourceOf(s arch.Spec, seed uint64) weights.Source {
 	return &weights.Random{Seed: seed}
 }
 
+// precisions are ways to store weights: every form of each place.
+func precisions() []arch.Build {
+	var out []arch.Build
+	for _, parts := range []string{
+		"+int4b32", "+int4b16asym", "+int8b32", "+int8b64asym", "+int8dyn",
+		"+int4b16+head-int8b128", "+int8dyn+head-int4b32asym", "+int4b64+head-fp32", "+int4b32+embed-fp32", "+embed-int8b16asym",
+		"+head-int8dyn+embed-int4b32",
+	} {
+		b, err := arch.ParseBuild(parts)
+		if err != nil {
+			panic(err)
+		}
+		out = append(out, b)
+	}
+	return out
+}
+
 // builds of the corpus.
 func builds() []arch.Build {
 	var out []arch.Build
 	for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
 		out = append(out, arch.Build{Dialect: d})
-		out = append(out, arch.Build{Dialect: d, Precision: arch.Precision{Type: arch.Int4, Block: 32}})
+		for _, p := range precisions() {
+			p.Dialect = d
+			out = append(out, p)
+		}
 	}
 	return out
 }
@@ -188,7 +209,7 @@ func TestWriteCorpus(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s-%s-%s.onnx", i, b.Dialect, b.Precision.Type, name))
+				path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s%s-%s.onnx", i, b.Dialect, strings.ReplaceAll(b.Name(), "+", "-"), name))
 				if err := weights.Write(context.Background(), path, g, sourceOf(s, uint64(i)), nil); err != nil {
 					t.Fatal(err)
 				}

@@ -23,8 +23,8 @@ func (l *lowering) embedding(ids *ir.Value) *ir.Value {
 		return l.Gather(l.Param(embeddingName(l.spec), ir.Float, l.embedInit(), int64(l.spec.Vocab), l.dModel), ids)
 	}
 	rows := l.GatherBlockQuantized(l.quantizedEmbedding(p), ids)
-	if last := rows.Shape[len(rows.Shape)-1]; last.N > l.dModel {
-		rows = l.FirstOfLast(rows, l.dModel)
+	if last := len(rows.Shape) - 1; rows.Shape[last].N > l.dModel {
+		rows = l.First(rows, last, l.dModel)
 	}
 	return rows
 }

@@ -29,6 +29,9 @@ func TestPrintedGraphs(t *testing.T) {
 		{"fused", "gpt2-l2-d32-f48-h2-v100-p16", graphgen.Cached},
 		{"fused-int4", "gpt2-l1-d32-f48-h2-v100-p16+int4b16", graphgen.Cached},
 		{"fused-int4-head-fp32", "gpt2-l1-d32-f48-h2-v100-p16-untied+int4b16+head-fp32", graphgen.Cached},
+		{"fused-int8-embed", "gpt2-l1-d40-f48-h5-v100-p16+int8b32asym", graphgen.Cached},
+		{"portable-int8dyn", "gpt2-l1-d32-f48-h2-v100-p16+portable+int8dyn", graphgen.Cached},
+		{"llama-fused-int8dyn-embed-int4", "llama-l1-d32-f48-h2-v100-p16-tied+int8dyn+embed-int4b16asym", graphgen.Cached},
 		{"plain-portable", "gpt2-l1-d32-f48-h2-v100-p16+portable", graphgen.Plain},
 		{"plain-fused", "gpt2-l1-d32-f48-h2-v100-p16", graphgen.Plain},
 		{"llama-portable", "llama-l2-d32-f48-h2-v100-p16+portable", graphgen.Cached},
@@ -110,17 +113,18 @@ func TestCountsEqualGraph(t *testing.T) {
 				t.Errorf("%s %s: the graph's parameters take %d bytes, WeightBytes says %d", s.Name(), d, bytes, want)
 			}
 		}
-		int4 := arch.Build{Precision: arch.Precision{Type: arch.Int4, Block: 32}}
-		g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: int4}, graphgen.Cached)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var bytes int64
-		for _, p := range g.Params {
-			bytes += p.Bytes()
-		}
-		if want := s.WeightBytes(int4); bytes != want {
-			t.Errorf("%s int4: the graph's parameters take %d bytes, WeightBytes says %d", s.Name(), bytes, want)
+		for _, b := range precisions() {
+			g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: b}, graphgen.Cached)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var bytes int64
+			for _, p := range g.Params {
+				bytes += p.Bytes()
+			}
+			if want := s.WeightBytes(b); bytes != want {
+				t.Errorf("%s %s: the graph's parameters take %d bytes, WeightBytes says %d", s.Name(), b.Name(), bytes, want)
+			}
 		}
 	}
 }
@@ -147,6 +151,8 @@ func TestHashTellsGraphsApart(t *testing.T) {
 		"lstm-l2-d32-v100", "gru-l2-d32-v100", "lstm-l2-d32-hs48-v100", "lstm-l2-d32-v100+int4b16",
 		"llama-l2-d32-f48-h2-v100-p16+portable", "llama-l2-d32-f48-h2-v100-p16+int4b16",
 		"gpt2-l2-d32-f48-h2-v100-p16+portable", "gpt2-l2-d32-f48-h2-v100-p16+int4b32", "gpt2-l2-d32-f48-h2-v100-p16+int4b16",
+		"gpt2-l2-d32-f48-h2-v100-p16+int4b32asym", "gpt2-l2-d32-f48-h2-v100-p16+int8b32", "gpt2-l2-d32-f48-h2-v100-p16+int8dyn",
+		"gpt2-l2-d32-f48-h2-v100-p16+int4b32+embed-fp32", "gpt2-l2-d32-f48-h2-v100-p16+embed-int4b32",
 	} {
 		c, err := arch.ParseCandidate(name)
 		if err != nil {

@@ -58,7 +58,7 @@ var emitters = map[string][]emitter{
 	"Reshape":            {{"Reshape", false, reshape}},
 	"RotaryEmbedding":    {{"RotaryEmbedding", true, rotary}},
 	"Shape":              {{"SizeOf", false, sizes}},
-	"Slice":              {{"SliceFrom", false, slice}},
+	"Slice":              {{"SliceFrom", false, slice}, {"First", false, first}},
 	"Softmax":            {{"Softmax", false, softmax}},
 	"Split":              {{"Split", false, split}, {"SplitSizes", false, splitSizes}},
 	"Squeeze": {{"Squeeze", false, func(e *emitting) ([]*ir.Value, string) {
@@ -311,6 +311,23 @@ func sizes(e *emitting) ([]*ir.Value, string) {
 		return nil, "no dimension; ours gives the size of one"
 	}
 	return one(all), "with Unsqueeze and Concat after"
+}
+
+func first(e *emitting) ([]*ir.Value, string) {
+	starts, ends := e.v.in[1].ints(), e.v.in[2].ints()
+	if len(e.v.in) != 4 {
+		return nil, "axes or steps that ours does not have"
+	}
+	for i, start := range starts {
+		if start != 0 || ends[i] < 1 {
+			return nil, "it does not take the first so many; ours does"
+		}
+	}
+	x := e.in(0)
+	for i, end := range ends {
+		x = e.First(x, int(axisOf(e.v.in[3].ints()[i], e.v.in[0])), end)
+	}
+	return one(x), ""
 }
 
 func slice(e *emitting) ([]*ir.Value, string) {

@@ -20,6 +20,8 @@ import (
 // withoutVector are the builder's emitters that no vector of ONNX's passes through,
 // and why.
 var withoutVector = map[string]string{
+	"DynamicQuantizeMatMul":   "ONNX Runtime's own",
+	"GatherBlockQuantized":    "ONNX Runtime's own",
 	"GroupQueryAttention":     "ONNX Runtime's own",
 	"LastRows":                "Neg and Unsqueeze, which have theirs",
 	"MatMulNBits":             "ONNX Runtime's own",

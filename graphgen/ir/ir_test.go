@@ -27,7 +27,29 @@ func TestEmittersRefuseWhatTheOperatorWould(t *testing.T) {
 			y, _, _ := b.GroupQueryAttention(GQA{QKV: b.Unsqueeze(x, 0), Heads: 1, KVHeads: 1, HeadDim: 2, SeqLensK: i, Total: i})
 			return y
 		}, "multiple of 8"},
-		"nbits": {func(b *Builder, x, i *Value) *Value { return b.MatMulNBits(x, x, x, nil, Quant{K: 7, N: 2}, 0) }, "K is 7"},
+		"nbits": {func(b *Builder, x, _ *Value) *Value {
+			return b.MatMulNBits(x, b.QuantParam("q", Init{}, Quant{K: 7, N: 2, Block: 16, Bits: 8}), nil, 0)
+		}, "K is 7"},
+		"nbits by column": {func(b *Builder, x, _ *Value) *Value {
+			return b.MatMulNBits(x, b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Bits: 8}), nil, 0)
+		}, "must be [N, blocks, bytes]"},
+		"nbits flat": {func(b *Builder, x, _ *Value) *Value {
+			return b.MatMulNBits(x, b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 4, Flat: true}), nil, 0)
+		}, "must be [N, blocks, bytes]"},
+		"dynamic": {func(b *Builder, x, _ *Value) *Value {
+			return b.DynamicQuantizeMatMul(x, b.QuantParam("q", Init{}, Quant{K: 5, N: 2, Bits: 8}), nil)
+		}, "K is 5"},
+		"dynamic in blocks": {func(b *Builder, x, _ *Value) *Value {
+			return b.DynamicQuantizeMatMul(x, b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 8}), nil)
+		}, "must be by column"},
+		"gather in rows": {func(b *Builder, _, i *Value) *Value {
+			return b.GatherBlockQuantized(b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 8}), i)
+		}, "must be flat"},
+		"two schemes": {func(b *Builder, x, _ *Value) *Value {
+			b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 8, Weight: "a"})
+			return b.MatMulNBits(x, b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 8, Weight: "b"}), nil, 0)
+		}, "parameter q_Q8"},
+		"first": {func(b *Builder, x, _ *Value) *Value { return b.First(x, 1, 7) }, "no first 7"},
 		"param twice": {func(b *Builder, x, _ *Value) *Value {
 			b.Param("p", Float, Init{}, 2)
 			return b.Param("p", Float, Init{}, 3)

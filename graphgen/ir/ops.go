@@ -261,14 +261,13 @@ func (b *Builder) SliceFrom(x, start *Value, axis int64, kept Dim) *Value {
 	return b.one("Slice", nil, x.Type, s, x, start, b.Int64s(math.MaxInt64), b.Int64s(axis))
 }
 
-// FirstOfLast is the first n of the last dimension of x.
-func (b *Builder) FirstOfLast(x *Value, n int64) *Value {
-	if !b.rank("Slice", x, 1) {
+// First is the first n of dimension axis of x.
+func (b *Builder) First(x *Value, axis int, n int64) *Value {
+	if !b.rank("Slice", x, axis+1) {
 		return x
 	}
-	axis := len(x.Shape) - 1
-	if last := x.Shape[axis]; last.Sym != "" || n < 1 || n > last.N {
-		b.fail("Slice: %v has no first %d", x.Shape, n)
+	if d := x.Shape[axis]; d.Sym != "" || n < 1 || n > d.N {
+		b.fail("Slice: %v has no first %d along axis %d", x.Shape, n, axis)
 		return x
 	}
 	s := slices.Clone(x.Shape)

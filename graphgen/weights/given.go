@@ -21,7 +21,7 @@ type Given struct {
 	// Errors is what quantization did to the weights written so far.
 	Errors []QuantError
 
-	last quantized
+	last *quantized
 }
 
 // ErrNotFinite marks a weight that cannot be quantized because some value of it
@@ -150,64 +150,51 @@ func copyBytes(ctx context.Context, w io.Writer, s *Stored) error {
 // writeQuantized writes one part of a quantized weight. The parts follow each
 // other in a graph, and are made together.
 func (s *Given) writeQuantized(ctx context.Context, w io.Writer, p *ir.Param) error {
-	key := *p.Quant
-	key.Part = ir.QuantData
-	if s.last.weight != key.Weight || s.last.quant != key {
+	if !s.last.holds(p) {
 		out, quality, err := s.quantize(ctx, p)
 		if err != nil {
 			return err
 		}
-		out.quant = key
 		s.last = out
 		s.Errors = append(s.Errors, quality)
 	}
-	var err error
-	if p.Quant.Part == ir.QuantData {
-		_, err = w.Write(s.last.data)
-	} else {
-		_, err = w.Write(appendFloats(nil, s.last.scales))
-	}
-	return err
+	return s.last.write(w, p.Quant.Part)
 }
 
 // quantize quantizes a weight, bands of its rows in parallel.
-func (s *Given) quantize(ctx context.Context, p *ir.Param) (quantized, QuantError, error) {
+func (s *Given) quantize(ctx context.Context, p *ir.Param) (*quantized, QuantError, error) {
 	q := p.Quant
-	if q.Bits != 4 {
-		return quantized{}, QuantError{}, fmt.Errorf("weights: weight %s: %d bits, known: 4", q.Weight, q.Bits)
+	out, err := newQuantized(*q)
+	if err != nil {
+		return nil, QuantError{}, err
 	}
 	m, err := s.published(p)
 	if err != nil {
-		return quantized{}, QuantError{}, err
+		return nil, QuantError{}, err
 	}
 	if !q.Transposed {
 		m = Turn(m)
 	}
 	if rows, cols := m.Size(); rows != q.N || cols != q.K {
-		return quantized{}, QuantError{}, fmt.Errorf("weights: weight %s has %d outputs of %d inputs, and what is given for it %d of %d", q.Weight, q.N, q.K, rows, cols)
+		return nil, QuantError{}, fmt.Errorf("weights: weight %s has %d outputs of %d inputs, and what is given for it %d of %d", q.Weight, q.N, q.K, rows, cols)
 	}
-	blocks := q.Blocks()
-	rowBytes := blocks * q.Block / 2
-	out := quantized{weight: q.Weight, data: make([]byte, q.N*rowBytes), scales: make([]float32, q.N*blocks)}
 	step := band(q.K)
 	sums := make([]errorSums, (q.N+step-1)/step)
 	err = parallel(ctx, len(sums), func(i int) error {
 		from := int64(i) * step
 		to := min(from+step, q.N)
-		vals := borrow((to - from) * q.K)
+		vals, back := borrow((to-from)*q.K), make([]float32, q.K)
 		defer giveBack(vals)
 		if err := m.Read(vals, from, to, 0, q.K); err != nil {
 			return err
 		}
 		for n := from; n < to; n++ {
 			row := vals[(n-from)*q.K : (n-from+1)*q.K]
-			rowScales := out.scales[n*blocks : (n+1)*blocks]
-			Quantize4(row, int(q.Block), out.data[n*rowBytes:(n+1)*rowBytes], rowScales)
-			if notFinite(rowScales) >= 0 {
+			if notFinite(out.put(n, row)) >= 0 {
 				k := notFinite(row)
 				return fmt.Errorf("weights: weight %s: value %g of output %d, input %d: %w; it cannot be quantized", q.Weight, row[k], n, k, ErrNotFinite)
 			}
-			sums[i].add(row, rowScales, int(q.Block))
+			out.measure(&sums[i], n, row, back)
 		}
 		return nil
 	})

@@ -116,12 +116,10 @@ func params(t *testing.T) map[string]*ir.Param {
 	y = b.Add(y, b.StackedParam("bias", ir.Float, ir.Init{Kind: ir.Ones}, bias, 8))
 	b.Output("y1", y)
 	b.Output("y2", b.MatMul(x, b.TurnedParam("qkv", ir.Float, init, three, 6, 8)))
-	q := ir.Quant{K: 6, N: 8, Block: 16, Bits: 4, Transposed: true}
-	data, scales := b.QuantParam("qkv4", init, q, three...)
-	b.Output("y3", b.MatMulNBits(x, data, scales, nil, q, 4))
-	q.Transposed = false
-	data, scales = b.QuantParam("plain", init, q)
-	b.Output("y4", b.MatMulNBits(x, data, scales, nil, q, 4))
+	q := ir.Quant{Weight: "qkv4", K: 6, N: 8, Block: 16, Bits: 4, Transposed: true}
+	b.Output("y3", b.MatMulNBits(x, b.QuantParam("qkv4", init, q, three...), nil, 4))
+	q.Weight, q.Transposed = "plain", false
+	b.Output("y4", b.MatMulNBits(x, b.QuantParam("plain", init, q), nil, 4))
 	g, err := b.Build()
 	if err != nil {
 		t.Fatal(err)
@@ -320,9 +318,8 @@ func BenchmarkQuantize(b *testing.B) {
 	m := stored(Float32, n, k, vals)
 	bld := ir.NewBuilder("one")
 	x := bld.Input("x", ir.Float, ir.S("n"), ir.D(k))
-	q := ir.Quant{K: k, N: n, Block: 32, Bits: 4, Transposed: true}
-	data, scales := bld.QuantParam("w", ir.Init{Kind: ir.Normal, Std: 0.02}, q)
-	bld.Output("y", bld.MatMulNBits(x, data, scales, nil, q, 4))
+	q := ir.Quant{Weight: "w", K: k, N: n, Block: 32, Bits: 4, Transposed: true}
+	bld.Output("y", bld.MatMulNBits(x, bld.QuantParam("w", ir.Init{Kind: ir.Normal, Std: 0.02}, q), nil, 4))
 	g, err := bld.Build()
 	if err != nil {
 		b.Fatal(err)

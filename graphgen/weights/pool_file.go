@@ -24,24 +24,27 @@ type poolKind uint8
 
 const (
 	floats  poolKind = iota // float weights, normal, standard deviation 0.02
-	nibbles                 // bytes of two 4-bit codes
-	scales                  // float scales of quantized weights, positive
+	nibbles                 // bytes of two 4-bit codes, or one of 8 bits, or of zero points
+	scales                  // float scales of 4-bit weights, positive
+	scales8                 // the same of 8-bit weights
 
-	poolKinds = 3
+	poolKinds = 4
 )
 
 func kindOf(p *ir.Param) poolKind {
 	switch {
 	case p.Quant == nil:
 		return floats
-	case p.Quant.Part == ir.QuantData:
+	case p.Quant.Part != ir.QuantScales:
 		return nibbles
+	case p.Quant.Bits == 8:
+		return scales8
 	}
 	return scales
 }
 
 func (k poolKind) file() string {
-	return fmt.Sprintf("pool-v%d-%s.bin", poolVersion, [...]string{"float", "int4", "scale"}[k])
+	return fmt.Sprintf("pool-v%d-%s.bin", poolVersion, [...]string{"float", "int4", "scale", "scale8"}[k])
 }
 
 const (
@@ -49,7 +52,8 @@ const (
 	poolRound = 64      // blocks; files grow in steps of this
 	lockRetry = 100 * time.Millisecond
 	// Codes are uniform over 0..15, so (code-8) has a root mean square of 4.64;
-	// scales around 0.02/4.64 give the weights the deviation of the float ones.
+	// scales around 0.02/4.64 give the weights the deviation of the float ones. Codes
+	// of 8 bits are 16 times as large (73.9).
 	poolStd                = 0.02
 	poolScaleLo, poolScale = 0.0033, 0.0021
 )
@@ -66,9 +70,13 @@ func (k poolKind) fill(b []byte, i int64) {
 		for j := 0; j+8 <= len(b); j += 8 {
 			binary.LittleEndian.PutUint64(b[j:], rng.Uint64())
 		}
-	case scales:
+	case scales, scales8:
+		unit := float32(1)
+		if k == scales8 {
+			unit = 1. / 16
+		}
 		for j := 0; j+4 <= len(b); j += 4 {
-			binary.LittleEndian.PutUint32(b[j:], math.Float32bits(poolScaleLo+poolScale*rng.Float32()))
+			binary.LittleEndian.PutUint32(b[j:], math.Float32bits(unit*(poolScaleLo+poolScale*rng.Float32())))
 		}
 	}
 }

@@ -20,10 +20,9 @@ func toy(t *testing.T) *ir.Graph {
 	t.Helper()
 	b := ir.NewBuilder("toy")
 	x := b.Input("x", ir.Float, ir.S("n"), ir.D(48))
-	q := ir.Quant{K: 48, N: 40, Block: 32, Bits: 4}
-	data, scales := b.QuantParam("q.weight", ir.Init{Kind: ir.Normal, Std: 0.02}, q)
+	w := b.QuantParam("q.weight", ir.Init{Kind: ir.Normal, Std: 0.02}, ir.Quant{Weight: "q.weight", K: 48, N: 40, Block: 32, Bits: 4})
 	bias := b.Param("q.bias", ir.Float, ir.Init{}, 40)
-	x = b.MatMulNBits(x, data, scales, bias, q, 4)
+	x = b.MatMulNBits(x, w, bias, 4)
 	x = b.MatMul(x, b.Param("w1", ir.Float, ir.Init{Kind: ir.Normal, Std: 0.02}, 40, 30))
 	x = b.MatMul(x, b.Param("w2", ir.Float, ir.Init{Kind: ir.Normal, Std: 0.02}, 30, 20))
 	b.Output("y", x)

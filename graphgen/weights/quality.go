@@ -46,6 +46,16 @@ func (s *errorSums) add(row []float32, scales []float32, block int) {
 	}
 }
 
+// compare counts one row and what became of it.
+func (s *errorSums) compare(row, back []float32) {
+	for i, w := range row {
+		x, v := float64(w), float64(back[i])
+		d := v - x
+		s.ww, s.vv, s.wv, s.dd = s.ww+x*x, s.vv+v*v, s.wv+x*v, s.dd+d*d
+		s.worst = max(s.worst, math.Abs(d))
+	}
+}
+
 func (s *errorSums) merge(o errorSums) {
 	s.ww, s.vv, s.wv, s.dd = s.ww+o.ww, s.vv+o.vv, s.wv+o.wv, s.dd+o.dd
 	s.worst = max(s.worst, o.worst)

@@ -20,15 +20,7 @@ import (
 type Random struct {
 	Seed uint64
 
-	last quantized // the scales of a weight follow its data: both are computed once
-}
-
-// quantized is a weight in MatMulNBits's form.
-type quantized struct {
-	weight string
-	quant  ir.Quant
-	data   []byte
-	scales []float32
+	last *quantized // the scales of a weight follow its data: both are computed once
 }
 
 // Hash implements [Source].
@@ -128,55 +120,41 @@ func (r *Random) writeTurned(ctx context.Context, w io.Writer, p *ir.Param) erro
 }
 
 func (r *Random) writeQuantized(ctx context.Context, w io.Writer, p *ir.Param) error {
-	key := *p.Quant
-	key.Part = ir.QuantData
-	if r.last.weight != key.Weight || r.last.quant != key {
+	if !r.last.holds(p) {
 		q, err := r.quantize(ctx, p)
 		if err != nil {
 			return err
 		}
-		q.quant = key
 		r.last = q
 	}
-	var err error
-	if p.Quant.Part == ir.QuantData {
-		_, err = w.Write(r.last.data)
-	} else {
-		_, err = w.Write(appendFloats(nil, r.last.scales))
-	}
-	return err
+	return r.last.write(w, p.Quant.Part)
 }
 
-func (r *Random) quantize(ctx context.Context, p *ir.Param) (quantized, error) {
+func (r *Random) quantize(ctx context.Context, p *ir.Param) (*quantized, error) {
 	q := p.Quant
-	if q.Bits != 4 {
-		return quantized{}, fmt.Errorf("weights: parameter %s: %d bits, known: 4", p.Name, q.Bits)
-	}
-	blocks := q.Blocks()
-	out := quantized{weight: q.Weight, data: make([]byte, q.N*blocks*q.Block/2), scales: make([]float32, q.N*blocks)}
-	put := func(n int64, row []float32) {
-		bytes := blocks * q.Block / 2
-		Quantize4(row, int(q.Block), out.data[n*bytes:(n+1)*bytes], out.scales[n*blocks:(n+1)*blocks])
+	out, err := newQuantized(*q)
+	if err != nil {
+		return nil, err
 	}
 	if q.Transposed { // stored [N, K]: a row is a row
 		err := r.rows(q.Weight, p.Init, q.N, q.K, func(i int64, row []float32) error {
-			put(i, row)
+			out.put(i, row)
 			return ctx.Err()
 		})
 		return out, err
 	}
 	columns := make([]float32, q.N*q.K) // stored [K, N]: turned first
-	err := r.rows(q.Weight, p.Init, q.K, q.N, func(i int64, row []float32) error {
+	err = r.rows(q.Weight, p.Init, q.K, q.N, func(i int64, row []float32) error {
 		for n, v := range row {
 			columns[int64(n)*q.K+i] = v
 		}
 		return ctx.Err()
 	})
 	if err != nil {
-		return out, err
+		return nil, err
 	}
 	for n := range q.N {
-		put(n, columns[n*q.K:(n+1)*q.K])
+		out.put(n, columns[n*q.K:(n+1)*q.K])
 	}
 	return out, nil
 }

@@ -33,8 +33,9 @@ type Source interface {
 	Hash() string
 }
 
-// external says whether a parameter's bytes are kept outside the model file.
-func external(p *ir.Param) bool { return len(p.Shape) > 1 }
+// external says whether a parameter's bytes are kept outside the model file. The scales
+// of columns are vectors too, and are.
+func external(p *ir.Param) bool { return len(p.Shape) > 1 || p.Quant != nil }
 
 // vector is the bytes of a parameter of constant value.
 func vector(p *ir.Param) ([]byte, error) {
