@@ -242,7 +242,7 @@ func TestParametersSayWhereTheyComeFrom(t *testing.T) {
 			}
 			rows := map[string]int64{}
 			for _, p := range g.Params {
-				if p.Quant != nil && p.Quant.Part == ir.QuantScales {
+				if p.Quant != nil && p.Quant.Part != ir.QuantData {
 					continue
 				}
 				for _, part := range p.Published() {

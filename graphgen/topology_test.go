@@ -35,8 +35,11 @@ func TestEmittedTopology(t *testing.T) {
 	if err := os.Truncate(filepath.Join(dir, data), 1<<30); err != nil { // a hole
 		t.Fatal(err)
 	}
-	for _, s := range append(corpus(), recurrentCorpus()...) {
-		for _, b := range builds() {
+	for i, s := range append(corpus(), recurrentCorpus()...) {
+		for j, b := range builds() {
+			if (i+j)%4 != 0 {
+				continue // every build meets a quarter of the corpus
+			}
 			for mode, name := range map[graphgen.Mode]string{graphgen.Cached: "cached", graphgen.Plain: "plain"} {
 				c := arch.Candidate{Spec: s, Build: b}
 				g, err := graphgen.Lower(c, mode)

@@ -15,9 +15,6 @@ import (
 	"lathe/graphgen/onnxpb"
 )
 
-// matMulNBits is the operator of weight-only quantization.
-const matMulNBits = "MatMulNBits"
-
 // constPrefix begins the names that package ir gives to constants.
 const constPrefix = "const_"
 
@@ -71,7 +68,7 @@ func Compare(m *onnxpb.ModelProto) *Match {
 	have := contentsOf(m)
 	var nearest *differing
 	for _, b := range have.builds() {
-		try := arch.Candidate{Spec: out.Spec, Build: b}
+		try := arch.Candidate{Spec: out.Spec, Build: b}.Normalized()
 		g, err := graphgen.Lower(try, out.Mode)
 		if err != nil {
 			continue // no such build of this spec
@@ -98,68 +95,6 @@ func plainDomain(domain string) string {
 		return ir.DomainONNX
 	}
 	return domain
-}
-
-// contents are what lowering decides: operators by count, and initializers by
-// name, type and shape.
-type contents struct {
-	operators map[operator]int
-	tensors   map[string]string
-	blocks    []int // of int4 products
-	fused     bool
-}
-
-func contentsOf(m *onnxpb.ModelProto) contents {
-	c := contents{operators: map[operator]int{}, tensors: map[string]string{}}
-	blocks := map[int]bool{}
-	for _, n := range m.Graph.Node {
-		c.operators[operator{plainDomain(n.Domain), n.OpType}]++
-		if n.Domain != ir.DomainMS {
-			continue
-		}
-		if n.OpType != matMulNBits {
-			c.fused = true
-			continue
-		}
-		bits, block := int64(4), int64(0)
-		for _, a := range n.Attribute {
-			switch a.Name {
-			case "bits":
-				bits = a.GetI()
-			case "block_size":
-				block = a.GetI()
-			}
-		}
-		if bits == 4 && block > 0 && block <= 1<<20 {
-			blocks[int(block)] = true
-		}
-	}
-	c.blocks = slices.Sorted(maps.Keys(blocks))
-	for _, t := range m.Graph.Initializer {
-		c.tensors[t.Name] = onnxfile.TypeName(t.DataType) + fmt.Sprint(t.Dims)
-	}
-	return c
-}
-
-// builds are those that the file may be, the likeliest first.
-func (c contents) builds() (all []arch.Build) {
-	dialects := []arch.Dialect{arch.Portable, arch.Fused}
-	if c.fused {
-		slices.Reverse(dialects)
-	}
-	var precisions []arch.Precision
-	for _, b := range c.blocks[:min(len(c.blocks), 4)] {
-		precisions = append(precisions, arch.Precision{Type: arch.Int4, Block: b})
-	}
-	precisions = append(precisions, arch.Precision{Type: arch.FP32})
-	for _, d := range dialects {
-		for _, p := range precisions {
-			for _, head := range precisions {
-				all = append(all, arch.Build{Dialect: d, Precision: p, Head: head})
-			}
-		}
-	}
-	return all
 }
 
 // differing is how a file differs from a lowered candidate.

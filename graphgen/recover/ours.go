@@ -20,17 +20,18 @@ func (m *Model) ours(match *Match) error {
 	for _, t := range m.file.Model.Graph.Initializer {
 		tensors[t.Name] = t
 	}
-	scales := map[string]*ir.Param{} // by the weight that they are of
+	part := map[ir.Quant]*onnxpb.TensorProto{}
 	for _, p := range match.Graph.Params {
-		if p.Quant != nil && p.Quant.Part == ir.QuantScales {
-			scales[p.Quant.Weight] = p
+		if p.Quant != nil {
+			part[*p.Quant] = tensors[p.Name]
 		}
 	}
 	quantized := 0
-	// What is stored as it is goes first: a tied matrix may be there in both forms.
-	for _, whole := range []bool{true, false} {
+	// A tied matrix may be there in two forms: the one of more bits goes first.
+	for _, bits := range []int{32, 8, 4} {
 		for _, p := range match.Graph.Params {
-			if (p.Quant == nil) != whole || p.Quant != nil && p.Quant.Part != ir.QuantData {
+			whole := p.Quant == nil
+			if whole != (bits == 32) || !whole && (p.Quant.Bits != bits || p.Quant.Part != ir.QuantData) {
 				continue
 			}
 			if _, have := m.Tensors[p.Published()[0].Name]; have {
@@ -44,7 +45,7 @@ func (m *Model) ours(match *Match) error {
 			} else {
 				quantized++
 				name = p.Quant.Weight
-				w, err = dequantized(m.file, p, tensors[p.Name], tensors[scales[p.Quant.Weight].Name])
+				w, err = dequantized(m.file, *p.Quant, part)
 			}
 			if err != nil {
 				return err
@@ -107,16 +108,25 @@ func stored(f *onnxfile.File, t *onnxpb.TensorProto) (*weights.Stored, error) {
 	return s, nil
 }
 
-// dequantized is a weight of ours that is stored in blocks.
-func dequantized(f *onnxfile.File, p *ir.Param, data, scales *onnxpb.TensorProto) (weights.Matrix, error) {
-	codes, err := f.Data(data)
+// dequantized is a weight of ours that is stored quantized; its tensors are found by
+// which part they are.
+func dequantized(f *onnxfile.File, q ir.Quant, part map[ir.Quant]*onnxpb.TensorProto) (weights.Matrix, error) {
+	codes, err := f.Data(part[q])
 	if err != nil {
 		return nil, err
 	}
-	s, err := stored(f, scales)
+	q.Part = ir.QuantScales
+	s, err := stored(f, part[q])
 	if err != nil {
 		return nil, err
 	}
-	q := p.Quant
-	return &weights.Dequantized{N: q.N, K: q.K, Block: q.Block, Bits: q.Bits, Data: codes, Scales: s}, nil
+	if q.Block == 0 {
+		return &weights.DequantizedColumns{N: q.N, K: q.K, Data: codes, Scales: s}, nil
+	}
+	d := &weights.Dequantized{N: q.N, K: q.K, Block: q.Block, Bits: q.Bits, Data: codes, Scales: s}
+	if q.Asym {
+		q.Part = ir.QuantZeros
+		d.Zeros, err = f.Data(part[q])
+	}
+	return d, err
 }

@@ -61,6 +61,34 @@ func (d *Dequantized) Read(dst []float32, r0, r1, c0, c1 int64) error {
 	return nil
 }
 
+// DequantizedColumns is a weight [N, K] that is stored as signed bytes [K, N] with a
+// scale for each column, as DynamicQuantizeMatMul takes it: value = code * scale.
+type DequantizedColumns struct {
+	N, K   int64
+	Data   io.ReaderAt // [K, N]
+	Scales *Stored     // [1, N]
+}
+
+// Size implements [Matrix].
+func (d *DequantizedColumns) Size() (rows, cols int64) { return d.N, d.K }
+
+// Read implements [Matrix].
+func (d *DequantizedColumns) Read(dst []float32, r0, r1, c0, c1 int64) error {
+	scales, codes := make([]float32, r1-r0), make([]byte, r1-r0)
+	if err := d.Scales.Read(scales, 0, 1, r0, r1); err != nil {
+		return err
+	}
+	for c := c0; c < c1; c++ {
+		if err := readFull(d.Data, codes, c*d.N+r0); err != nil {
+			return err
+		}
+		for i, code := range codes {
+			dst[int64(i)*(c1-c0)+c-c0] = float32(int8(code)) * scales[i]
+		}
+	}
+	return nil
+}
+
 // AsStored is any matrix as a stored tensor of float32, whose bytes are made as they
 // are read.
 func AsStored(m Matrix) *Stored {

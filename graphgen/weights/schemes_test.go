@@ -27,15 +27,14 @@ func drawScheme(t *rapid.T) ir.Quant {
 }
 
 // readBack is the weight as [Dequantized] reads its parts, which is how others' files
-// are read; by column it is the definition, written out.
+// are read, or [DequantizedColumns].
 func readBack(t interface{ Fatal(...any) }, o *quantized) []float32 {
 	q := o.quant
 	out := make([]float32, q.N*q.K)
 	if q.Block == 0 {
-		for n := range q.N {
-			for k := range q.K {
-				out[n*q.K+k] = float32(int8(o.data[k*q.N+n])) * o.scales[n]
-			}
+		d := &DequantizedColumns{N: q.N, K: q.K, Data: bytes.NewReader(o.data), Scales: stored(Float32, 1, q.N, o.scales)}
+		if err := d.Read(out, 0, q.N, 0, q.K); err != nil {
+			t.Fatal(err)
 		}
 		return out
 	}
