@@ -36,30 +36,6 @@ const (
 	Plain
 )
 
-// The oldest ONNX Runtime that was found to run what is emitted, with the logits
-// of the newest to 1e-6: 1.17 knows no opset 21, 1.18 no bias in MatMulNBits, and
-// 1.21 no positions in GroupQueryAttention.
-const (
-	minLibraryFP32   = "1.18.1"
-	minLibraryInt4   = "1.19.2"
-	minLibraryRotary = "1.22.0"
-)
-
-// MinLibrary is the oldest ONNX Runtime that runs a candidate's graphs. Every file
-// records it in its metadata.
-func MinLibrary(c arch.Candidate) string {
-	b := c.Build.Normalized()
-	for i := range c.Spec.Layers {
-		if c.Spec.Rotary() && b.Dialect == arch.Fused && c.Spec.HeadDimOf(i)%ir.RotaryHeadDims == 0 {
-			return minLibraryRotary
-		}
-	}
-	if b.Precision.Type == arch.Int4 || b.Head.Type == arch.Int4 {
-		return minLibraryInt4
-	}
-	return minLibraryFP32
-}
-
 // Names of inputs and outputs.
 const (
 	InputIDs       = "input_ids"

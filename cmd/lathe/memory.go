@@ -50,6 +50,12 @@ func needOf(c arch.Candidate, plan profiler.Plan) sessionNeed {
 		n.weights = max(3*head, linear+2*head)
 	}
 
+	if b.Head.Blockwise() && s.SharesHead(b) {
+		// The gather reads the pool's pages; the product's form of them is a copy, until
+		// the kernel has packed it.
+		n.weights += int64(s.Vocab) * int64(s.DModel) * int64(b.Head.Bits()) / 8
+	}
+
 	length := int64(plan.MaxLen())
 	n.cache = s.KVBytesPerToken() * length
 	if !fused {
@@ -92,16 +98,19 @@ func needOfSubject(s record.Subject, plan profiler.Plan) sessionNeed {
 }
 
 // packedBytes is a matrix as MLAS packs it for its kernels: in fp32 with the
-// outputs filled up to whole panels, in int4 with the sum of each block beside its
-// scale.
+// outputs filled up to whole panels, in blocks with the sum of each beside its scale,
+// in dynamic int8 with the sum of each output.
 func packedBytes(m arch.MatMul, p arch.Precision) int64 {
 	const panel, fp32 = 16, 4
 	k, n := int64(m.K), int64(m.N)
 	if p.Type == arch.FP32 {
 		return k * (n + panel - 1) / panel * panel * fp32
 	}
+	if p.Type == arch.Int8Dyn {
+		return n * (k + fp32)
+	}
 	block := int64(p.Block)
-	return n * ((k + block - 1) / block) * (block/2 + 2*fp32)
+	return n * ((k + block - 1) / block) * (block*int64(p.Bits())/8 + 2*fp32)
 }
 
 // activationBytes is what a prompt leaves the library's arena with. Layers use the

@@ -52,6 +52,12 @@ func sessionCases() (out []sessionCase) {
 		out = append(out, sessionCase{"lstm-l2-d768-v1000" + b, 64, false}, sessionCase{"lstm-l2-d768-v1000" + b, 1024, false}, sessionCase{"gru-l2-d256-hs1024-v1000" + b, 1024, false},
 			sessionCase{"gru-l6-d768-v1000" + b, 512, true})
 	}
+	for _, b := range []string{"+int8b32", "+int8dyn", "+portable+int8dyn", "+int4b32asym", "+int4b32+embed-fp32"} {
+		out = append(out,
+			sessionCase{"gpt2-l4-d256-f1024-h4" + b, 64, false},
+			sessionCase{"llama-l2-d768-f2048-h16-kv4-v1000" + b, 512, false},
+			sessionCase{"gpt2-l6-d768-f3072-h16" + b, 64, true})
+	}
 	for _, name := range []string{"+int4b16", "+int4b128", "+int4b32+head-fp32", "+portable+int4b32+head-fp32", "+t2", "-untied", "-untied+portable"} {
 		out = append(out, sessionCase{"gpt2-l6-d768-f3072-h16" + name, 64, true})
 	}

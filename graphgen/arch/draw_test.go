@@ -145,6 +145,9 @@ func runnable(c Candidate) Candidate {
 	if c.Build.CheckSpec(c.Spec) != nil {
 		c.Build.Dialect = Portable
 	}
+	if c.Build.CheckSpec(c.Spec) != nil {
+		c.Build.Provider = Provider{} // no other has a kernel of dynamic int8
+	}
 	return c
 }
 

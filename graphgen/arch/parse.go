@@ -112,10 +112,11 @@ func partOf(name, field string) int {
 	}
 	for part := range strings.SplitSeq(build, "+") {
 		word, _, _ := strings.Cut(part, "@")
-		if field == "embed" && strings.HasPrefix(part, "embed-") {
-			return at
-		}
-		if field == "provider" && slices.Contains(providerNames, word) {
+		switch {
+		case field == "embed" && strings.HasPrefix(part, "embed-"),
+			field == "head" && strings.HasPrefix(part, "head-"),
+			field == "precision" && looksLikePrecision(part),
+			field == "provider" && slices.Contains(providerNames, word):
 			return at
 		}
 		at += len(part) + 1

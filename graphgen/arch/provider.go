@@ -12,6 +12,9 @@ const headDimMultiple = 8
 // this machine's library has is package ort's to say.
 func (b Build) CheckSpec(s Spec) error {
 	b = b.Normalized()
+	if err := b.checkDynamic(); err != nil {
+		return err
+	}
 	if b.Dialect != Fused {
 		return nil
 	}
@@ -38,6 +41,23 @@ func (b Build) CheckSpec(s Spec) error {
 			return fieldErrorf(field, "%s", problem)
 		}
 		return s.layerError(i, field, problem)
+	}
+	return nil
+}
+
+// checkDynamic refuses dynamic int8 where every product would leave the device for the
+// CPU: CUDA has no kernel of DynamicQuantizeMatMul, and TensorRT leaves it to CUDA.
+func (b Build) checkDynamic() error {
+	if b.Provider.Name != CUDA && b.Provider.Name != TensorRT {
+		return nil
+	}
+	for _, p := range []struct {
+		field, name string
+		Precision
+	}{{"precision", "", b.Precision}, {"head", "head-", b.Head}} {
+		if p.Type == Int8Dyn {
+			return fieldErrorf(p.field, "int8dyn on %s: DynamicQuantizeMatMul has no kernel there: use +%sint8b32", b.Provider.Name, p.name)
+		}
 	}
 	return nil
 }

@@ -74,7 +74,7 @@ func TestFittedCandidatesAreNoCheck(t *testing.T) {
 // threads.
 func TestEveryBuildHasItsModel(t *testing.T) {
 	rng := rand.New(rand.NewPCG(31, 3))
-	for _, b := range corpusBuilds() {
+	for _, b := range corpusBuilds(t) {
 		if b.Dialect == arch.Portable && b.Threads > 1 {
 			b.Threads = 4
 		}

@@ -160,7 +160,7 @@ func layerOf(s arch.Spec, i int) layer {
 
 // outsideOf is the sizes of what surrounds the layers of s.
 func outsideOf(s arch.Spec) outside {
-	o := outside{dModel: float64(s.DModel), vocab: float64(s.Vocab), rotary: s.Rotary(), stack: s.Stack()}
+	o := outside{dModel: float64(s.DModel), vocab: float64(s.Vocab), rotary: s.Rotary(), stack: s.Stack(), untied: s.Untied}
 	seen := map[int]bool{}
 	for i, l := range s.Layers {
 		if s.TypeOf(i).Recurrent() {

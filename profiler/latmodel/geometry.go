@@ -21,6 +21,8 @@ type geometry struct {
 	step
 	fused        bool
 	linear, head precision
+	embeds       [2]precision // of the token embedding where it is tied, and where not
+	sharesHead   bool         // a tied embedding is the LM head's matrix
 }
 
 // layer is the sizes of one layer.
@@ -44,35 +46,25 @@ type outside struct {
 	stack         bool    // of recurrent layers and nothing else
 	recurrent     bool    // some layer is
 	attention     bool    // some layer is none
+	untied        bool    // the LM head is a matrix of its own
 }
 
 func newGeometry(b arch.Build, s step) geometry {
 	b = b.Normalized()
-	return geometry{s, b.Dialect == arch.Fused, newPrecision(b.Precision), newPrecision(b.Head)}
-}
-
-// precision is how a matrix is stored.
-type precision struct {
-	block      float64 // weights that share a scale; 0: fp32
-	blockBytes float64
-}
-
-const fp32Bytes = 4
-
-func newPrecision(p arch.Precision) precision {
-	if p.Type != arch.Int4 {
-		return precision{}
+	g := geometry{step: s, fused: b.Dialect == arch.Fused, linear: newPrecision(b.Precision), head: newPrecision(b.Head)}
+	for i, untied := range []bool{false, true} {
+		g.embeds[i] = newPrecision(b.EmbedOf(arch.Spec{Untied: untied}))
 	}
-	// Two weights a byte and one fp32 scale.
-	return precision{float64(p.Block), float64(p.Block/2 + fp32Bytes)}
+	g.sharesHead = arch.Spec{}.SharesHead(b)
+	return g
 }
 
-// bytes of a matrix [k, n]. MatMulNBits pads k to whole blocks.
-func (p precision) bytes(k, n float64) float64 {
-	if p.block == 0 {
-		return k * n * fp32Bytes
+// embed is how the token embedding is stored.
+func (g *geometry) embed(o outside) precision {
+	if o.untied {
+		return g.embeds[1]
 	}
-	return n * math.Ceil(k/p.block) * p.blockBytes
+	return g.embeds[0]
 }
 
 // cacheLine is a cache line's bytes, on every CPU that ONNX Runtime's int4 kernels
@@ -85,9 +77,10 @@ const cacheLine = 64
 //
 // Measured with MatMulNBits alone (accuracy level 4, block 32, AVX-512 and VNNI,
 // ONNX Runtime 1.32.0): the time a weight at k = 1088, 1216 and 1344 is 9 to 18 %
-// more than at 1024, 1152, 1280, 1408 and 1536 for one row, 5 to 9 % for 64.
+// more than at 1024, 1152, 1280, 1408 and 1536 for one row, 5 to 9 % for 64. With 8
+// bits (1024 to 1280 in steps of 32, one row) nothing of the kind is seen.
 func (p precision) split(k float64) bool {
-	return p.block != 0 && int(math.Ceil(k/p.block)*p.block/2)%cacheLine != 0
+	return p.bits == 4 && int(math.Ceil(k/p.block)*p.block/2)%cacheLine != 0
 }
 
 // splitLines is from how many whole cache lines on a split row costs a step of one
@@ -194,21 +187,22 @@ func (g *geometry) layerOps(l layer) (n float64) {
 	default:
 		n = portableLayerOps
 	}
-	if g.linear.block == 0 && (l.qkvBias || !l.rotary) {
-		n++ // the bias of queries, keys and values, which MatMulNBits adds itself
+	if g.linear.bits == fp32Bits && (l.qkvBias || !l.rotary) {
+		n++ // the bias of queries, keys and values, which quantized products add themselves
 	}
 	return n
 }
 
-func (g *geometry) outsideOps(o outside) (n float64) {
+func (g *geometry) outsideOps(o outside) float64 {
+	n := g.embeddingOps(o)
 	if o.recurrent {
-		n = g.recurrentOutsideOps(o)
+		n += g.recurrentOutsideOps(o)
 	}
 	switch {
 	case o.stack:
 		return n
 	case g.fused && o.rotary:
-		return fusedRotaryOutsideOps + sliceOps
+		return n + fusedRotaryOutsideOps + sliceOps
 	case g.fused:
 		n += fusedOutsideOps + sliceOps
 		if o.attention {
@@ -216,7 +210,7 @@ func (g *geometry) outsideOps(o outside) (n float64) {
 		}
 		return n
 	case o.rotary:
-		n = portableRotaryOutsideOps + sliceOps + rotaryTableOps*o.headDims
+		n += portableRotaryOutsideOps + sliceOps + rotaryTableOps*o.headDims
 		if o.shared {
 			n++ // the mask, with a dimension more
 		}
@@ -226,8 +220,23 @@ func (g *geometry) outsideOps(o outside) (n float64) {
 			n += portableMaskOps
 		}
 	}
-	if g.head.block == 0 {
+	if g.head.bits == fp32Bits {
 		n++ // the head's matrix, transposed
+	}
+	return n
+}
+
+// embeddingOps is what a quantized embedding takes beside the gather.
+func (g *geometry) embeddingOps(o outside) (n float64) {
+	p := g.embed(o)
+	if p.bits == fp32Bits {
+		return 0
+	}
+	if math.Mod(o.dModel, p.block) != 0 {
+		n++ // a slice of what fills blocks up
+	}
+	if g.sharesHead && !o.untied {
+		n++ // its matrix, in the head's shape
 	}
 	return n
 }
@@ -259,13 +268,14 @@ func (g *geometry) headBytes(o outside) float64 { return g.head.bytes(o.dModel, 
 // outsideBytes is what a step of one row reads outside the layers: the LM head,
 // the final norm, and one row of each embedding. A stack has no norm and no positions.
 func (g *geometry) outsideBytes(o outside) float64 {
+	row := g.embed(o).bytes(o.dModel, 1)
 	switch {
 	case o.stack:
-		return g.headBytes(o) + fp32Bytes*o.dModel
+		return g.headBytes(o) + row
 	case o.rotary:
-		return g.headBytes(o) + fp32Bytes*2*o.dModel
+		return g.headBytes(o) + row + fp32Bytes*o.dModel
 	}
-	return g.headBytes(o) + fp32Bytes*(2*o.dModel+2*o.dModel)
+	return g.headBytes(o) + row + fp32Bytes*(2*o.dModel+o.dModel)
 }
 
 // layerFlops is 2 for each multiply-add of the layer's products with weights, but for

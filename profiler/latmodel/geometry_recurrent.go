@@ -38,7 +38,7 @@ const (
 
 // cellOps is a recurrent layer's number of operators.
 func (g *geometry) cellOps(l layer) (n float64) {
-	if g.linear.block == 0 {
+	if g.linear.bits == fp32Bits {
 		n = cellOps + stateOps*l.cell.states
 	} else {
 		n = scanOps + bodyOps*g.rows
@@ -50,7 +50,7 @@ func (g *geometry) cellOps(l layer) (n float64) {
 		n += portableBranchOps
 	case l.cell.projects:
 		n++
-		if g.linear.block == 0 {
+		if g.linear.bits == fp32Bits {
 			n++ // its bias
 		}
 	}
@@ -62,13 +62,13 @@ func (g *geometry) cellOps(l layer) (n float64) {
 func (g *geometry) recurrentOutsideOps(o outside) (n float64) {
 	if o.stack {
 		n = stackOutsideOps
-		if g.head.block == 0 && !g.fused {
+		if g.head.bits == fp32Bits && !g.fused {
 			n++ // the head's matrix, transposed
 		}
 	} else {
 		n = newTokensOps
 	}
-	if g.linear.block != 0 {
+	if g.linear.bits != fp32Bits {
 		n += realOps
 	}
 	return n

@@ -74,12 +74,17 @@ func corpus() []arch.Spec {
 	return specs
 }
 
-func corpusBuilds() (out []arch.Build) {
-	int4 := func(block int) arch.Precision { return arch.Precision{Type: arch.Int4, Block: block} }
-	fp32 := arch.Precision{Type: arch.FP32}
-	for _, d := range []arch.Dialect{arch.Portable, arch.Fused} {
-		for i, p := range [][2]arch.Precision{{fp32, fp32}, {int4(32), int4(32)}, {int4(16), fp32}, {fp32, int4(128)}, {int4(64), int4(16)}} {
-			out = append(out, arch.Build{Dialect: d, Precision: p[0], Head: p[1], Threads: i})
+func corpusBuilds(t *testing.T) (out []arch.Build) {
+	for _, d := range []string{"+portable", "+fused"} {
+		for _, parts := range []string{
+			"", "+int4b32", "+int4b16+head-fp32", "+head-int4b128", "+int4b64+head-int4b16+embed-fp32", "+int8b32asym",
+			"+int8dyn", "+int4b16asym+head-int8dyn", "+int8b64+embed-int4b32asym", "+embed-int8b128",
+		} {
+			b, err := arch.ParseBuild(d + parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out = append(out, b)
 		}
 	}
 	return out
@@ -120,7 +125,7 @@ func (g graph) elements(v *ir.Value) int64 {
 func (g graph) is(name string, v *ir.Value) bool { return v != nil && strings.HasPrefix(v.Name, name) }
 
 // weight reports which parameter a product multiplies by, or nil: the head's may
-// be transposed first.
+// be transposed or reshaped first.
 func (g graph) weight(n *ir.Node) *ir.Param {
 	for _, p := range g.Params {
 		if p.Value == n.Inputs[1] {
@@ -128,7 +133,7 @@ func (g graph) weight(n *ir.Node) *ir.Param {
 		}
 	}
 	for _, m := range g.Nodes {
-		if m.Op == "Transpose" && m.Outputs[0] == n.Inputs[1] {
+		if (m.Op == "Transpose" || m.Op == "Reshape") && m.Outputs[0] == n.Inputs[1] {
 			for _, p := range g.Params {
 				if p.Value == m.Inputs[0] {
 					return p
@@ -147,6 +152,11 @@ func (g graph) counts(nHead int64) map[string]float64 {
 		if n.Op == "Gather" {
 			gathered[n.Inputs[0]] = true
 		}
+		if n.Op == "GatherBlockQuantized" { // codes, scales and zero points
+			for _, v := range append(n.Inputs[:1:1], n.Inputs[2:]...) {
+				gathered[v] = true
+			}
+		}
 	}
 	multiplied := map[*ir.Value]bool{}
 	g.Walk(func(n, in *ir.Node) {
@@ -164,7 +174,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			if n.Op == "LSTM" {
 				c["gates"] += g.rows * hidden
 			}
-		case "MatMul", "FusedMatMul", "MatMulNBits":
+		case "MatMul", "FusedMatMul", "MatMulNBits", "DynamicQuantizeMatMul":
 			x := n.Inputs[0]
 			k := g.dim(x.Shape[len(x.Shape)-1])
 			flops := 2 * g.elements(out) * k
@@ -174,6 +184,9 @@ func (g graph) counts(nHead int64) map[string]float64 {
 				return
 			}
 			multiplied[p.Value] = true
+			for _, v := range g.beside(n) {
+				multiplied[v.Value] = true
+			}
 			if !strings.HasPrefix(n.Name, "head/") {
 				c["linear_flops"] += flops
 			}
@@ -189,8 +202,8 @@ func (g graph) counts(nHead int64) map[string]float64 {
 			}
 			if rows := g.elements(out) / g.dim(out.Shape[len(out.Shape)-1]); rows == 1 && g.rows > 1 {
 				c["one_row_weights"] += p.Bytes()
-				if p.Quant != nil {
-					c["one_row_weights"] += g.scales(n).Bytes()
+				for _, v := range g.beside(n) {
+					c["one_row_weights"] += v.Bytes()
 				}
 			}
 		case "Softmax":
@@ -237,9 +250,12 @@ func (g graph) step(n *ir.Node, c map[string]int64) {
 	c["operators"] += g.rows
 	out := n.Outputs[0]
 	switch n.Op {
-	case "MatMulNBits":
+	case "MatMulNBits", "DynamicQuantizeMatMul":
 		p := g.weight(n)
-		c["sequential_weights"] += g.rows * (p.Bytes() + g.scales(n).Bytes())
+		c["sequential_weights"] += g.rows * p.Bytes()
+		for _, v := range g.beside(n) {
+			c["sequential_weights"] += g.rows * v.Bytes()
+		}
 		if row := g.rowBytes(p); row%64 != 0 && row >= 7*64 && g.rows == 1 {
 			c["split_outputs"] += g.elements(out)
 		}
@@ -250,21 +266,23 @@ func (g graph) step(n *ir.Node, c map[string]int64) {
 
 // rowBytes is the bytes of one output's int4 weights, 0 for others.
 func (g graph) rowBytes(p *ir.Param) int64 {
-	if p.Quant == nil || p.Quant.Part != ir.QuantData {
+	if p.Quant == nil || p.Quant.Bits != 4 {
 		return 0
 	}
-	return p.Shape[1].N * p.Shape[2].N
+	return p.Bytes() / p.Shape[0].N
 }
 
-// scales is the parameter beside a quantized product's weights.
-func (g graph) scales(n *ir.Node) *ir.Param {
-	for _, p := range g.Params {
-		if p.Value == n.Inputs[2] {
-			return p
+// beside are the parameters that a quantized product has beside its weight: scales and
+// zero points. A bias, which is not quantized, counts by itself.
+func (g graph) beside(n *ir.Node) (out []*ir.Param) {
+	for _, v := range n.Inputs[2:] {
+		for _, p := range g.Params {
+			if p.Value == v && p.Quant != nil {
+				out = append(out, p)
+			}
 		}
 	}
-	g.t.Fatalf("%s has no scales", n.Name)
-	return nil
+	return out
 }
 
 func near(a, b float64) bool {
@@ -278,7 +296,7 @@ func TestFeaturesEqualTheGraph(t *testing.T) {
 		for _, l := range s.Layers {
 			nHead += int64(l.NHead)
 		}
-		for _, b := range corpusBuilds() {
+		for _, b := range corpusBuilds(t) {
 			c := arch.Candidate{Spec: s, Build: b}
 			lowered, err := graphgen.Lower(c, graphgen.Cached)
 			if err != nil {

@@ -35,7 +35,7 @@ type pointTerm struct {
 // own, or with biases that their family need not have, are for Predict.
 func (m *Model) Predictor(s arch.Space) *Predictor {
 	one := s.Spec(arch.Point{NLayer: 1, DModel: 1, DInner: 1, NHead: 1})
-	o := outside{vocab: float64(one.Vocab), rotary: one.Rotary(), headDims: 1, attention: true}
+	o := outside{vocab: float64(one.Vocab), rotary: one.Rotary(), headDims: 1, attention: true, untied: one.Untied}
 	return &Predictor{pl: m.pl.forPoints(m.Build), tl: m.tl.forPoints(m.Build), space: s, o: o, ranges: m.Ranges}
 }
 

@@ -120,6 +120,15 @@ func (o operands) work(op string) (w Work, known bool) {
 		w = Work{ActivationBytes: o.in[1].bytes() + out.bytes()}
 		w.move(o.in[0].kind, out.elements()*float64(o.in[0].size))
 		return w, true
+	case op == "GatherBlockQuantized" && len(o.in) > 2: // rows of codes, scales and zero points
+		rows := o.in[1].elements()
+		w = Work{ActivationBytes: o.in[1].bytes() + out.bytes(), Flops: 2 * out.elements()}
+		for i, x := range o.in {
+			if i != 1 && x.there && len(x.shape) > 0 {
+				w.move(x.kind, rows*x.bytes()/float64(x.shape[0]))
+			}
+		}
+		return w, true
 	case op == "Slice": // what is kept, not what it is cut from
 		w = Work{}
 		w.move(o.in[0].kind, out.bytes())

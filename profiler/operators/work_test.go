@@ -11,7 +11,8 @@ import (
 	"pgregory.net/rapid"
 )
 
-var builds = []string{"", "+portable", "+int4b32", "+int4b16+head-fp32", "+portable+int4b128", "+portable+head-int4b32"}
+var builds = []string{"", "+portable", "+int4b32", "+int4b16+head-fp32", "+portable+int4b128", "+portable+head-int4b32",
+	"+int8dyn", "+portable+int8b32asym", "+int4b16asym+head-int8dyn", "+int8b64+embed-int4b32asym"}
 
 // totals sums what the nodes of a run do, the products with weights apart.
 func totals(t failer, g *ir.Graph, tokens, past, kept int64) (all Work, products float64) {
@@ -31,7 +32,7 @@ func totals(t failer, g *ir.Graph, tokens, past, kept int64) (all Work, products
 			t.Errorf("%s: %s has no closed form", name, n.Op)
 		}
 		all.add(n.Work)
-		if strings.HasPrefix(n.Op, "MatMul") && n.WeightBytes > 0 || n.Op == "FusedMatMul" {
+		if strings.Contains(n.Op, "MatMul") && n.WeightBytes > 0 || n.Op == "FusedMatMul" {
 			products += n.Flops
 		}
 	}
