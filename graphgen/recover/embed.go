@@ -6,15 +6,15 @@ import (
 
 // checkWords holds the one embedding that a stream begins with against the ids.
 func (w *walker) checkWords() error {
-	if w.words.table.Dims[1] != w.dModel {
-		return notDecoder("the embedding %q is %v, and the LM head takes %d", w.words.table.Name, w.words.table.Dims, w.dModel)
+	if w.words.cols != w.dModel {
+		return notDecoder("the embedding %q is [%d %d], and the LM head takes %d", w.words.table.name, w.words.rows, w.words.cols, w.dModel)
 	}
 	end, biases, err := w.g.resolve(w.words.node.Input[1])
 	if err != nil {
 		return err
 	}
 	if end != graphgen.InputIDs || len(biases) > 0 {
-		return notDecoder("the embedding %q is looked up by %s, and not by %s", w.words.table.Name, w.g.describe(end), graphgen.InputIDs)
+		return notDecoder("the embedding %q is looked up by %s, and not by %s", w.words.table.name, w.g.describe(end), graphgen.InputIDs)
 	}
 	return nil
 }
@@ -32,8 +32,8 @@ func (w *walker) checkBoth(one, two *embedding) error {
 	if err := w.checkWords(); err != nil {
 		return err
 	}
-	if w.places.table.Dims[1] != w.dModel {
-		return notDecoder("the embedding of positions %q is %v, and the LM head takes %d", w.places.table.Name, w.places.table.Dims, w.dModel)
+	if w.places.cols != w.dModel {
+		return notDecoder("the embedding of positions %q is [%d %d], and the LM head takes %d", w.places.table.name, w.places.rows, w.places.cols, w.dModel)
 	}
 	return w.checkPlaces()
 }

@@ -22,6 +22,7 @@ type graph struct {
 	inOrder  []string // names of inputs that must be fed
 	outputs  []string
 	products map[string]*product // by output
+	tables   map[string]weight   // quantized embeddings, by the name that a Gather takes them by
 	fixed    map[string]bool     // whether a value depends on no input
 	used     map[string]bool     // constants that were evaluated or taken
 	half     bool                // some constants are float16
@@ -33,7 +34,7 @@ const maxNodes = 1 << 18
 func newGraph(f *onnxfile.File) (*graph, error) {
 	g := &graph{
 		file: f, producer: map[string]*onnxpb.NodeProto{}, consts: map[string]*onnxpb.TensorProto{}, inputs: map[string]*onnxpb.ValueInfoProto{},
-		products: map[string]*product{}, fixed: map[string]bool{}, used: map[string]bool{},
+		products: map[string]*product{}, tables: map[string]weight{}, fixed: map[string]bool{}, used: map[string]bool{},
 	}
 	for _, o := range f.Model.OpsetImport {
 		if plainDomain(o.Domain) == "" {
@@ -69,7 +70,9 @@ func newGraph(f *onnxfile.File) (*graph, error) {
 	if err := g.acyclic(); err != nil {
 		return nil, err
 	}
-	g.unfuse()
+	if err := g.unfuse(); err != nil {
+		return nil, err
+	}
 	return g, g.findProducts()
 }
 
@@ -180,7 +183,7 @@ func (g *graph) acyclic() error {
 
 // constant reports whether a value depends on no input.
 func (g *graph) constant(name string) bool {
-	if name == "" || g.consts[name] != nil {
+	if _, table := g.tables[name]; name == "" || table || g.consts[name] != nil {
 		return true
 	}
 	if known, ok := g.fixed[name]; ok {

@@ -1,11 +1,9 @@
 package recover
 
 import (
-	"fmt"
 	"slices"
 
 	"lathe/graphgen/ir"
-	"lathe/graphgen/onnxfile"
 	"lathe/graphgen/onnxpb"
 	"lathe/graphgen/weights"
 )
@@ -71,6 +69,12 @@ func (g *graph) product(n *onnxpb.NodeProto) (*product, error) {
 		}
 		p.n, p.k = p.weight.stored.Size()
 		return p, nil
+	case n.Domain == ir.DomainMS && n.OpType == dynamicQuantizeMatMul:
+		if p.weight, err = g.columns(n); err != nil {
+			return nil, err
+		}
+		p.n, p.k = p.weight.stored.Size()
+		return p, nil
 	default:
 		return nil, nil
 	}
@@ -117,52 +121,4 @@ func (g *graph) matrix(name string) (t *onnxpb.TensorProto, flipped bool) {
 		name = input(n, 0)
 	}
 	return nil, false
-}
-
-// blocks is the weight of a MatMulNBits: codes, scales, and zero points or none.
-func (g *graph) blocks(n *onnxpb.NodeProto) (weight, error) {
-	k, cols := integer(n, "K", 0), integer(n, "N", 0)
-	bits, block := integer(n, "bits", 4), integer(n, "block_size", 0)
-	codes, scales := g.tensor(input(n, 1)), g.tensor(input(n, 2))
-	const most = 1 << 31
-	if k < 1 || cols < 1 || k > most || cols > most || bits != 4 && bits != 8 || block < 16 || block > 1<<20 || codes == nil || scales == nil || input(n, 4) != "" {
-		return weight{}, notDecoder("%s %s: %d bits in blocks of %d, of [%d, %d], is not read", n.OpType, n.Name, bits, block, cols, k)
-	}
-	all := (k + block - 1) / block
-	sized := func(t *onnxpb.TensorProto, want int64) error {
-		if have, ok := onnxfile.Elements(t.Dims); !ok || have != want {
-			return fmt.Errorf("tensor %q is %v, and %s %s takes %d values", t.Name, t.Dims, n.OpType, n.Name, want)
-		}
-		return nil
-	}
-	if err := sized(codes, cols*all*block*bits/8); err != nil {
-		return weight{}, err
-	}
-	if err := sized(scales, cols*all); err != nil {
-		return weight{}, err
-	}
-	data, err := g.file.Data(codes)
-	if err != nil {
-		return weight{}, err
-	}
-	s, err := stored(g.file, scales)
-	if err != nil {
-		return weight{}, err
-	}
-	s.Rows, s.Cols = cols, all
-	w := &weights.Dequantized{N: cols, K: k, Block: block, Bits: int(bits), Data: data, Scales: s}
-	if zeros := g.tensor(input(n, 3)); zeros != nil {
-		if zeros.DataType != int32(onnxpb.TensorProto_UINT8) {
-			return weight{}, notDecoder("%s %s: zero points of %s are not read", n.OpType, n.Name, onnxfile.TypeName(zeros.DataType))
-		}
-		if err := sized(zeros, cols*((all*bits+7)/8)); err != nil {
-			return weight{}, err
-		}
-		if w.Zeros, err = g.file.Data(zeros); err != nil {
-			return weight{}, err
-		}
-		g.used[zeros.Name] = true
-	}
-	g.used[codes.Name], g.used[scales.Name] = true, true
-	return weight{name: codes.Name, stored: w, outIn: true, bits: int(bits)}, nil
 }

@@ -79,15 +79,16 @@ func (p *publisher) norm(name string, n norm) {
 	}
 }
 
-// embeddings publishes the embedding of words and, if it is another, the head.
+// embedding publishes a table. Words that are tied to an LM head of more bits are what
+// the head has of them.
 func (p *publisher) embedding(name string, e *embedding) {
-	s, err := stored(p.w.g.file, e.table)
-	if err != nil {
-		p.errs = append(p.errs, err)
+	head := p.w.head.weight
+	if e == p.w.words && e.table.bits != 0 && !p.m.Spec.Untied && (head.bits == 0 || head.bits > e.table.bits) {
+		p.w.g.used[e.table.name] = true
+		p.matrix(name, head, head.perOutput())
 		return
 	}
-	p.m.Tensors[name] = s
-	p.list(name, e.table.Name, s)
+	p.matrix(name, e.table, e.table.stored)
 }
 
 func (p *publisher) head() {

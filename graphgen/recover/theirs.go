@@ -81,8 +81,8 @@ func (m *Model) assemble(w *walker, layers []layer, last norm) error {
 	if rotary {
 		s.Family, s.QKVBias = arch.LLaMA, first.k.bias != ""
 	}
-	if rows := w.words.table.Dims[0]; rows != w.head.n {
-		return notDecoder("the embedding %q has %d rows, and the LM head gives %d", w.words.table.Name, rows, w.head.n)
+	if rows := w.words.rows; rows != w.head.n {
+		return notDecoder("the embedding %q has %d rows, and the LM head gives %d", w.words.table.name, rows, w.head.n)
 	}
 	for _, l := range layers {
 		if a := l.attention; a.heads*a.headDim != s.DModel {
@@ -96,7 +96,7 @@ func (m *Model) assemble(w *walker, layers []layer, last norm) error {
 		}
 	}
 	if !rotary {
-		s.Positions = int(w.places.table.Dims[0])
+		s.Positions = int(w.places.rows)
 	}
 	if s.Untied, err = m.untied(w); err != nil {
 		return err
@@ -162,13 +162,10 @@ func family(w *walker, layers []layer, last norm) (rotary bool, err error) {
 
 // untied reports whether the LM head is another matrix than the embedding.
 func (m *Model) untied(w *walker) (bool, error) {
-	if w.head.weight.name == w.words.table.Name {
+	if w.head.weight.name == w.words.table.name {
 		return false, nil
 	}
-	table, err := stored(m.file, w.words.table)
-	if err != nil {
-		return false, err
-	}
+	table, exact := w.words.table.stored, w.head.weight.bits == 0 && w.words.table.bits == 0
 	head := w.head.weight.perOutput()
 	if rows, cols := table.Size(); rows != w.head.n || cols != w.head.k {
 		return true, nil
@@ -184,7 +181,7 @@ func (m *Model) untied(w *walker) (bool, error) {
 				return false, err
 			}
 		}
-		if w.head.weight.bits == 0 {
+		if exact {
 			if !slices.Equal(buf[0][:n], buf[1][:n]) {
 				return true, nil
 			}
@@ -195,7 +192,7 @@ func (m *Model) untied(w *walker) (bool, error) {
 			apart, square = apart+d*d, square+float64(v)*float64(v)
 		}
 	}
-	if w.head.weight.bits == 0 {
+	if exact {
 		return false, nil
 	}
 	// Quantization to 4 bits leaves an error of about a tenth; two matrices that were

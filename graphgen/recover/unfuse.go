@@ -10,14 +10,20 @@ import (
 
 // unfuse writes out those of ONNX Runtime's operators that hide a product, a bias or a
 // sum of the residual stream, so that all graphs are walked alike.
-func (g *graph) unfuse() {
+func (g *graph) unfuse() error {
 	for _, n := range slices.Clone(g.nodes) {
 		switch {
 		case plainDomain(n.Domain) == ir.DomainONNX && n.OpType == "Gemm":
 			g.unfuseGemm(n)
 		case n.Domain != ir.DomainMS:
-		case n.OpType == "MatMulNBits":
+		case n.OpType == matMulNBits:
 			g.takeBias(n, 5)
+		case n.OpType == dynamicQuantizeMatMul:
+			g.takeBias(n, 4)
+		case n.OpType == gatherBlockQuantized:
+			if err := g.unfuseGather(n); err != nil {
+				return err
+			}
 		case n.OpType == "FastGelu" || n.OpType == "BiasGelu":
 			if bias := input(n, 1); bias != "" {
 				sum := n.Output[0] + "/biased"
@@ -34,6 +40,7 @@ func (g *graph) unfuse() {
 			g.unfuseAttention(n)
 		}
 	}
+	return nil
 }
 
 func (g *graph) insert(n *onnxpb.NodeProto) {
@@ -89,7 +96,7 @@ func (g *graph) fromProduct(name string) bool {
 		switch {
 		case n == nil:
 			return false
-		case slices.Contains([]string{"MatMul", "Gemm", "FusedMatMul", "MatMulNBits"}, n.OpType):
+		case slices.Contains([]string{"MatMul", "Gemm", "FusedMatMul", matMulNBits, dynamicQuantizeMatMul}, n.OpType):
 			return true
 		case !slices.Contains(unchanged, n.OpType) && n.OpType != "Slice":
 			return false

@@ -33,8 +33,9 @@ type branch struct {
 
 // embedding is rows of a table.
 type embedding struct {
-	node  *onnxpb.NodeProto
-	table *onnxpb.TensorProto
+	node       *onnxpb.NodeProto
+	table      weight
+	rows, cols int64
 }
 
 // walk finds the head, the branches and the embeddings.
@@ -133,20 +134,25 @@ func (g *graph) onStream(name string) bool {
 	return n != nil && (n.OpType == "Add" && len(n.Input) == 2 && !g.constant(n.Input[0]) && !g.constant(n.Input[1]) || g.embedding(name) != nil)
 }
 
-// embedding is the rows that a value takes of a float table; nil where it is none.
+// embedding is the rows that a value takes of a table; nil where it is none.
 func (g *graph) embedding(name string) *embedding {
 	n := g.producer[name]
 	if n == nil || n.OpType != "Gather" || plainDomain(n.Domain) != ir.DomainONNX || len(n.Input) != 2 || integer(n, "axis", 0) != 0 || g.constant(n.Input[1]) {
 		return nil
 	}
-	t := g.consts[n.Input[0]]
-	if t == nil || len(t.Dims) != 2 {
+	w, ok := g.tables[n.Input[0]]
+	if t := g.consts[n.Input[0]]; !ok && t != nil && len(t.Dims) == 2 {
+		s, err := stored(g.file, t)
+		if err != nil {
+			return nil
+		}
+		w = weight{name: t.Name, stored: s}
+	}
+	if w.stored == nil {
 		return nil
 	}
-	if _, float := floatTypes[t.DataType]; !float {
-		return nil
-	}
-	return &embedding{n, t}
+	rows, cols := w.stored.Size()
+	return &embedding{n, w, rows, cols}
 }
 
 // base is the one value of the residual stream that a value is computed from, by way
