@@ -91,7 +91,7 @@ var badNames = []struct {
 	{good + "+cpu@a=1.", 30, []string{"does not end in a dot"}},
 	{good + "+cpu@options-12345678", 30, []string{"pass the YAML file"}},
 	{good + "+cuda", 26, []string{"fp16 and bf16 only", "use +portable+cuda"}},
-	{good + "+portable+cuda+int8dyn", 41, []string{"int8dyn on cuda", "use +int8b32"}},
+	{good + "+portable+cuda+int8dyn", 40, []string{"int8dyn on cuda", "use +int8b32"}},
 	{good + "+portable+tensorrt+head-int8dyn", 44, []string{"int8dyn on tensorrt", "use +head-int8b32"}},
 	{good + "+t2+fused+tensorrt", 35, []string{"use +portable+tensorrt"}},
 	{"gpt2-l12-d576-f4096-h32", 21, []string{"head_dim to be a multiple of 8", "got 18", "+portable, or n_head 24 or 36"}},
