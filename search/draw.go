@@ -1,6 +1,7 @@
 package search
 
 import (
+	"fmt"
 	"iter"
 	"math/rand/v2"
 )
@@ -43,6 +44,15 @@ func Fresh(s Space, rng *rand.Rand, n int, seen func(Genome) bool) []Genome {
 	}
 	rng.Shuffle(len(left), func(i, j int) { left[i], left[j] = left[j], left[i] })
 	return append(out, left[:min(n-len(out), len(left))]...)
+}
+
+// Exhausted is how a search ends that finds nothing new with Fresh: a space that can be
+// listed has no more, of a larger one nothing was drawn.
+func Exhausted(s Space, h *History) Status {
+	if _, ok := s.(Enumerable); ok && s.Size() <= MaxListed {
+		return Status{Reason: SpaceExhausted, Detail: fmt.Sprintf("%d points satisfy the constraints", h.Len())}
+	}
+	return Status{Reason: Converged, Detail: fmt.Sprintf("nothing new could be drawn after %d evaluations", h.Len())}
 }
 
 // Neighbours yields the points that differ from g in one gene, each once: of sizes the

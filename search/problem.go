@@ -5,7 +5,7 @@
 //
 // It times nothing and predicts nothing: an Evaluator does, joined on by cmd,
 // either by measuring real graphs or by the latency model. Methods live in the
-// packages below this one (evolve, enumerate) and know neither. What is here is
+// packages below this one (enumerate, evolve, nsga2 and others) and know neither. What is here is
 // the common ground: spaces of homogeneous models, of models layer by layer and of
 // models joined with builds, whose points are all Genomes; the Problem and its
 // Objectives; what an Evaluation is; the journal that makes a killed search resumable;

@@ -161,7 +161,7 @@ func (m *Method) Propose(h *search.History) ([]search.Genome, search.Status) {
 	}
 	m.random(h, want-len(m.batch))
 	if len(m.batch) == 0 {
-		return nil, m.exhausted(h)
+		return nil, search.Exhausted(m.space, h)
 	}
 	if h.Iteration() > 0 {
 		// Shuffled, so that whatever is left out, here or by the driver's budget,
@@ -170,15 +170,6 @@ func (m *Method) Propose(h *search.History) ([]search.Genome, search.Status) {
 		m.batch = m.batch[:min(len(m.batch), o.MaxBatch)]
 	}
 	return m.batch, search.Status{}
-}
-
-// exhausted is how a search ends that finds nothing new: a space that can be listed has
-// no more, of a larger one nothing was drawn.
-func (m *Method) exhausted(h *search.History) search.Status {
-	if _, ok := m.space.(search.Enumerable); ok && m.space.Size() <= search.MaxListed {
-		return search.Status{Reason: search.SpaceExhausted, Detail: fmt.Sprintf("%d points satisfy the constraints", h.Len())}
-	}
-	return search.Status{Reason: search.Converged, Detail: fmt.Sprintf("nothing new could be drawn after %d evaluations", h.Len())}
 }
 
 // take adds p to the batch if it is new and satisfies the constraints.
