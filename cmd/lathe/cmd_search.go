@@ -28,10 +28,14 @@ until nothing could, or --evaluations (--samples where not given) are measured. 
 front is what the model says of the whole space.
 
 By model with another method: measure --samples random candidates, fit the latency
-model, and search what it predicts, by enumerating the whole space or by evolution
-(Lite-Transformer-Search: Pareto front as parents, mutation and crossover, 10
-iterations). By measure: every candidate that the method proposes is timed, and the
-front is of what was measured.
+model, and search what it predicts. By measure: every candidate that the method
+proposes is timed, and the front is of what was measured.
+
+The other methods: enumerate goes through the whole space; evolve is
+Lite-Transformer-Search (Pareto front as parents, mutation and crossover, 10
+iterations); nsga2 is NSGA-II, with --iterations generations; local goes from
+neighbour to neighbour along the front, from many starts; random and stratified draw.
+The last three go on until --evaluations are spent.
 
 --method alphanas is a tree search, in which models grow action by action, guided by a
 network that learns performance and cost from what was evaluated. It looks for one
@@ -60,6 +64,7 @@ with the front that it would have had.`,
   lathe search --method alphanas --by measure --evaluations 100 --space mixed.yaml
   lathe search --builds default,+int4b32 --objectives quality,latency,weight_bits
   lathe search --limits "weight_bytes <= 300e6" --proxy fitted --trained trained.csv
+  lathe search --method nsga2 --iterations 50 --evaluations 1000
   lathe search --resume`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -104,10 +109,10 @@ with the front that it would have had.`,
 	}
 	fs := cmd.Flags()
 	fs.BoolVar(&resume, "resume", false, "go on with the last search of the store")
-	fs.String("method", "", "`NAME` of the method: model-based, enumerate, evolve or alphanas")
+	fs.String("method", "", "`NAME` of the method: "+methods)
 	fs.String("by", "", "what says how fast a candidate is: `WHAT`, model or measure")
-	fs.Int("iterations", 0, "iterations of evolve")
-	fs.Int("population", 0, "candidates of the first batch, of evolve and alphanas; 0: the method's default")
+	fs.Int("iterations", 0, "iterations of evolve, generations of nsga2")
+	fs.Int("population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default")
 	fs.Float64("cost-weight", 0, "weight of cost in what alphanas looks for")
 	fs.Int("evaluations", 0, "most candidates to evaluate; 0: as many as --samples if model-based, otherwise no limit")
 	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")

@@ -104,7 +104,7 @@ var settings = []setting{
 	{"timing.think_max_ms", 2000, "longest pause before a request, in milliseconds; longer ones of the workload are cut to it"},
 	{"timing.cpus", "", "CPUs that sessions are pinned to: auto, or one number a thread, such as 0,1; empty: wherever the system puts them"},
 	{"timing.isolate", true, "hold sessions in a process of their own, whose crash is a failed candidate and not the end"},
-	{"search.method", "model-based", "model-based, enumerate, evolve or alphanas"},
+	{"search.method", modelBased, methods},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
 	{"search.proxy", "decoder_params", "what ranks quality without training: decoder_params, total_params or fitted (see lathe proxy)"},
 	{"search.trained", "", "CSV file of architectures that you have trained, which proxy fitted learns from"},
@@ -115,10 +115,10 @@ var settings = []setting{
 	{"search.builds", "", "several ways for candidates to run, searched together, such as default,+int8,+int4b32+t2; empty: build"},
 	{"search.samples", 24, "candidates measured for the latency model: chosen as it learns if model-based, at random otherwise"},
 	{"search.visits", 2, "sessions, minutes apart, that the pairs of each sample are spread over"},
-	{"search.iterations", 10, "iterations of evolve"},
+	{"search.iterations", 10, "iterations of evolve, generations of nsga2"},
 	{"search.evaluations", 0, "most candidates that a search evaluates; 0: as many as search.samples if model-based, otherwise no limit"},
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
-	{"search.population", 0, "candidates of the first batch, of evolve and alphanas; 0: the method's default"},
+	{"search.population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default"},
 	{"search.cost_weight", 1.0, "weight of cost against performance in what alphanas looks for, each as a share of its range; 0: performance alone"},
 }
 

@@ -17,8 +17,11 @@ import (
 	"lathe/search"
 	"lathe/search/enumerate"
 	"lathe/search/evolve"
+	"lathe/search/local"
 	"lathe/search/mcts"
 	"lathe/search/modelbased"
+	"lathe/search/nsga2"
+	"lathe/search/random"
 )
 
 // setup is all that decides what a search finds: it is stored with the search,
@@ -36,7 +39,7 @@ type setup struct {
 	Trained        *trained       `json:"trained,omitempty"` // what a fitted proxy learns from
 	proxy          search.Proxy   // see loadProxy
 	Seed           uint64         `json:"seed"`
-	Method         string         `json:"method"` // see method
+	Method         string         `json:"method"` // one of methods
 	By             string         `json:"by"`     // model, measure
 	Samples        int            `json:"samples"`
 	Visits         int            `json:"visits"` // sessions of each sample
@@ -118,6 +121,9 @@ const (
 // modelBased is the default method.
 const modelBased = "model-based"
 
+// methods are those that a search knows, for people.
+const methods = modelBased + ", enumerate, evolve, nsga2, local, random, stratified, alphanas"
+
 // method makes the search method from nothing. No problem will do to see whether there
 // is one.
 func (s *setup) method(p *search.Problem) (search.Method, error) {
@@ -131,6 +137,12 @@ func (s *setup) method(p *search.Problem) (search.Method, error) {
 		return enumerate.New(enumerate.Options{})
 	case "evolve":
 		return evolve.New(evolve.Options{Iterations: s.Iterations, Population: s.Population})
+	case "nsga2":
+		return nsga2.New(nsga2.Options{Generations: s.Iterations, Population: s.Population})
+	case "local":
+		return local.New(local.Options{Batch: s.Population})
+	case "random", "stratified":
+		return random.New(random.Options{Batch: s.Population, Stratified: s.Method == "stratified"})
 	case "alphanas":
 		o := mcts.Options{Initial: s.Population, Lambda: s.CostWeight}
 		if o.Lambda == 0 {
@@ -138,7 +150,7 @@ func (s *setup) method(p *search.Problem) (search.Method, error) {
 		}
 		return mcts.New(o)
 	}
-	return nil, fmt.Errorf("search.method is %q; known: model-based, enumerate, evolve, alphanas", s.Method)
+	return nil, fmt.Errorf("search.method is %q; known: %s", s.Method, methods)
 }
 
 // firstBatch is how many candidates a model-based search measures before it first learns
