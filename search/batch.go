@@ -196,6 +196,7 @@ func (r *run) progress(ended bool) {
 		Replayed:    r.replayed,
 		Front:       r.history.front.Len(),
 		Ended:       ended,
+		Hypervolume: r.growth.now,
 	}
 	if ended {
 		p.Iteration--

@@ -38,11 +38,15 @@ type Settings struct {
 
 // Progress is how far a search is.
 type Progress struct {
-	Iteration   int        // at work on, from 1
-	Done, Batch int        // of this iteration's points
-	Evaluations int        // in all, replayed ones included
-	Replayed    int        // of these
-	Front       int        // points on the front when the last iteration ended
+	Iteration   int // at work on, from 1
+	Done, Batch int // of this iteration's points
+	Evaluations int // in all, replayed ones included
+	Replayed    int // of these
+	Front       int // points on the front when the last iteration ended
+	// Hypervolume is that front's as a multiple of the first iteration's, on the first
+	// one's scale; 0 before there is one, or where it would take long: of four objectives
+	// or more and a front of more than 64 points.
+	Hypervolume float64
 	Last        Evaluation // the newest, if Done > 0
 	Ended       bool       // the iteration is complete
 }
@@ -137,6 +141,7 @@ type run struct {
 	iterations []Iteration
 	replayed   int
 	mute       bool // the recorder failed: do not ask it again
+	growth     growth
 
 	batch  batch // reused from iteration to iteration
 	slab   slab
@@ -254,6 +259,7 @@ func (r *run) iterate(partial bool) error {
 		h.iteration++
 	}
 	if r.Settings.Progress != nil {
+		r.growth.measure(r.Problem, it.Front)
 		r.progress(true)
 	}
 	if n := len(r.journal.Iterations); it.Number <= n {

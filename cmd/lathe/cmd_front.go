@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"math"
@@ -18,6 +19,7 @@ import (
 
 func (a *app) cmdFront() *cobra.Command {
 	var id, plot string
+	var replay, list, iterations bool
 	cmd := &cobra.Command{
 		Use:   "front",
 		Short: "Show the Pareto front of a search, and draw it",
@@ -32,17 +34,27 @@ latency, the baseline marked, one line for each iteration of the search. With
 --json it is drawn only where --plot asks for it.`,
 		Example: `  lathe front
   lathe front --plot figures/front
+  lathe front --replay
   lathe front --json --plot ""`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			body, err := a.loadFront(cmd, id)
+			if list {
+				return a.listSearches(cmd.Context())
+			}
+			body, err := a.loadFront(cmd.Context(), id)
 			if err != nil {
 				return err
+			}
+			if replay {
+				return a.printReplay(cmd.Context(), body)
 			}
 			if a.json {
 				err = a.printJSON(body)
 			} else {
 				err = a.printFront(body)
+				if err == nil && iterations {
+					err = a.printIterations(body)
+				}
 			}
 			if err != nil || plot == "" || a.json && !cmd.Flags().Changed("plot") {
 				return err
@@ -56,15 +68,18 @@ latency, the baseline marked, one line for each iteration of the search. With
 	}
 	cmd.Flags().StringVar(&id, "search", "", "`ID` of the search (default: the last one that has a front)")
 	cmd.Flags().StringVar(&plot, "plot", "front", "`FILE` to draw to, without its ending; empty: do not draw")
+	cmd.Flags().BoolVar(&list, "list", false, "list the searches of the store instead")
+	cmd.Flags().BoolVar(&replay, "replay", false, "make the front anew from what was recorded, and check that it is the one that is kept")
+	cmd.Flags().BoolVar(&iterations, "iterations", false, "show the front after each iteration too: its size and hypervolume")
 	return cmd
 }
 
-func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
-	st, err := a.readProject(cmd.Context())
+func (a *app) loadFront(ctx context.Context, id string) (*frontBody, error) {
+	st, err := a.readProject(ctx)
 	if err != nil {
 		return nil, err
 	}
-	searches, err := st.Searches(cmd.Context())
+	searches, err := st.Searches(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -72,7 +87,7 @@ func (a *app) loadFront(cmd *cobra.Command, id string) (*frontBody, error) {
 		if id != "" && searches[i].ID != id {
 			continue
 		}
-		fronts, err := st.Fronts(cmd.Context(), searches[i].ID)
+		fronts, err := st.Fronts(ctx, searches[i].ID)
 		if err != nil {
 			return nil, err
 		}

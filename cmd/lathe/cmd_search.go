@@ -14,6 +14,7 @@ import (
 
 func (a *app) cmdSearch() *cobra.Command {
 	var resume bool
+	var constraints []string
 	cmd := &cobra.Command{
 		Use:         "search",
 		Annotations: timing(),
@@ -57,7 +58,10 @@ by itself, and types, such as [transformer, lstm], are what layers may be.
 
 Measurements are kept in the store and never repeated. A search that was stopped
 or killed goes on with --resume, with the settings it was started with, and ends
-with the front that it would have had.`,
+with the front that it would have had. With a larger --evaluations or --iterations
+one that has ended goes on too. lathe front --replay makes a front anew from what was
+recorded, and --again starts where a pick turned out badly: the last search once more
+with another constraint, from what it measured.`,
 		Example: `  lathe search
   lathe search --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --constraint "n_layer >= 8"
   lathe search --method evolve --by measure --evaluations 60
@@ -65,11 +69,13 @@ with the front that it would have had.`,
   lathe search --builds default,+int4b32 --objectives quality,latency,weight_bits
   lathe search --limits "weight_bytes <= 300e6" --proxy fitted --trained trained.csv
   lathe search --method nsga2 --iterations 50 --evaluations 1000
-  lathe search --resume`,
+  lathe search --again "n_head >= 8"
+  lathe search --resume
+  lathe search --resume --evaluations 200`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			s, err := a.searchSetup(cmd, resume)
+			s, err := a.searchSetup(cmd, resume, constraints)
 			if err != nil {
 				return err
 			}
@@ -83,8 +89,15 @@ with the front that it would have had.`,
 			}
 			defer unlock()
 			var run *searchRun
-			if resume {
-				run, err = a.resumeSearch(ctx, st)
+			if len(constraints) > 0 {
+				var changes *again
+				if run, changes, err = a.againSearch(ctx, st, constraints); err == nil {
+					run.again = changes
+				}
+			} else if resume {
+				if run, err = a.resumeSearch(ctx, st); err == nil {
+					err = a.extend(ctx, st, run, cmd.Flags().Changed)
+				}
 			} else {
 				run, err = a.newSearch(ctx, s)
 			}
@@ -102,19 +115,26 @@ with the front that it would have had.`,
 				return err
 			}
 			if a.json {
-				return a.printJSON(body)
+				return a.printJSON(struct {
+					*frontBody
+					Timed int `json:"timed"`
+				}{body, body.timed})
 			}
-			return a.printFront(body)
+			if err := a.printFront(body); err != nil || body.Again == nil {
+				return err
+			}
+			return a.printAgain(body)
 		},
 	}
 	fs := cmd.Flags()
+	fs.StringArrayVar(&constraints, "again", nil, "search as the last time with one more constraint, an `EXPRESSION`; may be repeated")
 	fs.BoolVar(&resume, "resume", false, "go on with the last search of the store")
 	fs.String("method", "", "`NAME` of the method: "+methods)
 	fs.String("by", "", "what says how fast a candidate is: `WHAT`, model or measure")
 	fs.Int("iterations", 0, "iterations of evolve, generations of nsga2")
 	fs.Int("population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default")
 	fs.Float64("cost-weight", 0, "weight of cost in what alphanas looks for")
-	fs.Int("evaluations", 0, "most candidates to evaluate; 0: as many as --samples if model-based, otherwise no limit")
+	fs.Int("evaluations", 0, "most candidates to evaluate (default: as many as --samples if model-based, otherwise no limit)")
 	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")
 	fs.String("limits", "", "bounds on objectives: `EXPRESSIONS` with commas between, such as \"weight_bytes <= 200e6\"")
 	fs.String("builds", "", "ways to run that are searched together: `PARTS` of names with commas between, such as default,+int4b32")
@@ -135,11 +155,21 @@ with the front that it would have had.`,
 
 // searchSetup is that of a new search, or nil for one that is resumed. What is
 // wrong with the input shows here, before a store is made.
-func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
-	if resume {
-		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "iterations", "population", "cost-weight", "evaluations", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+func (a *app) searchSetup(cmd *cobra.Command, resume bool, constraints []string) (*setup, error) {
+	if err := a.checkBudget(cmd.Flags().Changed); err != nil {
+		return nil, err
+	}
+	if len(constraints) > 0 && (resume || cmd.Flags().Changed("evaluations") || cmd.Flags().Changed("iterations")) {
+		return nil, badInput(errors.New("search --again is a new search with the settings of the last one: it goes with no --resume, --evaluations or --iterations"))
+	}
+	if resume || len(constraints) > 0 {
+		asked := "resume"
+		if !resume {
+			asked = "again"
+		}
+		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "population", "cost-weight", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs"} {
 			if cmd.Flags().Changed(name) {
-				return nil, badInput(fmt.Errorf("search --resume takes the settings the search was started with; --%s starts another one", name))
+				return nil, badInput(fmt.Errorf("search --%s takes the settings the search was started with; --%s starts another one", asked, name))
 			}
 		}
 		if _, err := os.Stat(a.cfg.Store); errors.Is(err, fs.ErrNotExist) {
@@ -163,6 +193,14 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool) (*setup, error) {
 		}
 	}
 	return s, nil
+}
+
+// checkBudget refuses to search for nothing.
+func (a *app) checkBudget(changed func(string) bool) error {
+	if changed("evaluations") && a.cfg.Search.Evaluations == 0 {
+		return badInput(errors.New("search: a budget of 0 evaluations finds nothing; without --evaluations the method has its own, or none"))
+	}
+	return nil
 }
 
 func noSearch(store string) error {

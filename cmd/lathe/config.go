@@ -1,6 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
@@ -129,6 +132,8 @@ type loaded struct {
 	file  string         // "" if there is none
 	lines map[string]int // of keys in the file
 	flags map[string]*pflag.Flag
+
+	configured string // hash of the space, before --space and --constraint
 }
 
 // loadConfig joins defaults, file, environment and flags, in viper's order of
@@ -171,6 +176,12 @@ func (l *loaded) decode() error {
 		return fmt.Errorf("configuration: %s: %w", l.file, err)
 	}
 	l.fillSpace()
+	space, err := json.Marshal(l.Space)
+	if err != nil {
+		return err
+	}
+	sum := sha256.Sum256(space)
+	l.configured = hex.EncodeToString(sum[:])
 	return nil
 }
 

@@ -21,6 +21,7 @@ type frontBody struct {
 	Objectives  []string            `json:"objectives"` // of the values below, in their order
 	Points      float64             `json:"points"`     // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
+	timed       int                 // sessions of this run
 	Models      []modelError        `json:"models,omitempty"`   // what predicted, for each build; none if all was measured
 	Proxy       string              `json:"proxy"`              // what ranks quality
 	Quality     *float64            `json:"baseline_quality"`   // by it; null where the baseline's architecture is not known
@@ -38,6 +39,7 @@ type frontBody struct {
 	Variants    []frontEntry        `json:"variants"`                   // the pick with 4, 8 and 16 heads
 	Skipped     []string            `json:"variants_skipped,omitempty"` // why some are not there
 	Warnings    []string            `json:"warnings,omitempty"`
+	Again       *again              `json:"again,omitempty"` // what one more constraint changed
 }
 
 // selection is the candidate that AlphaNAS ends with. Performance and cost are its
@@ -91,6 +93,7 @@ func entry(p *search.Problem, c arch.Candidate, e search.Evaluation) frontEntry 
 // search went by.
 type modelError struct {
 	Build      string  `json:"build"`
+	Hash       string  `json:"sha256"`
 	Candidates int     `json:"candidates"`
 	PL         float64 `json:"pl_mape"`
 	TL         float64 `json:"tl_mape"`
@@ -102,7 +105,7 @@ const plotPoints = 2000
 // frontOf puts together what is kept of a finished search.
 func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody, error) {
 	body := &frontBody{
-		Version: frontVersion, Search: run.id, Setup: run.setup, Status: res.Status,
+		Version: frontVersion, Search: run.id, Setup: run.setup, Again: run.again, Status: res.Status,
 		Evaluations: len(res.Evaluations), Iterations: res.Iterations,
 	}
 	body.Points, _ = p.Space.Count()

@@ -17,6 +17,7 @@ import (
 type sampler struct {
 	setup *setup
 	bench *bench
+	timed int // sessions: what was not stored
 }
 
 // newSampler opens nothing yet.
@@ -25,7 +26,7 @@ func (a *app) newSampler(ctx context.Context, s *setup, p profiler.Plan) (*sampl
 		return nil, err
 	}
 	b, err := a.newBench(ctx, s.baseline(), p)
-	return &sampler{s, b}, err
+	return &sampler{setup: s, bench: b}, err
 }
 
 func (s *sampler) close() error { return s.bench.close() }
@@ -49,6 +50,7 @@ func (s *sampler) get(ctx context.Context, c arch.Candidate, visits int, progres
 	if err != nil {
 		return r, false, err
 	}
+	s.timed++
 	return rs[0], true, nil
 }
 

@@ -20,11 +20,12 @@ type searchRun struct {
 	id      string
 	setup   *setup
 	journal *search.Journal
+	again   *again // nil: it is no search once more
 
 	selected *mcts.Selection // by a method that looks for one candidate
 }
 
-// resumeSearch opens the last search and reads its journal.
+// resumeSearch opens the last search.
 func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, error) {
 	last, err := st.LatestSearch(ctx)
 	if errors.Is(err, store.ErrNotFound) {
@@ -33,15 +34,45 @@ func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, er
 	if err != nil {
 		return nil, err
 	}
-	run := &searchRun{id: last.ID, setup: new(setup)}
-	if err := json.Unmarshal(last.Config, run.setup); err != nil {
-		return nil, fmt.Errorf("search %s: its settings: %w", last.ID, err)
+	run, err := a.openSearch(ctx, st, last)
+	if err != nil {
+		return nil, err
+	}
+	if own := a.cfg.configured; run.setup.Configured != "" && run.setup.Configured != own {
+		return nil, badInput(fmt.Errorf("search %s of %s was started under another space than the configuration's: resume it with the space that it had, or start a new search", run.id, st.Path()))
+	}
+	return run, nil
+}
+
+// extended is the kind of the entries that are the setup of a search from there on:
+// with a larger budget.
+const extended = "extended"
+
+// openSearch reads a search's settings and its journal.
+func (a *app) openSearch(ctx context.Context, st *store.Store, found store.Search) (*searchRun, error) {
+	entries, err := st.Entries(ctx, found.ID)
+	if err != nil {
+		return nil, err
+	}
+	config := found.Config
+	var lines bytes.Buffer
+	for _, e := range entries {
+		if e.Kind == extended {
+			config = e.Body
+			continue
+		}
+		lines.Write(e.Body)
+		lines.WriteByte('\n')
+	}
+	run := &searchRun{id: found.ID, setup: new(setup)}
+	if err := json.Unmarshal(config, run.setup); err != nil {
+		return nil, fmt.Errorf("search %s: its settings: %w", found.ID, err)
 	}
 	if err := a.findBaseline(ctx, run.setup); err != nil {
 		return nil, err
 	}
 	if err := run.setup.loadProxy(); err != nil {
-		return nil, badInput(fmt.Errorf("search %s: %w", last.ID, err))
+		return nil, badInput(fmt.Errorf("search %s: %w", found.ID, err))
 	}
 	a.cfg.Seed = run.setup.Seed
 	if run.setup.By == byModel && run.setup.Method != modelBased {
@@ -50,17 +81,8 @@ func (a *app) resumeSearch(ctx context.Context, st *store.Store) (*searchRun, er
 		// is never read. A model-based one has what it measured in its journal.
 		return run, nil
 	}
-	entries, err := st.Entries(ctx, last.ID)
-	if err != nil {
-		return nil, err
-	}
-	var lines bytes.Buffer
-	for _, e := range entries {
-		lines.Write(e.Body)
-		lines.WriteByte('\n')
-	}
 	if run.journal, err = search.ReadJournal(&lines); err != nil {
-		return nil, fmt.Errorf("search %s: its journal: %w", last.ID, err)
+		return nil, fmt.Errorf("search %s: its journal: %w", found.ID, err)
 	}
 	return run, nil
 }
@@ -105,14 +127,15 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 		if err != nil {
 			return nil, badInput(err)
 		}
-		res, err := a.drive(ctx, run, p, method, &measureEvaluator{sm, p})
+		ev := &measureEvaluator{sm, p}
+		res, err := a.drive(ctx, run, p, method, ev)
 		if err != nil {
 			return nil, err
 		}
 		if body, err = frontOf(run, p, res); err != nil {
 			return nil, err
 		}
-		if err := body.addVariants(ctx, p, &measureEvaluator{sm, p}); err != nil {
+		if err := body.addVariants(ctx, p, ev); err != nil {
 			return nil, err
 		}
 	} else {
@@ -140,6 +163,7 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			body.addChoice(p, chosen)
 		}
 	}
+	body.timed = sm.timed
 	return body, a.keepFront(ctx, st, run.id, body)
 }
 
@@ -160,64 +184,11 @@ func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem
 		return nil, err
 	}
 	for k, m := range models {
-		body.Models = append(body.Models, modelError{run.setup.builds()[k].Name(), m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE})
+		hash, err := modelHash(m)
+		if err != nil {
+			return nil, err
+		}
+		body.Models = append(body.Models, modelError{run.setup.builds()[k].Name(), hash, m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE})
 	}
 	return body, body.addPredicted(p, model)
-}
-
-// drive runs a method, with its journal in the store: all of what is measured, the fronts
-// of what is predicted, and nothing of what is predicted after a search that measured.
-func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, method search.Method, evaluator search.Evaluator) (*search.Result, error) {
-	st, err := a.project(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var recorder search.Recorder = search.RecorderFunc(func(e search.Entry) error {
-		body, err := json.Marshal(e)
-		if err != nil {
-			return err
-		}
-		// What was measured is recorded even if the search is being stopped.
-		_, err = st.AppendEntry(context.WithoutCancel(ctx), run.id, entryKind(e), body)
-		return err
-	})
-	_, predicted := evaluator.(*modelEvaluator)
-	limit, journal := run.setup.MaxEvaluations, run.journal
-	switch {
-	case predicted && run.setup.Method == modelBased:
-		recorder, journal, limit = nil, nil, 0
-	case predicted:
-		recorder = search.FrontsOnly(recorder)
-	case run.setup.Method == modelBased:
-		limit = run.setup.budget()
-	}
-	bar := a.bar(-1, "searching", false)
-	d := &search.Driver{Problem: p, Method: method, Evaluator: evaluator, Recorder: recorder, Settings: search.Settings{
-		Seed: run.setup.Seed, MaxEvaluations: limit, Resume: journal,
-		Progress: func(pr search.Progress) {
-			bar.Describe(fmt.Sprintf("iteration %d, front of %d", pr.Iteration, pr.Front))
-			bar.Set(pr.Evaluations)
-		},
-	}}
-	res, err := d.Run(ctx)
-	bar.Clear()
-	if err == nil && res.Status.Reason == search.Cancelled {
-		err = context.Canceled
-	}
-	if m, ok := method.(*mcts.Method); ok && err == nil {
-		run.selected, err = m.Select(res.Evaluations)
-	}
-	return res, err
-}
-
-func entryKind(e search.Entry) string {
-	switch {
-	case e.Begin != nil:
-		return "begin"
-	case e.Evaluation != nil:
-		return "evaluation"
-	case e.Iteration != nil:
-		return "iteration"
-	}
-	return "end"
 }

@@ -46,9 +46,11 @@ type setup struct {
 	Iterations     int            `json:"iterations"`
 	Population     int            `json:"population"`
 	CostWeight     float64        `json:"cost_weight"`
-	MaxEvaluations int            `json:"max_evaluations"` // 0: no limit
+	MaxEvaluations int            `json:"max_evaluations"`   // 0: no limit
+	Initial        int            `json:"initial,omitempty"` // see initial
 	RequestTokens  int            `json:"request_tokens"`
 	Timing         timingConfig   `json:"timing"`
+	Configured     string         `json:"configured,omitempty"` // hash of the configuration's space, before flags
 }
 
 // setup takes the search's settings from the configuration.
@@ -67,6 +69,7 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 		Method: c.Method, By: c.By, Samples: c.Samples, Visits: c.Visits, Iterations: c.Iterations, Population: c.Population, CostWeight: c.CostWeight,
 		MaxEvaluations: c.Evaluations, RequestTokens: c.RequestTokens, Timing: a.cfg.Timing,
 	}
+	s.Configured = a.cfg.configured
 	s.Objectives, s.Limits, s.Proxy = commaList(c.Objectives), commaList(c.Limits), c.Proxy
 	if c.Trained != "" && c.Proxy == "fitted" {
 		s.Trained = &trained{Path: c.Trained, Quality: c.TrainedQuality, HigherIsBetter: c.TrainedHigher}
@@ -160,10 +163,14 @@ const firstBatch = 16
 // modelBased makes the method that chooses what to measure.
 func (s *setup) modelBased(p *search.Problem) (*modelbased.Method, error) {
 	at := latmodel.Point{Prompt: s.Timing.PromptTokens, Cache: s.Timing.PromptTokens + s.Timing.GeneratedTokens/2}
+	return modelbased.New(newSurrogate(p, s.Baseline, at), modelbased.Options{Initial: s.initial()})
+}
+
+// initial is how many candidates are measured before anything is learned: of a search
+// that was extended, as many as its first budget asked for.
+func (s *setup) initial() int {
 	builds := len(s.builds())
-	return modelbased.New(newSurrogate(p, s.Baseline, at), modelbased.Options{
-		Initial: max(latmodel.MinCandidates*builds, min(firstBatch*builds, s.budget()/2)),
-	})
+	return cmp.Or(s.Initial, max(latmodel.MinCandidates*builds, min(firstBatch*builds, s.budget()/2)))
 }
 
 // budget is how many candidates a model-based search measures.
