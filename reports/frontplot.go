@@ -31,6 +31,7 @@ type PlotPoint struct {
 type FrontLine struct {
 	Iteration int // from 1
 	Points    []PlotPoint
+	Name      string // in the legend; "": by the iteration
 }
 
 // FrontPlotData is what FrontPlot draws. Only Iterations must have something in
@@ -131,7 +132,7 @@ func (d FrontPlotData) lines() ([]FrontLine, error) {
 		if len(front) == 0 {
 			continue
 		}
-		line := FrontLine{Iteration: it.Iteration}
+		line := FrontLine{Iteration: it.Iteration, Name: it.Name}
 		for _, q := range front {
 			line.Points = append(line.Points, PlotPoint{Quality: q.Y, Latency: q.X})
 		}
@@ -264,6 +265,7 @@ func addLines(p *plot.Plot, legend *plot.Legend, lines []FrontLine) error {
 				name = "front"
 			}
 		}
+		name = cmp.Or(line.Name, name)
 		p.Add(l, s)
 		if named(i) {
 			legend.Add(name, l, s)

@@ -73,7 +73,7 @@ func keep(t *testing.T, name string, data []byte) {
 func TestFrontPlot(t *testing.T) {
 	for name, data := range map[string]FrontPlotData{
 		"ten": evolution(10), "forty": evolution(40), "one": evolution(1), "many": crowded(),
-		"point": {Iterations: []FrontLine{{1, []PlotPoint{{150e6, 0.8}}}}},
+		"point": {Iterations: []FrontLine{{Iteration: 1, Points: []PlotPoint{{150e6, 0.8}}}}},
 	} {
 		var svg, again, raster bytes.Buffer
 		if err := FrontPlot(&svg, SVG, data); err != nil {

@@ -18,7 +18,8 @@ import (
 )
 
 func (a *app) cmdFront() *cobra.Command {
-	var id, plot string
+	var id, plot, shapes string
+	var compared bool
 	var replay, list, iterations bool
 	cmd := &cobra.Command{
 		Use:   "front",
@@ -29,21 +30,46 @@ baseline. The pick is the fastest candidate with at least the baseline's decoder
 parameters; n_head, which that proxy does not see, is shown at 4, 8 and 16, since
 more heads help quality at little cost.
 
+--compare shows two searches: the hypervolume of each with a common reference, how many
+points of each the other covers, and those that it does not. --figure3 draws the sizes
+of the front's models, with the plane on which d_inner is twice d_model.
+
 The front is also drawn, as FILE.svg and FILE.png: decoder parameters against
 latency, the baseline marked, one line for each iteration of the search. With
 --json it is drawn only where --plot asks for it.`,
 		Example: `  lathe front
   lathe front --plot figures/front
+  lathe front --figure3 shapes.svg --iterations
   lathe front --replay
+  lathe front --compare 0d1f2e3c4b5a 5a4b3c2e1f0d
   lathe front --json --plot ""`,
-		Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		Args: func(_ *cobra.Command, args []string) error {
+			if want := map[bool]int{true: 2}[compared]; len(args) != want {
+				return badInput(fmt.Errorf("front: %d arguments given, want %d: --compare takes the IDs of two searches, or last, and front alone none; --list lists them", len(args), want))
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if _, err := plotFormat(shapes); err != nil {
+				return badInput(fmt.Errorf("--figure3: %w", err))
+			}
+			if compared {
+				if !cmd.Flags().Changed("plot") {
+					plot = ""
+				}
+				return a.compareFronts(cmd.Context(), args, plot)
+			}
 			if list {
 				return a.listSearches(cmd.Context())
 			}
 			body, err := a.loadFront(cmd.Context(), id)
 			if err != nil {
 				return err
+			}
+			if shapes != "" {
+				if err := plotShapes(shapes, body); err != nil {
+					return err
+				}
 			}
 			if replay {
 				return a.printReplay(cmd.Context(), body)
@@ -68,6 +94,8 @@ latency, the baseline marked, one line for each iteration of the search. With
 	}
 	cmd.Flags().StringVar(&id, "search", "", "`ID` of the search (default: the last one that has a front)")
 	cmd.Flags().StringVar(&plot, "plot", "front", "`FILE` to draw to, without its ending; empty: do not draw")
+	cmd.Flags().BoolVar(&compared, "compare", false, "hold the fronts of two searches, whose IDs are given, against each other")
+	cmd.Flags().StringVar(&shapes, "figure3", "", "draw the front's n_layer, d_inner and d_model in three dimensions to `FILE`, which ends in .svg or .png")
 	cmd.Flags().BoolVar(&list, "list", false, "list the searches of the store instead")
 	cmd.Flags().BoolVar(&replay, "replay", false, "make the front anew from what was recorded, and check that it is the one that is kept")
 	cmd.Flags().BoolVar(&iterations, "iterations", false, "show the front after each iteration too: its size and hypervolume")
@@ -82,6 +110,9 @@ func (a *app) loadFront(ctx context.Context, id string) (*frontBody, error) {
 	searches, err := st.Searches(ctx)
 	if err != nil {
 		return nil, err
+	}
+	if id == "last" {
+		id = ""
 	}
 	for i := len(searches) - 1; i >= 0; i-- {
 		if id != "" && searches[i].ID != id {

@@ -123,6 +123,7 @@ func runScripts(t *testing.T, folder string, more map[string]string) {
 			"json":      scriptJSON,
 			"hub":       scriptHub,
 			"sql":       scriptSQL,
+			"ids":       scriptIDs,
 			"damage":    scriptDamage,
 			"truncate":  scriptTruncate,
 			"replace":   scriptReplace,

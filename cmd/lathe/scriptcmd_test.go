@@ -128,6 +128,21 @@ type hubKey struct{}
 
 type hubState struct{ hub *hubtest.Hub }
 
+// ids FIRST LAST sets two variables to the IDs of the store's first and last search.
+func scriptIDs(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: ids FIRST LAST")
+	}
+	db, err := sql.Open("sqlite", ts.MkAbs("lathe.db"))
+	ts.Check(err)
+	defer db.Close()
+	for i, order := range []string{"ASC", "DESC"} {
+		var id string
+		ts.Check(db.QueryRow("SELECT id FROM searches ORDER BY created " + order).Scan(&id))
+		ts.Setenv(args[i], id)
+	}
+}
+
 // sql FILE STATEMENT runs a statement on a store.
 func scriptSQL(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 2 {
