@@ -16,6 +16,7 @@ import (
 	"lathe/graphgen/ir"
 	"lathe/graphgen/recover"
 	"lathe/graphgen/weights"
+	"lathe/runtime/decode"
 )
 
 // modelFile is the name that Hugging Face's loaders look for.
@@ -36,6 +37,7 @@ const (
 func (a *app) cmdEmit() *cobra.Command {
 	var dir, kind, format string
 	var force, noRun bool
+	var logits logitsCheck
 	cmd := &cobra.Command{
 		Use:   "emit [CANDIDATE] -o FOLDER",
 		Short: "Write a candidate as an ONNX graph with weights",
@@ -53,14 +55,18 @@ candidate is what that model is, and may be left out, or be only how it is to ru
 makes is shown for each layer. Where positions are rotary, a candidate that differs
 in having fewer of them is taken too: the graph keeps a table of them all.
 
-The written files are then loaded by a new session and run once.
+The written files are then loaded by a new session and run once. With --logits a
+quantized candidate and the same weights in fp32 also read the same 256 tokens, drawn
+or of a text, and what comes of it is compared: the relative error and the cosine of
+the logits, how often the likeliest token is the same, and the mean Kullback-Leibler
+divergence. For that long the fp32 weights take disk space beside the others.
 
 With --format safetensors, config.json and model.safetensors are written instead:
 the same weights, in fp32, as transformers opens them.`,
 		Example: `  lathe emit gpt2-l12-d1024-f4096-h16 -o base
   lathe emit gpt2-l7-d1280-f6016-h16+int4b32 -o pick --seed 7
   lathe emit --weights ./my-gpt2 -o out
-  lathe emit +int4b32 --weights ./my-gpt2 -o out-int4
+  lathe emit +int4b32 --weights ./my-gpt2 -o out-int4 --logits
   lathe emit gpt2-l2-d64-f256-h4-v300 --format safetensors -o start`,
 		Args: func(_ *cobra.Command, args []string) error {
 			if own := kind != randomWeights && kind != poolWeights; len(args) > 1 || len(args) == 0 && !own {
@@ -78,7 +84,10 @@ the same weights, in fp32, as transformers opens them.`,
 			if dir == "" {
 				return badInput(fmt.Errorf("emit: no folder to write to; give it with -o FOLDER"))
 			}
-			o.dir, o.force, o.run = dir, force, !noRun
+			o.dir, o.force, o.run, o.logits = dir, force, !noRun, logits
+			if err := o.logits.validate(o.candidate, o.run && format == formatONNX); err != nil {
+				return err
+			}
 			var e *emitted
 			switch format {
 			case formatONNX:
@@ -103,7 +112,10 @@ the same weights, in fp32, as transformers opens them.`,
 	fs.StringVar(&format, "format", formatONNX, "onnx or safetensors")
 	fs.BoolVar(&force, "force", false, "replace a model that is there")
 	fs.BoolVar(&noRun, "no-run", false, "do not load and run what was written")
-	fs.Uint64("seed", 0, "seed of random weights")
+	fs.BoolVar(&logits.wanted, "logits", false, "compare logits with those of the same weights in fp32")
+	fs.StringVar(&logits.text, "text", "", "`FILE` whose tokens logits are compared on, in place of drawn ones")
+	fs.StringVar(&logits.tokenizer, "tokenizer", "", "tokenizer of --text: `FILE` or folder, as in \"lathe workload\"")
+	fs.Uint64("seed", 0, "seed of random weights, and of tokens for --logits")
 	a.bind(fs, "seed", "seed")
 	return cmd
 }
@@ -119,6 +131,7 @@ type emitted struct {
 	WeightsHash  string               `json:"weights_hash"`
 	FirstToken   int64                `json:"first_token"`            // after a prompt of token 0; -1 if not run
 	Quantization []weights.QuantError `json:"quantization,omitempty"` // of a user's own weights, by matrix
+	Logits       *decode.Agreement    `json:"logits,omitempty"`       // with those of fp32, if asked for
 	Warnings     []string             `json:"warnings,omitempty"`
 
 	ran bool
@@ -133,6 +146,7 @@ type emitOptions struct {
 	warnings   []string
 	dir        string
 	force, run bool
+	logits     logitsCheck
 }
 
 // emit writes c's graph and weights to dir, and runs them once from there.
@@ -289,6 +303,9 @@ func (a *app) emitONNX(ctx context.Context, o emitOptions) (*emitted, error) {
 	if o.run {
 		e.FirstToken, err = a.runOnce(ctx, path, c)
 		e.ran = true
+	}
+	if err == nil && o.logits.wanted {
+		e.Logits, err = a.compareLogits(ctx, o, path)
 	}
 	return e, err
 }

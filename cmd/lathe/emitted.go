@@ -175,5 +175,9 @@ func (a *app) printEmitted(e *emitted) error {
 	if e.ran {
 		fmt.Fprintf(a.stdout, "loaded and run once: first token %d\n", e.FirstToken)
 	}
+	if l := e.Logits; l != nil {
+		fmt.Fprintf(a.stdout, "logits of %d tokens against fp32: relative error %.2f %%, cosine %.5f, the same likeliest token %.1f %%, mean KL divergence %.3g nats\n",
+			l.Tokens, 100*l.Relative, l.Cosine, 100*l.Top1, l.KL)
+	}
 	return nil
 }
