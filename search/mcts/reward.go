@@ -58,7 +58,7 @@ func (m *Method) Select(all []search.Evaluation) (*Selection, error) {
 	if m.sur.Len() == 0 {
 		return nil, errors.New("alphanas: nothing to select by: every evaluation was dropped")
 	}
-	m.sur.Train() // Algorithm 2, line 11
+	m.sur.Train() // Algorithm 2, line 11: what Algorithm 1 returns in line 8
 	evaluated := make(map[search.Genome]*search.Evaluation, len(all))
 	for i := range all {
 		evaluated[all[i].Genome] = &all[i]

@@ -14,7 +14,7 @@ type node struct {
 	children []search.Genome // what actions lead to; nil until they are needed
 	features []float64       // nil until they are needed
 
-	search   int    // that the rest belongs to
+	round    int    // the search that the rest belongs to
 	visits   int    // N(s)
 	actions  []edge // in this search; empty until expanded
 	expanded bool
@@ -48,7 +48,7 @@ type tree struct {
 	estimate func(*node) (score, reward float64)
 
 	nodes  map[search.Genome]*node // by genome: equal architectures share a node
-	search int
+	round  int                     // which search this is
 	root   *node
 	points []*node // points that were scored in this search, in the order met
 	path   []step  // scratch
@@ -70,7 +70,7 @@ func newTree(s search.Space, o Options, rng *rand.Rand, estimate func(*node) (sc
 // Note: visits and rewards are not kept from one surrogate to the next, since a mean over
 // rewards of several would give the weight of numbers to what the oldest said.
 func (t *tree) reset() {
-	t.search++
+	t.round++
 	if t.nodes == nil || len(t.nodes) > maxNodes {
 		t.nodes = make(map[search.Genome]*node)
 	}
@@ -85,8 +85,8 @@ func (t *tree) node(g search.Genome) *node {
 		n = &node{genome: g, inSpace: t.space.Contains(g)}
 		t.nodes[g] = n
 	}
-	if n.search != t.search {
-		*n = node{genome: g, inSpace: n.inSpace, children: n.children, features: n.features, search: t.search, actions: n.actions[:0]}
+	if n.round != t.round {
+		*n = node{genome: g, inSpace: n.inSpace, children: n.children, features: n.features, round: t.round, actions: n.actions[:0]}
 	}
 	return n
 }
