@@ -13,6 +13,7 @@ import (
 	"lathe/search/evolve"
 	"lathe/search/mcts"
 	"lathe/search/mcts/surrogate"
+	"lathe/search/nsga2"
 	"lathe/search/pareto"
 	"lathe/search/searchtest"
 )
@@ -184,6 +185,7 @@ func TestFindsTheOptimumInAThirdOfRandom(t *testing.T) {
 func BenchmarkMixedSpace(b *testing.B) {
 	const seeds = 20
 	budget := marks[len(marks)-1]
+	const most = 30_000 // evaluations, more than the space has points
 	for b.Loop() {
 		methods := []struct {
 			name string
@@ -197,6 +199,13 @@ func BenchmarkMixedSpace(b *testing.B) {
 				}
 				return m
 			}},
+			{"NSGA-II", func(*ground) search.Method {
+				m, err := nsga2.New(nsga2.Options{})
+				if err != nil {
+					b.Fatal(err)
+				}
+				return m
+			}},
 			{"AlphaNAS", func(g *ground) search.Method { return g.alphaNAS(b, mcts.Options{}) }},
 		}
 		courses := make([][]course, len(methods))
@@ -204,8 +213,8 @@ func BenchmarkMixedSpace(b *testing.B) {
 			g := newGround(b, seed)
 			for i, m := range methods {
 				c := g.run(b, m.make(g), seed, budget, true)
-				if math.IsInf(c.found, 1) { // not yet: go on until it is, from the start
-					c.found = g.run(b, m.make(g), seed, len(g.points), false).found
+				if math.IsInf(c.found, 1) { // go on until it is, from the start
+					c.found = g.run(b, m.make(g), seed, most, false).found
 				}
 				courses[i] = append(courses[i], c)
 			}

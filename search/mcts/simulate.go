@@ -1,6 +1,11 @@
 package mcts
 
 // simulate goes once through the four stages of section 4.3.
+//
+// Note: an action whose states are all known is taken again as any other, as the paper has
+// it, though it gives the rewards that it gave. Leaving such actions out has each
+// simulation meet states that are new, and follows the surrogate's errors as thoroughly:
+// in eight seeds of the package's comparison the search needed twice the evaluations.
 func (t *tree) simulate() {
 	// Selection (4.3.1): from the root to a leaf, each action by UCB1.
 	s, path := t.root, t.path[:0]
