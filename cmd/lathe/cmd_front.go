@@ -282,6 +282,13 @@ func (a *app) printFront(b *frontBody) error {
 		if err := reports.FrontTable(a.stdout, reports.Text, rows); err != nil {
 			return err
 		}
+		if b.Variants[0].Kind == search.Predicted {
+			names := make([]string, len(b.Variants))
+			for i, v := range b.Variants {
+				names[i] = v.Candidate.Name()
+			}
+			fmt.Fprintf(a.stdout, "Their measured cost: lathe measure %s --baseline %s\n", strings.Join(names, " "), b.Setup.baselineArg())
+		}
 	}
 	for _, why := range b.Skipped {
 		fmt.Fprintln(a.stdout, "left out:", why)
