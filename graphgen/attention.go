@@ -34,7 +34,7 @@ func (l *lowering) attentionInputs() attention {
 	key := l.Unsqueeze(l.Range(l.Int64(0), total, l.mask.Shape[1]), 0)
 	causal := l.LessOrEqual(key, query)
 	seen := l.And(l.Unsqueeze(l.Cast(l.mask, ir.Bool), 1, 2), causal)
-	return attention{bias: l.Where(seen, l.Float32(0), l.Float32(-math.MaxFloat32))}
+	return attention{bias: l.Where(seen, l.Scalar(ir.Float, 0), l.Scalar(ir.Float, -math.MaxFloat32))}
 }
 
 // attention is causal self-attention of x without its output projection:
@@ -63,7 +63,7 @@ func (l *lowering) past(i int, heads, headDim int64) (key, value *ir.Value) {
 		return nil, nil
 	}
 	cache := []ir.Dim{ir.S(symBatch), ir.D(heads), ir.S(symPast), ir.D(headDim)}
-	return l.Input(PastKey(i), ir.Float, cache...), l.Input(PastValue(i), ir.Float, cache...)
+	return l.Input(PastKey(i), l.float, cache...), l.Input(PastValue(i), l.float, cache...)
 }
 
 // extended notes layer i's cache with the new tokens, for the outputs.
@@ -97,8 +97,14 @@ func (l *lowering) append(past, x *ir.Value) *ir.Value {
 }
 
 // probabilities is softmax(q k' / sqrt(head_dim) + bias).
+//
+// In float16 the queries are scaled before the product, which could overflow without,
+// and bias and softmax are float, as in the published models' code.
 func (l *lowering) probabilities(query, keyTransposed, bias *ir.Value, headDim int64) *ir.Value {
-	scores := l.MatMul(query, keyTransposed)
-	scores = l.Mul(scores, l.Float32(float32(1/math.Sqrt(float64(headDim)))))
-	return l.Softmax(l.Add(scores, bias))
+	scale := l.Scalar(l.float, float32(1/math.Sqrt(float64(headDim))))
+	if l.float == ir.Float {
+		return l.Softmax(l.Add(l.Mul(l.MatMul(query, keyTransposed), scale), bias))
+	}
+	scores := l.MatMul(l.Mul(query, scale), keyTransposed)
+	return l.Cast(l.Softmax(l.Add(l.Cast(scores, ir.Float), bias)), l.float)
 }

@@ -1,6 +1,7 @@
 package graphgen_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -11,11 +12,13 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
+	"lathe/graphgen/half"
 	"lathe/graphgen/ir"
 	"lathe/graphgen/weights"
 )
@@ -132,6 +135,14 @@ func (s *lively) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error
 	for i := range vals {
 		vals[i] = middle + 0.2*(2*rng.Float32()-1)
 	}
+	if p.Type == ir.Float16 {
+		for _, v := range vals {
+			if err := binary.Write(w, binary.LittleEndian, half.From(v)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	return binary.Write(w, binary.LittleEndian, vals)
 }
 
@@ -149,7 +160,7 @@ func precisions() []arch.Build {
 	for _, parts := range []string{
 		"+int4b32", "+int4b16asym", "+int8b32", "+int8b64asym", "+int8dyn",
 		"+int4b16+head-int8b128", "+int8dyn+head-int4b32asym", "+int4b64+head-fp32", "+int4b32+embed-fp32", "+embed-int8b16asym",
-		"+head-int8dyn+embed-int4b32",
+		"+head-int8dyn+embed-int4b32", "+fp16", "+int4b32+fp16", "+int8b64asym+fp16+head-fp16", "+embed-int4b16asym+fp16",
 	} {
 		b, err := arch.ParseBuild(parts)
 		if err != nil {
@@ -173,9 +184,18 @@ func builds() []arch.Build {
 	return out
 }
 
+// buildsOf are those that s can have: recurrent layers are fp32.
+func buildsOf(s arch.Spec) []arch.Build {
+	return slices.DeleteFunc(builds(), func(b arch.Build) bool { return b.Float == arch.FP16 && recurrent(s) })
+}
+
+func recurrent(s arch.Spec) bool {
+	return slices.ContainsFunc(s.Layers, func(l arch.Layer) bool { return l.Type.Recurrent() })
+}
+
 func TestCorpusIsSound(t *testing.T) {
 	for i, s := range append(corpus(), recurrentCorpus()...) {
-		for _, b := range builds() {
+		for _, b := range buildsOf(s) {
 			for _, mode := range []graphgen.Mode{graphgen.Cached, graphgen.Plain} {
 				if _, err := graphgen.Lower(arch.Candidate{Spec: s, Build: b}, mode); err != nil {
 					t.Fatalf("spec %d %s %s: %v", i, s.Name(), b.Name(), err)
@@ -185,8 +205,9 @@ func TestCorpusIsSound(t *testing.T) {
 	}
 }
 
-// TestWriteCorpus writes every graph of the corpus for tools outside the product
-// to read, and each spec as JSON; it does so only when asked for.
+// TestWriteCorpus writes the graphs of the corpus for tools outside the product
+// to read, of every tenth spec in all builds, and each spec as JSON; it does so only
+// when asked for.
 func TestWriteCorpus(t *testing.T) {
 	if *corpusDir == "" {
 		t.Skip("no -corpus folder given: this only writes files for other tools")
@@ -202,14 +223,20 @@ func TestWriteCorpus(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, b := range builds() {
+		for _, b := range buildsOf(s) {
 			b = b.Normalized()
+			plain := b
+			plain.Dialect = arch.Fused
+			parts := cmp.Or(strings.TrimPrefix(strings.ReplaceAll(plain.Name(), "+", "-"), "-"), string(arch.FP32))
+			if i%10 != 0 && parts != string(arch.FP32) && parts != string(arch.FP16) && parts != "int4b32" {
+				continue
+			}
 			for name, mode := range map[string]graphgen.Mode{"cached": graphgen.Cached, "plain": graphgen.Plain} {
 				g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: b}, mode)
 				if err != nil {
 					t.Fatal(err)
 				}
-				path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s%s-%s.onnx", i, b.Dialect, strings.ReplaceAll(b.Name(), "+", "-"), name))
+				path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s-%s-%s.onnx", i, b.Dialect, parts, name))
 				if err := weights.Write(context.Background(), path, g, sourceOf(s, uint64(i)), nil); err != nil {
 					t.Fatal(err)
 				}

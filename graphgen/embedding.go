@@ -20,7 +20,7 @@ func embeddingName(s arch.Spec) string {
 func (l *lowering) embedding(ids *ir.Value) *ir.Value {
 	p := l.build.EmbedOf(l.spec)
 	if !p.Blockwise() {
-		return l.Gather(l.Param(embeddingName(l.spec), ir.Float, l.embedInit(), int64(l.spec.Vocab), l.dModel), ids)
+		return l.Gather(l.Param(embeddingName(l.spec), l.float, l.embedInit(), int64(l.spec.Vocab), l.dModel), ids)
 	}
 	rows := l.GatherBlockQuantized(l.quantizedEmbedding(p), ids)
 	if last := len(rows.Shape) - 1; rows.Shape[last].N > l.dModel {
@@ -38,7 +38,7 @@ func (l *lowering) quantizedEmbedding(p arch.Precision) ir.QuantWeight {
 		name += "_gather"
 	}
 	return l.QuantParam(name, l.embedInit(), ir.Quant{
-		Weight: weight, K: l.dModel, N: int64(l.spec.Vocab), Block: int64(p.Block), Bits: p.Bits(), Asym: p.Asym, Transposed: true, Flat: true,
+		Weight: weight, K: l.dModel, N: int64(l.spec.Vocab), Block: int64(p.Block), Bits: p.Bits(), Asym: p.Asym, Scale: l.float, Transposed: true, Flat: true,
 	})
 }
 
@@ -62,10 +62,10 @@ func (l *lowering) head(x *ir.Value) *ir.Value {
 		w.Data = l.Reshape(w.Data, 1, w.Blocks(), w.Block*int64(w.Bits)/8)
 		return l.timesQuantized(x, w, nil)
 	}
-	if p.Type != arch.FP32 {
+	if p.Type != arch.Unquantized {
 		return l.quantized(x, name, p, l.embedInit(), nil, l.dModel, vocab, true)
 	}
-	w := l.Param(name, ir.Float, l.embedInit(), vocab, l.dModel)
+	w := l.Param(name, l.float, l.embedInit(), vocab, l.dModel)
 	if l.fused {
 		return l.FusedMatMulTransB(x, w)
 	}

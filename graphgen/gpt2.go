@@ -19,6 +19,7 @@ type lowering struct {
 	build  arch.Build
 	mode   Mode
 	fused  bool
+	float  ir.DType // of activations, cache, and weights that are not quantized
 	dModel int64
 	eps    float32 // of norms
 
@@ -47,7 +48,7 @@ func (l *lowering) gpt2() {
 	var s stream
 	l.Scoped("embed", func() {
 		s.sum = l.embedding(l.ids)
-		wpe := l.Param("transformer.wpe.weight", ir.Float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
+		wpe := l.Param("transformer.wpe.weight", l.float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
 		s.branch = l.Gather(wpe, l.positions)
 		recurrent, attention := kinds(l.spec)
 		if attention {

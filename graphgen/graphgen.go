@@ -66,6 +66,9 @@ func PresentState(i int, state string) string { return fmt.Sprintf("present_stat
 // stateNames are the states of a layer; a GRU has the first only.
 var stateNames = []string{"h", "c"}
 
+// floatTypes are arch's types of floats as the graph has them.
+var floatTypes = map[arch.FloatType]ir.DType{arch.FP32: ir.Float, arch.FP16: ir.Float16}
+
 // Lower returns the candidate's graph. The candidate must be valid; if it is
 // not, or if its build does not fit it, the error says what to choose instead.
 func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
@@ -79,6 +82,7 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		build:   build,
 		mode:    mode,
 		fused:   build.Dialect == arch.Fused,
+		float:   floatTypes[build.Float],
 		dModel:  int64(c.Spec.DModel),
 		eps:     float32(c.Spec.NormEpsilon()),
 	}

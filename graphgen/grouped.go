@@ -24,7 +24,7 @@ func (l *lowering) groupedAttention(x *ir.Value, prefix string, i int, layer arc
 	width := (heads + 2*kvHeads) * headDim
 	var bias *ir.Value
 	if l.spec.QKVBias {
-		bias = l.StackedParam(prefix+"qkv_proj.bias", ir.Float, ir.Init{}, stacked("bias"), width)
+		bias = l.StackedParam(prefix+"qkv_proj.bias", l.float, ir.Init{}, stacked("bias"), width)
 	}
 	qkv := l.projection(x, prefix+"qkv_proj", l.dModel, width, normal(llamaStd), bias, stacked("weight")...)
 	pastKey, pastValue := l.past(i, kvHeads, headDim)

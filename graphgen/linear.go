@@ -7,8 +7,8 @@ import (
 
 // linear is x [.., k] times a weight [k, n], plus a bias [n].
 func (l *lowering) linear(x *ir.Value, name string, k, n int64, init ir.Init) *ir.Value {
-	bias := l.Param(name+".bias", ir.Float, ir.Init{}, n)
-	if l.build.Precision.Type == arch.FP32 {
+	bias := l.Param(name+".bias", l.float, ir.Init{}, n)
+	if l.build.Precision.Type == arch.Unquantized {
 		return l.Add(l.matmul(x, name, k, n, init), bias)
 	}
 	return l.quantized(x, name+".weight", l.build.Precision, init, bias, k, n, false)
@@ -16,16 +16,16 @@ func (l *lowering) linear(x *ir.Value, name string, k, n int64, init ir.Init) *i
 
 // linearLate is linear with the bias returned, for an operator that adds it.
 func (l *lowering) linearLate(x *ir.Value, name string, k, n int64, init ir.Init) (y, bias *ir.Value) {
-	if l.build.Precision.Type == arch.FP32 {
+	if l.build.Precision.Type == arch.Unquantized {
 		y = l.matmul(x, name, k, n, init)
 	} else {
 		y = l.quantized(x, name+".weight", l.build.Precision, init, nil, k, n, false)
 	}
-	return y, l.Param(name+".bias", ir.Float, ir.Init{}, n)
+	return y, l.Param(name+".bias", l.float, ir.Init{}, n)
 }
 
 func (l *lowering) matmul(x *ir.Value, name string, k, n int64, init ir.Init) *ir.Value {
-	return l.MatMul(x, l.Param(name+".weight", ir.Float, init, k, n))
+	return l.MatMul(x, l.Param(name+".weight", l.float, init, k, n))
 }
 
 // projection is x [.., k] times a weight that is published as [n, k] (PyTorch's
@@ -38,14 +38,14 @@ func (l *lowering) matmul(x *ir.Value, name string, k, n int64, init ir.Init) *i
 // the weight is turned when it is written.
 func (l *lowering) projection(x *ir.Value, name string, k, n int64, init ir.Init, bias *ir.Value, parts ...ir.Part) *ir.Value {
 	name += ".weight"
-	if l.build.Precision.Type != arch.FP32 {
+	if l.build.Precision.Type != arch.Unquantized {
 		return l.quantized(x, name, l.build.Precision, init, bias, k, n, true, parts...)
 	}
 	var y *ir.Value
 	if l.fused {
-		y = l.FusedMatMulTransB(x, l.StackedParam(name, ir.Float, init, parts, n, k))
+		y = l.FusedMatMulTransB(x, l.StackedParam(name, l.float, init, parts, n, k))
 	} else {
-		y = l.MatMul(x, l.TurnedParam(name, ir.Float, init, parts, k, n))
+		y = l.MatMul(x, l.TurnedParam(name, l.float, init, parts, k, n))
 	}
 	if bias != nil {
 		y = l.Add(y, bias)
@@ -56,7 +56,7 @@ func (l *lowering) projection(x *ir.Value, name string, k, n int64, init ir.Init
 // quantized multiplies by a quantized weight. transposed says that the float weight is
 // published as [n, k].
 func (l *lowering) quantized(x *ir.Value, weight string, p arch.Precision, init ir.Init, bias *ir.Value, k, n int64, transposed bool, parts ...ir.Part) *ir.Value {
-	q := ir.Quant{Weight: weight, K: k, N: n, Block: int64(p.Block), Bits: p.Bits(), Asym: p.Asym, Transposed: transposed}
+	q := ir.Quant{Weight: weight, K: k, N: n, Block: int64(p.Block), Bits: p.Bits(), Asym: p.Asym, Scale: l.float, Transposed: transposed}
 	return l.timesQuantized(x, l.QuantParam(weight, init, q, parts...), bias)
 }
 

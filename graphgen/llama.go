@@ -65,7 +65,7 @@ func sharesKeys(s arch.Spec) bool {
 // Note: of the ways to write it in standard operators, this is the one that the
 // library recognises, and runs as one operator again.
 func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
-	gain := l.Param(name+".weight", ir.Float, ir.Init{Kind: ir.Ones}, l.dModel)
+	gain := l.Param(name+".weight", l.float, ir.Init{Kind: ir.Ones}, l.dModel)
 	switch {
 	case l.fused && s.branch == nil:
 		return l.SimplifiedLayerNorm(s.sum, gain, l.eps), s
@@ -77,8 +77,15 @@ func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
 	if s.branch != nil {
 		sum = l.Add(sum, s.branch)
 	}
-	meanSquare := l.MeanOfLast(l.Pow(sum, l.Float32(2)))
-	x := l.Div(sum, l.Sqrt(l.Add(meanSquare, l.Float32(l.eps))))
+	wide := sum
+	if l.float != ir.Float { // squares of float16 overflow from 256 on
+		wide = l.Cast(sum, ir.Float)
+	}
+	meanSquare := l.MeanOfLast(l.Pow(wide, l.Scalar(ir.Float, 2)))
+	x := l.Div(wide, l.Sqrt(l.Add(meanSquare, l.Scalar(ir.Float, l.eps))))
+	if l.float != ir.Float {
+		x = l.Cast(x, l.float)
+	}
 	return l.Mul(x, gain), stream{sum: sum}
 }
 

@@ -13,10 +13,14 @@ import (
 // The oldest ONNX Runtime that was found to run what is emitted, with the logits
 // of the newest to 1e-6: 1.17 knows no opset 21, 1.18 no bias in MatMulNBits, 1.21 no 8
 // bits in it and no positions in GroupQueryAttention, and 1.22 no bytes in
-// GatherBlockQuantized.
+// GatherBlockQuantized. In float16, whose logits agree to 1e-2 of their norm where products
+// are in int8 and to 6e-4 elsewhere, MatMulNBits gives other values on a CPU in 1.19, and
+// with zero points up to 1.22.
 const (
 	minLibraryFP32      = "1.18.1" // and int8dyn
 	minLibraryInt4      = "1.19.2"
+	minLibraryInt4FP16  = "1.20.1"
+	minLibraryAsymFP16  = "1.23.0"
 	minLibraryInt8      = "1.22.0"
 	minLibraryRotary    = "1.22.0"
 	minLibraryEmbedding = "1.23.0"
@@ -31,8 +35,14 @@ func MinLibrary(c arch.Candidate) string {
 		switch p.Type {
 		case arch.Int4:
 			need = later(need, minLibraryInt4)
+			if b.Float == arch.FP16 {
+				need = later(need, minLibraryInt4FP16)
+			}
 		case arch.Int8:
 			need = later(need, minLibraryInt8)
+		}
+		if p.Asym && b.Float == arch.FP16 {
+			need = later(need, minLibraryAsymFP16)
 		}
 	}
 	if b.EmbedOf(c.Spec).Blockwise() {

@@ -195,7 +195,7 @@ func fastGelu(e *emitting) ([]*ir.Value, string) {
 		return nil, "the form with erf; ours is the one with tanh"
 	}
 	last := e.v.in[0].shape[len(e.v.in[0].shape)-1]
-	return one(e.FastGelu(e.in(0), e.Floats("bias", make([]float32, last), last))), "with a bias of zeros"
+	return one(e.FastGelu(e.in(0), e.Floats(ir.Float, "bias", make([]float32, last), last))), "with a bias of zeros"
 }
 
 func layerNorm(e *emitting) ([]*ir.Value, string) {

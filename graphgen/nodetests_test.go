@@ -32,7 +32,7 @@ var withoutVector = map[string]string{
 }
 
 // notOperators are methods that declare values.
-var notOperators = []string{"Float32", "Floats", "Input", "InputWithDefault", "Int32", "Int64", "Int64s", "Param", "QuantParam", "StackedParam", "TurnedParam"}
+var notOperators = []string{"Scalar", "Floats", "Input", "InputWithDefault", "Int32", "Int64", "Int64s", "Param", "QuantParam", "StackedParam", "TurnedParam"}
 
 // Every standard operator that is emitted gives what ONNX's own vectors say, built by
 // the emitters and run by the library, and has the type and shape that the emitters

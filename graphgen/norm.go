@@ -5,8 +5,8 @@ import "lathe/graphgen/ir"
 // norm adds what is pending to the residual stream, and returns the stream's
 // layer normalisation and the stream with nothing pending.
 func (l *lowering) norm(s stream, name string) (*ir.Value, stream) {
-	gain := l.Param(name+".weight", ir.Float, ir.Init{Kind: ir.Ones}, l.dModel)
-	beta := l.Param(name+".bias", ir.Float, ir.Init{}, l.dModel)
+	gain := l.Param(name+".weight", l.float, ir.Init{Kind: ir.Ones}, l.dModel)
+	beta := l.Param(name+".bias", l.float, ir.Init{}, l.dModel)
 	if l.fused {
 		x, sum := l.SkipLayerNorm(s.branch, s.sum, gain, beta, s.bias, l.eps)
 		return x, stream{sum: sum}

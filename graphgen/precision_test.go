@@ -36,6 +36,8 @@ func TestPrecisionsStayNearFP32(t *testing.T) {
 		{parts: "+int8b128asym", minCosine: 0.9995, maxRelative: 0.03, spread: 0.03},
 		{parts: "+int8dyn", minCosine: 0.995, maxRelative: 0.1, spread: 0.06},
 		{parts: "+embed-int8b32", minCosine: 0.9999, maxRelative: 0.015, spread: 0.001},
+		{parts: "+int4b32+fp16", minCosine: 0.95, maxRelative: 0.3, spread: 0.03},
+		{parts: "+int8b64asym+fp16+head-fp16", minCosine: 0.9995, maxRelative: 0.03, spread: 0.03},
 	}
 	for i, s := range corpus() {
 		rng := rand.New(rand.NewPCG(uint64(i), 3))
@@ -102,11 +104,11 @@ func TestQuantizedOperators(t *testing.T) {
 		w := b.QuantParam("w", ir.Init{}, q)
 		x := b.Input("x", ir.Float, ir.S("rows"), ir.D(k))
 		biases := floats(rng, n)
-		bias := b.Floats("bias", biases, n)
+		bias := b.Floats(ir.Float, "bias", biases, n)
 		ids := b.Input("ids", ir.Int64, ir.S("ids"))
 		if q.Block == 0 {
 			b.Output("y", b.DynamicQuantizeMatMul(x, w, bias))
-			b.Output("g", b.Gather(b.Floats("rows", values, n, k), ids))
+			b.Output("g", b.Gather(b.Floats(ir.Float, "rows", values, n, k), ids))
 		} else {
 			b.Output("y", b.MatMulNBits(x, w, bias, 0))
 			q.Flat = true

@@ -98,7 +98,7 @@ func (l *lowering) recurrent(x *ir.Value, prefix string, i int) *ir.Value {
 		}
 	}
 	var y *ir.Value
-	if l.build.Precision.Type == arch.FP32 {
+	if l.build.Precision.Type == arch.Unquantized {
 		y, states = l.cellOperator(x, c, states)
 	} else {
 		y, states = l.cellScan(x, c, states)

@@ -392,7 +392,7 @@ func TestQuantizedCells(t *testing.T) {
 			provider string
 			limit    float64
 		}{{arch.OpenVINO, exact}, {arch.CPU, int8Activations}} {
-			b := arch.Build{Precision: arch.Precision{Type: arch.Int4, Block: 16}, Head: arch.Precision{Type: arch.FP32}, Provider: arch.Provider{Name: p.provider}}
+			b := arch.Build{Precision: arch.Precision{Type: arch.Int4, Block: 16}, Head: arch.Precision{Type: arch.Unquantized}, Provider: arch.Provider{Name: p.provider}}
 			what := fmt.Sprintf("%d %s%s", i, s.Name(), b.Name())
 			m, err := decode.New(sessionOf(t, s, b, graphgen.Cached, recurrentSource(11)), decode.Options{Batch: batch, MaxLen: 16, NoProbe: true})
 			if err != nil {

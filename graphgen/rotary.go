@@ -11,8 +11,8 @@ import (
 // rope is the rotary embedding (Su et al. 2021) of heads of one size. Hugging Face's
 // order of dimensions is used: j and j + head_dim/2 are a pair.
 type rope struct {
-	// fused: float [positions, head_dim/2], the tables of all positions.
-	// portable: float [batch, sequence, 1, head_dim], of the tokens at hand; the first
+	// fused: [positions, head_dim/2], the tables of all positions.
+	// portable: [batch, sequence, 1, head_dim], of the tokens at hand; the first
 	// half of sin has the other sign, so that rotate adds in both halves.
 	cos, sin *ir.Value
 }
@@ -43,12 +43,12 @@ func (l *lowering) rotaryInputs() {
 		n := int64(l.spec.Positions)
 		cosName, sinName := fmt.Sprintf("rotary_%d_cos", headDim), fmt.Sprintf("rotary_%d_sin", headDim)
 		if l.fused {
-			l.ropes[headDim] = rope{l.Floats(cosName, cos, n, headDim/2), l.Floats(sinName, sin, n, headDim/2)}
+			l.ropes[headDim] = rope{l.Floats(l.float, cosName, cos, n, headDim/2), l.Floats(l.float, sinName, sin, n, headDim/2)}
 			continue
 		}
 		l.ropes[headDim] = rope{
-			l.Gather(l.Floats(cosName, cos, n, 1, headDim), l.positions),
-			l.Gather(l.Floats(sinName, sin, n, 1, headDim), l.positions),
+			l.Gather(l.Floats(l.float, cosName, cos, n, 1, headDim), l.positions),
+			l.Gather(l.Floats(l.float, sinName, sin, n, 1, headDim), l.positions),
 		}
 	}
 }
@@ -57,7 +57,8 @@ func (l *lowering) rotaryInputs() {
 // whole gives both halves of a row, the first with negative sines.
 //
 // The angle is rounded to float32 before its cosine is taken, as the published
-// models' code does: at thousands of positions that is a difference of 1e-4.
+// models' code does: at thousands of positions that is a difference of 1e-4. (To
+// float16 it would be one of whole turns: only cosines and sines are.)
 func rotaryTables(s arch.Spec, headDim int, whole bool) (cos, sin []float32) {
 	freqs := s.RopeFrequencies(headDim)
 	half := len(freqs)

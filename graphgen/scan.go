@@ -18,7 +18,7 @@ func (l *lowering) cellScan(x *ir.Value, c cell, states []*ir.Value) (*ir.Value,
 	if len(states) == 0 {
 		// Zeros for as many rows as there are.
 		rows := l.Cast(l.Unsqueeze(l.rec.lens, 1), ir.Float)
-		zeros := l.Mul(rows, l.Floats(c.prefix+"zeros", make([]float32, c.hidden), c.hidden))
+		zeros := l.Mul(rows, l.Floats(ir.Float, c.prefix+"zeros", make([]float32, c.hidden), c.hidden))
 		for range c.kind.States() {
 			states = append(states, zeros)
 		}

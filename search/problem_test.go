@@ -62,7 +62,7 @@ func TestNamedObjective(t *testing.T) {
 // Weights in blocks of 32 with a scale of 4 bytes have 5 bits, and fp32 has 32.
 func TestWeightBits(t *testing.T) {
 	spec := arch.NewSpec(arch.GPT2, 2, 128, 512, 2)
-	for precision, want := range map[arch.Precision]float64{{Type: arch.FP32}: 32, {Type: arch.Int4, Block: 32}: 5, {Type: arch.Int4, Block: 128}: 4.25} {
+	for precision, want := range map[arch.Precision]float64{{Type: arch.Unquantized}: 32, {Type: arch.Int4, Block: 32}: 5, {Type: arch.Int4, Block: 128}: 4.25} {
 		if got := search.WeightBits.Count(arch.Candidate{Spec: spec, Build: arch.Build{Precision: precision}}); got != want {
 			t.Errorf("%v has %v bits a weight, want %v", precision, got, want)
 		}

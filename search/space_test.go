@@ -39,7 +39,7 @@ func joint(t testing.TB, base search.Enumerable) *search.Joint {
 	t.Helper()
 	s, err := search.NewJoint(base,
 		search.DialectAxis([]arch.Dialect{arch.Portable, arch.Fused}),
-		search.PrecisionAxis([]arch.Precision{{Type: arch.FP32}, {Type: arch.Int4, Block: 32}, {Type: arch.Int4, Block: 128}}),
+		search.PrecisionAxis([]arch.Precision{{Type: arch.Unquantized}, {Type: arch.Int4, Block: 32}, {Type: arch.Int4, Block: 128}}),
 		search.ThreadsAxis([]int{1, 2}))
 	if err != nil {
 		t.Fatal(err)

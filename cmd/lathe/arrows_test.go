@@ -12,7 +12,7 @@ import (
 // not listed may import nothing of ours; cmd/lathe may import everything, and
 // nobody imports it.
 var arrows = map[string][]string{
-	"graphgen/ir":                     {"graphgen/onnxpb"},
+	"graphgen/ir":                     {"graphgen/half", "graphgen/onnxpb"},
 	"graphgen/weights":                {"graphgen/half", "graphgen/ir"},
 	"graphgen/weights/llama2c":        {"graphgen/arch", "graphgen/weights"},
 	"graphgen/hf":                     {"graphgen/arch", "graphgen/weights", "graphgen/weights/safetensors"},

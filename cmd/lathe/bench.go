@@ -151,11 +151,14 @@ func (b *bench) serves(r record.Record) bool {
 }
 
 // noteBuilds says it where a comparison is of two builds, and not of two
-// architectures alone, or where one of them has more threads than there are cores.
+// architectures alone, or where one of them has more threads than there are cores, or
+// is float16 on a CPU.
 // Of the candidate, its build is looked at.
 func (a *app) noteBuilds(baseline, c record.Subject) {
 	a.checkThreads(baseline.Threads())
 	a.checkThreads(c.Threads())
+	a.checkFloat(baseline)
+	a.checkFloat(c)
 	if b, own := c.Own(); own && baseline.SameBuild(b.Build) {
 		return
 	}

@@ -293,6 +293,9 @@ func (a *app) emitONNX(ctx context.Context, o emitOptions) (*emitted, error) {
 	if err != nil {
 		return nil, err
 	}
+	if w := halfOnCPU(c.Build); w != "" {
+		o.warnings = append(o.warnings, w)
+	}
 	e := &emitted{
 		Candidate: c.Name(), Model: path, ModelBytes: fileSize(path), GraphHash: hash, WeightsHash: src.Hash(),
 		Weights: path + "_data", WeightBytes: fileSize(path + "_data"), FirstToken: -1, Warnings: o.warnings,

@@ -141,6 +141,7 @@ func (a *app) profile(ctx context.Context, r runnable, plan operators.Plan, keep
 		return nil, badInput(err)
 	}
 	a.checkThreads(r.Subject.Threads())
+	a.checkFloat(r.Subject)
 	plain, err := a.open(ctx, r, opening, cpus)
 	if err != nil {
 		return nil, err

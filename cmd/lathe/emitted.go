@@ -34,7 +34,7 @@ func (a *app) emitSafetensors(ctx context.Context, o emitOptions) (*emitted, err
 	}
 	e := &emitted{Candidate: spec.Name(), Model: filepath.Join(o.dir, hf.ConfigFile), Weights: filepath.Join(o.dir, hf.WeightsFile), FirstToken: -1}
 	write := func(ctx context.Context, w io.Writer, t hf.Tensor) error {
-		return weights.WriteMatrix(ctx, w, o.given.Tensors[t.Name])
+		return weights.WriteMatrix(ctx, w, o.given.Tensors[t.Name], weights.Float32)
 	}
 	switch {
 	case o.given != nil:
@@ -119,9 +119,10 @@ func publishedIn(spec arch.Spec) (map[string]*ir.Param, error) {
 	return out, nil
 }
 
-// notFiniteInput marks weights that cannot be quantized as bad input.
+// notFiniteInput marks weights that cannot be quantized, or are too large for float16,
+// as bad input.
 func notFiniteInput(err error) error {
-	if errors.Is(err, weights.ErrNotFinite) {
+	if errors.Is(err, weights.ErrNotFinite) || errors.Is(err, weights.ErrTooLarge) {
 		return badInput(err)
 	}
 	return err

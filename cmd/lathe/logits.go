@@ -27,7 +27,7 @@ const checkPrompts, checkLength = 4, 64
 
 func (l *logitsCheck) validate(candidate arch.Candidate, run bool) error {
 	b := candidate.Build.Normalized()
-	fp32 := arch.Precision{Type: arch.FP32}
+	whole := arch.Precision{Type: arch.Unquantized}
 	switch {
 	case !l.wanted && (l.text != "" || l.tokenizer != ""):
 		return badInput(errors.New("emit: --text and --tokenizer are for --logits"))
@@ -37,8 +37,8 @@ func (l *logitsCheck) validate(candidate arch.Candidate, run bool) error {
 		return badInput(errors.New("emit: --text and --tokenizer: want both of them, or neither"))
 	case !run:
 		return badInput(errors.New("emit: --logits runs the model, and --no-run does not"))
-	case b.Precision == fp32 && b.Head == fp32 && b.EmbedOf(candidate.Spec) == fp32:
-		return badInput(fmt.Errorf("emit: --logits compares a quantized candidate with fp32, and %s is fp32; quantize it as in +int4b32", candidate.Name()))
+	case b.Float == arch.FP32 && b.Precision == whole && b.Head == whole && b.EmbedOf(candidate.Spec) == whole:
+		return badInput(fmt.Errorf("emit: --logits compares a quantized candidate, or one of fp16, with fp32, and %s is fp32; quantize it as in +int4b32", candidate.Name()))
 	}
 	return nil
 }

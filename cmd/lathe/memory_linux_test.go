@@ -52,7 +52,8 @@ func sessionCases() (out []sessionCase) {
 		out = append(out, sessionCase{"lstm-l2-d768-v1000" + b, 64, false}, sessionCase{"lstm-l2-d768-v1000" + b, 1024, false}, sessionCase{"gru-l2-d256-hs1024-v1000" + b, 1024, false},
 			sessionCase{"gru-l6-d768-v1000" + b, 512, true})
 	}
-	for _, b := range []string{"+int8b32", "+int8dyn", "+portable+int8dyn", "+int4b32asym", "+int4b32+embed-fp32"} {
+	for _, b := range []string{"+int8b32", "+int8dyn", "+portable+int8dyn", "+int4b32asym", "+int4b32+embed-fp32",
+		"+fp16", "+portable+fp16", "+int4b32+fp16", "+portable+int8b32+fp16", "+int4b32+fp16+head-fp16", "+portable+fp16+head-int8b32"} {
 		out = append(out,
 			sessionCase{"gpt2-l4-d256-f1024-h4" + b, 64, false},
 			sessionCase{"llama-l2-d768-f2048-h16-kv4-v1000" + b, 512, false},

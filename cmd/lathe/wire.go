@@ -25,6 +25,7 @@ type opened struct {
 
 	unrun   int64        // bytes that open sessions will yet take, see checkMemory
 	crowded map[int]bool // numbers of threads that checkThreads has noted
+	halved  bool         // checkFloat has said it
 }
 
 func (a *app) close() error {

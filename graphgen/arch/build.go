@@ -23,20 +23,21 @@ const (
 // Provider is an execution provider and the options it is given, unread by
 // Lathe.
 type Provider struct {
-	Name    string            `json:"name"`
-	Options map[string]string `json:"options,omitempty"`
+	Name    string            `json:"name" yaml:"name,omitempty"`
+	Options map[string]string `json:"options,omitempty" yaml:"options,omitempty"`
 }
 
 // Build is how a Spec is lowered and run. The zero value is the documented
-// default: fused, fp32, the LM head as the linear layers, a tied embedding as the LM
-// head, 1 thread, cpu.
+// default: fused, fp32, nothing quantized, the LM head as the linear layers, a tied
+// embedding as the LM head, 1 thread, cpu.
 type Build struct {
-	Dialect   Dialect   `json:"dialect,omitempty"`
-	Precision Precision `json:"precision,omitzero"` // of the linear layers
-	Head      Precision `json:"head,omitzero"`      // of the LM head; zero: as Precision
-	Embed     Precision `json:"embed,omitzero"`     // of the token embedding; zero: see [Build.EmbedOf]
-	Threads   int       `json:"threads,omitempty"`  // within one operator; 0: 1
-	Provider  Provider  `json:"provider,omitzero"`
+	Dialect   Dialect
+	Float     FloatType // of all that is not quantized; "": FP32
+	Precision Precision // of the linear layers
+	Head      Precision // of the LM head; zero: as Precision
+	Embed     Precision // of the token embedding; zero: see [Build.EmbedOf]
+	Threads   int       // within one operator; 0: 1
+	Provider  Provider
 }
 
 // Normalized returns b with every default filled in that no Spec decides, and no
@@ -45,7 +46,10 @@ func (b Build) Normalized() Build {
 	if b.Dialect == "" {
 		b.Dialect = Fused
 	}
-	b.Precision = b.Precision.or(Precision{Type: FP32})
+	if b.Float == "" {
+		b.Float = FP32
+	}
+	b.Precision = b.Precision.or(Precision{Type: Unquantized})
 	b.Head = b.Head.or(b.Precision)
 	b.Embed = b.Embed.or(Precision{})
 	if b.Threads == 0 {
@@ -61,7 +65,8 @@ func (b Build) Normalized() Build {
 }
 
 // EmbedOf is the precision of s's token embedding. Where nothing is said, one that is
-// tied to an LM head in blocks is that very matrix, stored once; any other is fp32.
+// tied to an LM head in blocks is that very matrix, stored once; any other is not
+// quantized.
 func (b Build) EmbedOf(s Spec) Precision {
 	b = b.Normalized()
 	return b.Embed.or(b.defaultEmbed(s))
@@ -72,7 +77,7 @@ func (b Build) defaultEmbed(s Spec) Precision {
 	if !s.Untied && b.Head.Blockwise() {
 		return b.Head
 	}
-	return Precision{Type: FP32}
+	return Precision{Type: Unquantized}
 }
 
 // For is b for s, where an embedding's precision that s has anyway is not said.
@@ -87,7 +92,7 @@ func (b Build) For(s Spec) Build {
 // Equal reports whether b and o run a Spec in the same way.
 func (b Build) Equal(o Build) bool {
 	b, o = b.Normalized(), o.Normalized()
-	return b.Dialect == o.Dialect && b.Precision == o.Precision && b.Head == o.Head && b.Embed == o.Embed &&
+	return b.Dialect == o.Dialect && b.Float == o.Float && b.Precision == o.Precision && b.Head == o.Head && b.Embed == o.Embed &&
 		b.Threads == o.Threads && b.Provider.Name == o.Provider.Name &&
 		maps.Equal(b.Provider.Options, o.Provider.Options)
 }

@@ -30,7 +30,7 @@ type variables struct {
 	TotalParams     int `expr:"total_params"`
 	EmbeddingParams int `expr:"embedding_params"`
 	FlopsPerToken   int `expr:"flops_per_token"`
-	KVBytesPerToken int `expr:"kv_bytes_per_token"`
+	KVBytesPerToken int `expr:"kv_bytes_per_token"` // in fp32, whatever the build
 }
 
 // Bits of the axes, by their index, and onKV.
@@ -221,7 +221,7 @@ func (c *Compiled) fill(env *variables, p Point) {
 	}
 	env.DecoderParams = n * (matrices + vectors)
 	env.FlopsPerToken = 2 * (n*matrices + c.space.Vocab*d)
-	env.KVBytesPerToken = 2 * n * kv * fp32Bytes
+	env.KVBytesPerToken = 2 * n * kv * int(FP32.Bytes())
 	env.TotalParams = env.DecoderParams + env.EmbeddingParams + final
 	if c.space.Untied {
 		env.TotalParams += c.space.Vocab * d

@@ -36,7 +36,7 @@ type layerVariables struct {
 	TotalParams     int `expr:"total_params"`
 	EmbeddingParams int `expr:"embedding_params"`
 	FlopsPerToken   int `expr:"flops_per_token"`
-	KVBytesPerToken int `expr:"kv_bytes_per_token"`
+	KVBytesPerToken int `expr:"kv_bytes_per_token"` // in fp32, whatever the build
 }
 
 // Bits of what an expression uses: sizes of layers, and counts that take time.
@@ -120,7 +120,7 @@ func (c *Constraints) Satisfied(n int, s Spec) (bool, error) {
 		{usesDecoderParams, &env.DecoderParams, s.DecoderParams},
 		{usesTotalParams, &env.TotalParams, s.TotalParams},
 		{usesFlops, &env.FlopsPerToken, s.FlopsPerToken},
-		{usesKV, &env.KVBytesPerToken, s.KVBytesPerToken},
+		{usesKV, &env.KVBytesPerToken, func() int64 { return s.KVBytesPerToken(Build{}) }},
 	} {
 		if uses&count.bit != 0 {
 			*count.at = int(count.value())

@@ -20,7 +20,7 @@ type Counts struct {
 	// head included, for one token. Attention's own products are not in it: they
 	// grow with the cache (4 * n_head * head_dim a layer for every cached token).
 	FlopsPerToken int64 `json:"flops_per_token"`
-	// KVBytesPerToken is what one token adds to the cache, in fp32.
+	// KVBytesPerToken is what one token adds to the cache.
 	KVBytesPerToken int64 `json:"kv_bytes_per_token"`
 	// StateBytes is the recurrent states of one sequence, in fp32.
 	StateBytes int64 `json:"state_bytes,omitempty"`
@@ -137,7 +137,7 @@ func (s Spec) EmbeddingParams() int64 {
 }
 
 // embeddingBytes is the size of the token embedding and of that of positions, where
-// there is one, which is fp32: of all rows, or of those that one token takes.
+// there is one, which is never quantized: of all rows, or of those that one token takes.
 func (s Spec) embeddingBytes(b Build, all bool) int64 {
 	tokens, positions := 1, 1
 	if all {
@@ -146,7 +146,8 @@ func (s Spec) embeddingBytes(b Build, all bool) int64 {
 	if !s.LearnedPositions() {
 		positions = 0
 	}
-	return b.EmbedOf(s).bytes(s.DModel, tokens) + Precision{Type: FP32}.bytes(s.DModel, positions)
+	b = b.Normalized()
+	return b.EmbedOf(s).bytes(s.DModel, tokens, b.Float) + Precision{Type: Unquantized}.bytes(s.DModel, positions, b.Float)
 }
 
 // TotalParams counts all parameters, a tied matrix once.
@@ -159,16 +160,13 @@ func (s Spec) TotalParams() int64 {
 	return n
 }
 
-// fp32Bytes is the size of one fp32 value.
-const fp32Bytes = 4
-
 // matMulBytes is what one decode step reads of matrices: all of them, wholly.
 func (s Spec) matMulBytes(b Build) (linear, head int64) {
 	for m := range s.matMuls() {
 		if m.Layer < 0 {
-			head += b.Head.bytes(m.K, m.N)
+			head += b.Head.bytes(m.K, m.N, b.Float)
 		} else {
-			linear += b.Precision.bytes(m.K, m.N)
+			linear += b.Precision.bytes(m.K, m.N, b.Float)
 		}
 	}
 	return linear, head
@@ -183,13 +181,13 @@ func (s Spec) ProductBytes(b Build) int64 {
 
 // BytesPerToken is the weight bytes that one decode step of b reads: every
 // matrix of the layers and the LM head wholly, in the precision it is stored in,
-// biases and norms in fp32, and one row of each embedding. The cache is not in it
+// biases and norms as floats, and one row of each embedding. The cache is not in it
 // (see KVBytesPerToken), nor are the rotary embedding's angles, which are constants.
 func (s Spec) BytesPerToken(b Build) int64 {
 	b = b.Normalized()
 	linear, head := s.matMulBytes(b)
 	layers, final := s.vectorParams()
-	return linear + head + (layers+final)*fp32Bytes + s.embeddingBytes(b, false)
+	return linear + head + (layers+final)*b.Float.Bytes() + s.embeddingBytes(b, false)
 }
 
 // WeightBytes is the size of all weights as b stores them. A tied LM head in the
@@ -201,7 +199,7 @@ func (s Spec) WeightBytes(b Build) int64 {
 		head = 0
 	}
 	layers, final := s.vectorParams()
-	return linear + head + (layers+final)*fp32Bytes + s.embeddingBytes(b, true)
+	return linear + head + (layers+final)*b.Float.Bytes() + s.embeddingBytes(b, true)
 }
 
 // SharesHead reports whether the LM head and the token embedding are one stored
@@ -219,11 +217,11 @@ func (s Spec) FlopsPerToken() int64 {
 	return n
 }
 
-// KVBytesPerToken is what one token adds to the key and value caches, in fp32.
-func (s Spec) KVBytesPerToken() int64 {
+// KVBytesPerToken is what one token adds to the key and value caches of b.
+func (s Spec) KVBytesPerToken(b Build) int64 {
 	var n int64
 	for i, l := range s.Layers {
-		n += 2 * int64(l.KVHeads()) * int64(s.HeadDimOf(i)) * fp32Bytes
+		n += 2 * int64(l.KVHeads()) * int64(s.HeadDimOf(i)) * b.Float.Bytes()
 	}
 	return n
 }
@@ -236,7 +234,7 @@ func (c Candidate) Counts() Counts {
 		EmbeddingParams: c.Spec.EmbeddingParams(),
 		BytesPerToken:   c.Spec.BytesPerToken(c.Build),
 		FlopsPerToken:   c.Spec.FlopsPerToken(),
-		KVBytesPerToken: c.Spec.KVBytesPerToken(),
+		KVBytesPerToken: c.Spec.KVBytesPerToken(c.Build),
 		StateBytes:      c.Spec.StateBytes(),
 	}
 }

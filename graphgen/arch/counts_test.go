@@ -51,7 +51,7 @@ func TestCountsByHand(t *testing.T) {
 	if got, want := s.TotalParams(), 2*layer+11*8+6*8+2*8; got != want {
 		t.Errorf("total %d, want %d", got, want)
 	}
-	if got, want := s.KVBytesPerToken(), int64(2*2*15*4); got != want {
+	if got, want := s.KVBytesPerToken(Build{}), int64(2*2*15*4); got != want {
 		t.Errorf("cache %d, want %d", got, want)
 	}
 	if got, want := s.FlopsPerToken(), 2*(2*linear+8*11); got != want {
@@ -93,7 +93,7 @@ func TestCountsOfLLaMAByHand(t *testing.T) {
 	if got, want := s.EmbeddingParams(), int64(11*8); got != want {
 		t.Errorf("embedding %d, want %d", got, want)
 	}
-	if got, want := s.KVBytesPerToken(), int64(2*2*12*4); got != want {
+	if got, want := s.KVBytesPerToken(Build{}), int64(2*2*12*4); got != want {
 		t.Errorf("cache %d, want %d", got, want)
 	}
 	if got, want := s.BytesPerToken(Build{}), 4*(2*(linear+norms)+8+8*11+8); got != want {
@@ -124,14 +124,18 @@ func TestBlocksArePadded(t *testing.T) {
 		{"int4", 1, 20}, {"int4", 32, 20}, {"int4", 33, 40}, {"int4", 64, 40}, {"int4", 65, 60},
 		{"int4b32asym", 32, 21}, {"int4b32asym", 33, 41}, {"int4b32asym", 65, 62},
 		{"int8", 1, 36}, {"int8", 33, 72}, {"int8b64", 65, 136}, {"int8b64asym", 65, 138},
-		{"int8dyn", 33, 37}, {"fp32", 33, 132},
+		{"int8dyn", 33, 37}, {"fp32", 33, 132}, {"fp16", 33, 66},
 	} {
-		p, err := parsePrecision(c.p, 0, c.p)
-		if err != nil {
-			t.Fatal(err)
+		p, f, problem := parsePrecision(c.p)
+		if problem != "" {
+			t.Fatal(problem)
 		}
-		if got := p.bytes(c.k, 3); got != 3*c.want {
+		if got := p.bytes(c.k, 3, f); got != 3*c.want {
 			t.Errorf("%s, K %d: %d bytes, want %d", c.p, c.k, got, 3*c.want)
+		}
+		blocks := int64(c.k+p.Block-1) / int64(max(p.Block, 1))
+		if p.Blockwise() && p.bytes(c.k, 3, FP16) != 3*(c.want-2*blocks) {
+			t.Errorf("%s, K %d: %d bytes with float16 scales, want %d", c.p, c.k, p.bytes(c.k, 3, FP16), 3*(c.want-2*blocks))
 		}
 	}
 }
@@ -157,7 +161,7 @@ func TestEmbeddingAndHead(t *testing.T) {
 		{"+embed-fp32", "fp32", "", v * d * 4, d * 4, v * d * 4},
 	} {
 		x := mustParse(t, s.Name()+c.build)
-		if got := x.Build.EmbedOf(x.Spec).String(); got != c.embed || x.Build.Name() != c.name {
+		if got := x.Build.NameOf(x.Build.EmbedOf(x.Spec)); got != c.embed || x.Build.Name() != c.name {
 			t.Errorf("%s: embedding %s, want %s; named %s, want %s", c.build, got, c.embed, x.Build.Name(), c.name)
 		}
 		linear, head := s.matMulBytes(x.Build)
@@ -171,7 +175,7 @@ func TestEmbeddingAndHead(t *testing.T) {
 	}
 	untied := s
 	untied.Untied = true
-	if p := (Build{Head: Precision{Type: Int4}}).EmbedOf(untied); p.Type != FP32 {
+	if p := (Build{Head: Precision{Type: Int4}}).EmbedOf(untied); p.Type != Unquantized {
 		t.Errorf("an untied embedding is %v", p)
 	}
 }
@@ -238,13 +242,19 @@ func TestMatMulsAddUp(t *testing.T) {
 		if got, want := s.WeightBytes(b), 4*s.TotalParams(); got != want {
 			t.Fatalf("fp32 weights %d bytes, want %d", got, want)
 		}
+		// Half of everything in fp16.
+		half := Build{Float: FP16}
+		if got, want := [3]int64{s.WeightBytes(half), s.BytesPerToken(half), s.KVBytesPerToken(half)},
+			[3]int64{s.WeightBytes(b) / 2, s.BytesPerToken(b) / 2, s.KVBytesPerToken(b) / 2}; got != want {
+			t.Fatalf("fp16: weights, bytes a token, cache a token %d, want %d", got, want)
+		}
 	})
 }
 
 func TestLargestSpecDoesNotOverflow(t *testing.T) {
 	s := NewSpec(GPT2, MaxLayers, MaxDModel, MaxDInner, MaxHeads)
 	s.HeadDim, s.Vocab, s.Positions, s.Untied = MaxHeadDim, MaxVocab, MaxPositions, true
-	if s.TotalParams() <= MaxParams || s.BytesPerToken(Build{}) <= 0 || s.FlopsPerToken() <= 0 || s.KVBytesPerToken() <= 0 {
+	if s.TotalParams() <= MaxParams || s.BytesPerToken(Build{}) <= 0 || s.FlopsPerToken() <= 0 || s.KVBytesPerToken(Build{}) <= 0 {
 		t.Fatalf("overflow: %+v", Candidate{Spec: s}.Counts())
 	}
 	if err := s.Validate(); err == nil {

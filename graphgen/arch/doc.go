@@ -35,10 +35,12 @@
 // A Build adds parts joined by "+", each left out where it is the default:
 //
 //	+portable                   dialect (default fused)
-//	+int4b32                    precision of the linear layers (default fp32): int4 or int8
-//	                            weights in blocks of 16, 32, 64 or 128 (+int4 is read as
-//	                            +int4b32), with zero points as +int4b32asym; or +int8dyn,
+//	+int4b32                    precision of the linear layers (default: not quantized): int4
+//	                            or int8 weights in blocks of 16, 32, 64 or 128 (+int4 is read
+//	                            as +int4b32), with zero points as +int4b32asym; or +int8dyn,
 //	                            activations too
+//	+fp16                       type of activations, cache, and all weights that are not
+//	                            quantized (default fp32)
 //	+head-int8b32               precision of the LM head (default: as the linear layers)
 //	+embed-int8b32              precision of the token embedding (default: where it is tied
 //	                            to an int4 or int8 head it is that matrix, else fp32)

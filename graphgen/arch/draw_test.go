@@ -102,7 +102,7 @@ func drawSettings(t *rapid.T, s *Spec) {
 }
 
 func drawPrecision(t *rapid.T, label string) Precision {
-	p := Precision{Type: rapid.SampledFrom([]string{"", FP32, Int4, Int8, Int8Dyn}).Draw(t, label)}
+	p := Precision{Type: rapid.SampledFrom([]string{"", Unquantized, Int4, Int8, Int8Dyn}).Draw(t, label)}
 	if p.Blockwise() {
 		p.Block = rapid.SampledFrom(append([]int{0}, Blocks...)).Draw(t, label+"'s block")
 		p.Asym = rapid.Bool().Draw(t, label+" asymmetric")
@@ -113,7 +113,7 @@ func drawPrecision(t *rapid.T, label string) Precision {
 func drawEmbed(t *rapid.T) Precision {
 	p := drawPrecision(t, "embed")
 	if p.Type == Int8Dyn {
-		p.Type = FP32
+		p.Type = Unquantized
 	}
 	return p
 }
@@ -123,11 +123,15 @@ func drawEmbed(t *rapid.T) Precision {
 func drawBuild(t *rapid.T, simple bool) Build {
 	b := Build{
 		Dialect:   rapid.SampledFrom([]Dialect{"", Portable, Fused}).Draw(t, "dialect"),
+		Float:     rapid.SampledFrom([]FloatType{"", FP32, FP16}).Draw(t, "float"),
 		Precision: drawPrecision(t, "precision"),
 		Head:      drawPrecision(t, "head"),
 		Embed:     drawEmbed(t),
 		Threads:   rapid.IntRange(0, MaxThreads).Draw(t, "threads"),
 		Provider:  Provider{Name: rapid.SampledFrom(append(providerNames, "")).Draw(t, "provider")},
+	}
+	if b.Precision.Type == Int8Dyn || b.Head.Type == Int8Dyn {
+		b.Float = ""
 	}
 	key, value := rapid.StringN(1, 20, -1), rapid.String()
 	if simple {
@@ -144,6 +148,9 @@ func drawBuild(t *rapid.T, simple bool) Build {
 func runnable(c Candidate) Candidate {
 	if c.Build.CheckSpec(c.Spec) != nil {
 		c.Build.Dialect = Portable
+	}
+	if c.Build.CheckSpec(c.Spec) != nil {
+		c.Build.Float = ""
 	}
 	if c.Build.CheckSpec(c.Spec) != nil {
 		c.Build.Provider = Provider{} // no other has a kernel of dynamic int8

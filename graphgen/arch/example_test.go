@@ -21,7 +21,7 @@ func ExampleParseCandidate() {
 	// Output:
 	// gpt2-l12-d1024-f4096-h16+int4b32+t2 204717056 127188224
 	// arch: gpt2-l12-d1000-f4096-h12: column 22: n_head 12 does not divide d_model 1000: use n_head 10 or 20, or give head_dim (-hd83)
-	// arch: gpt2-l12-d1024-f4096-h16+int2: column 26: unknown precision "int2": known are fp32, int4b16, int4b32, int4b64, int4b128, int8b16, int8b32, int8b64, int8b128, int8dyn (int4 is int4b32, int8 is int8b32; with zero points int4b32asym)
+	// arch: gpt2-l12-d1024-f4096-h16+int2: column 26: unknown precision "int2": known are fp32, fp16, int4b16, int4b32, int4b64, int4b128, int8b16, int8b32, int8b64, int8b128, int8dyn (int4 is int4b32, int8 is int8b32; with zero points int4b32asym)
 }
 
 func ExampleSpace_Compile() {

@@ -68,10 +68,13 @@ func (b Build) Hash() string {
 	b = b.Normalized()
 	e := []byte("lathe build 1\n")
 	e = appendText(e, "dialect", string(b.Dialect))
-	e = appendText(e, "precision", b.Precision.String())
-	e = appendText(e, "head", b.Head.String())
+	e = appendText(e, "precision", b.NameOf(b.Precision))
+	e = appendText(e, "head", b.NameOf(b.Head))
 	if b.Embed != (Precision{}) {
-		e = appendText(e, "embed", b.Embed.String())
+		e = appendText(e, "embed", b.NameOf(b.Embed))
+	}
+	if b.Float != FP32 {
+		e = appendText(e, "float", string(b.Float))
 	}
 	e = appendInt(e, "threads", b.Threads)
 	e = appendText(e, "provider", b.Provider.Name)

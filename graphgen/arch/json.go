@@ -6,22 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"unicode"
+
+	"go.yaml.in/yaml/v3"
 )
-
-// MarshalText writes a precision as names have it.
-func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
-
-// UnmarshalText reads what MarshalText writes; the empty text is the zero value.
-func (p *Precision) UnmarshalText(text []byte) (err error) {
-	if len(text) == 0 {
-		*p = Precision{}
-		return nil
-	}
-	if *p, err = parsePrecision(string(text), 0, string(text)); err != nil {
-		return &Error{Problem: err.(*Error).Problem}
-	}
-	return nil
-}
 
 // specDoc is a Spec as JSON and YAML have it: by sizes where all layers are
 // alike, else layer by layer.
@@ -145,24 +136,82 @@ func (s *Spec) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// buildDoc is a Build as YAML has it.
+// buildDoc is a Build as JSON and YAML have it, precisions as names have them.
 type buildDoc struct {
-	Dialect   Dialect     `yaml:"dialect,omitempty"`
-	Precision Precision   `yaml:"precision,omitempty"`
-	Head      Precision   `yaml:"head,omitempty"`
-	Embed     Precision   `yaml:"embed,omitempty"`
-	Threads   int         `yaml:"threads,omitempty"`
-	Provider  providerDoc `yaml:"provider,omitempty"`
+	Dialect   Dialect   `json:"dialect,omitempty" yaml:"dialect,omitempty"`
+	Float     FloatType `json:"float,omitempty" yaml:"float,omitempty"`
+	Precision string    `json:"precision,omitempty" yaml:"precision,omitempty"`
+	Head      string    `json:"head,omitempty" yaml:"head,omitempty"`
+	Embed     string    `json:"embed,omitempty" yaml:"embed,omitempty"`
+	Threads   int       `json:"threads,omitempty" yaml:"threads,omitempty"`
+	Provider  Provider  `json:"provider,omitzero" yaml:"provider,omitempty"`
 }
 
-type providerDoc struct {
-	Name    string            `yaml:"name,omitempty"`
-	Options map[string]string `yaml:"options,omitempty"`
+func (b Build) doc() buildDoc {
+	text := func(p Precision) string {
+		if p == (Precision{}) {
+			return ""
+		}
+		return b.NameOf(p)
+	}
+	return buildDoc{b.Dialect, b.Float, text(b.Precision), text(b.Head), text(b.Embed), b.Threads, b.Provider}
 }
 
-// MarshalYAML writes the fields that are not zero.
-func (b Build) MarshalYAML() (any, error) {
-	return buildDoc{b.Dialect, b.Precision, b.Head, b.Embed, b.Threads, providerDoc(b.Provider)}, nil
+// MarshalJSON writes the fields that are not zero.
+func (b Build) MarshalJSON() ([]byte, error) { return json.Marshal(b.doc()) }
+
+// MarshalYAML writes what MarshalJSON does.
+func (b Build) MarshalYAML() (any, error) { return b.doc(), nil }
+
+// MarshalYAML writes options in quotes where they have characters that the YAML package
+// cannot read back unquoted, such as a line that begins with a tab.
+func (p Provider) MarshalYAML() (any, error) {
+	type plain Provider
+	if !slices.ContainsFunc(slices.Concat(slices.Collect(maps.Keys(p.Options)), slices.Collect(maps.Values(p.Options))), hasControl) {
+		return plain(p), nil
+	}
+	quoted := func(text string) *yaml.Node {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text, Style: yaml.DoubleQuotedStyle}
+	}
+	options := &yaml.Node{Kind: yaml.MappingNode}
+	for _, k := range slices.Sorted(maps.Keys(p.Options)) {
+		options.Content = append(options.Content, quoted(k), quoted(p.Options[k]))
+	}
+	return struct {
+		Name    string     `yaml:"name,omitempty"`
+		Options *yaml.Node `yaml:"options"`
+	}{p.Name, options}, nil
+}
+
+func hasControl(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
+
+// UnmarshalJSON reads what MarshalJSON writes. Unknown keys are errors.
+func (b *Build) UnmarshalJSON(data []byte) error {
+	var d buildDoc
+	if err := decodeStrict(data, &d); err != nil {
+		return err
+	}
+	v := Build{Dialect: d.Dialect, Float: d.Float, Threads: d.Threads, Provider: d.Provider}
+	float := saidFloat{d.Float}
+	for _, m := range []struct {
+		text string
+		p    *Precision
+	}{{d.Precision, &v.Precision}, {d.Head, &v.Head}, {d.Embed, &v.Embed}} {
+		if m.text == "" {
+			continue
+		}
+		p, f, problem := parsePrecision(m.text)
+		if problem == "" {
+			problem = float.say(f)
+		}
+		if problem != "" {
+			return &Error{Problem: problem}
+		}
+		*m.p = p
+	}
+	v.Float = float.unlessDefault(d.Float)
+	*b = v
+	return nil
 }
 
 // candidateDoc is a Candidate as JSON and YAML have it. The name is there for

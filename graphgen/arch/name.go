@@ -81,14 +81,17 @@ func (b Build) Name() string {
 	if b.Dialect != Fused {
 		n.WriteString("+" + string(b.Dialect))
 	}
-	if (b.Precision != Precision{Type: FP32}) {
+	if (b.Precision != Precision{Type: Unquantized}) {
 		n.WriteString("+" + b.Precision.String())
 	}
+	if b.Float != FP32 {
+		n.WriteString("+" + string(b.Float))
+	}
 	if b.Head != b.Precision {
-		n.WriteString("+head-" + b.Head.String())
+		n.WriteString("+head-" + b.NameOf(b.Head))
 	}
 	if b.Embed != (Precision{}) {
-		n.WriteString("+embed-" + b.Embed.String())
+		n.WriteString("+embed-" + b.NameOf(b.Embed))
 	}
 	if b.Threads != 1 {
 		n.WriteString("+t" + strconv.Itoa(b.Threads))
@@ -97,6 +100,14 @@ func (b Build) Name() string {
 		n.WriteString("+" + b.Provider.Name + b.Provider.optionSuffix())
 	}
 	return n.String()
+}
+
+// NameOf is a precision in b as names have it: int4b32, or b's type of floats.
+func (b Build) NameOf(p Precision) string {
+	if p.Type == Unquantized {
+		return string(b.Normalized().Float)
+	}
+	return p.String()
 }
 
 // maxOptionsLen bounds the options within a name; with the longest other parts

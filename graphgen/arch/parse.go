@@ -115,8 +115,9 @@ func partOf(name, field string) int {
 		switch {
 		case field == "embed" && strings.HasPrefix(part, "embed-"),
 			field == "head" && strings.HasPrefix(part, "head-"),
-			field == "precision" && looksLikePrecision(part),
-			field == "provider" && slices.Contains(providerNames, word):
+			field == "precision" && looksLikePrecision(part) && !slices.Contains(floatNames, part),
+			field == "provider" && slices.Contains(providerNames, word),
+			field == "float" && slices.Contains(floatNames, part):
 			return at
 		}
 		at += len(part) + 1
@@ -276,16 +277,17 @@ func parseNumber(name string, at int, part, key string) (int, error) {
 	return int(v), nil
 }
 
-const knownBuildParts = "known are +portable, +fused, +fp32, +int4b32 and +int8b32 (blocks of 16, 32, 64 or 128; +int4b32asym with zero points), +int8dyn, +head-int8b32, +embed-fp32, +t2 and the providers +cpu, +cuda, +tensorrt, +openvino, +coreml, +directml"
+const knownBuildParts = "known are +portable, +fused, +fp16, +int4b32 and +int8b32 (blocks of 16, 32, 64 or 128; +int4b32asym with zero points), +int8dyn, +head-int8b32, +embed-fp32, +t2 and the providers +cpu, +cuda, +tensorrt, +openvino, +coreml, +directml"
 
 // parseBuild reads the build parts of name, which begin at the byte offset at.
 func parseBuild(name string, at int) (Build, error) {
 	var b Build
+	var float saidFloat
 	seen := map[string]string{}
 	for at < len(name) {
 		at++ // the "+"
 		part, _, _ := strings.Cut(name[at:], "+")
-		kind, err := b.parsePart(name, at, part)
+		kind, err := b.parsePart(name, at, part, &float)
 		if err != nil {
 			return Build{}, err
 		}
@@ -295,11 +297,22 @@ func parseBuild(name string, at int) (Build, error) {
 		seen[kind] = part
 		at += len(part)
 	}
+	b.Float = float.FloatType
 	return b.Normalized(), nil
 }
 
 // parsePart reads one part into b and says what it was about.
-func (b *Build) parsePart(name string, at int, part string) (kind string, err error) {
+func (b *Build) parsePart(name string, at int, part string, float *saidFloat) (kind string, err error) {
+	precision := func(at int, text string) (Precision, error) {
+		p, f, problem := parsePrecision(text)
+		if problem == "" {
+			problem = float.say(f)
+		}
+		if problem != "" {
+			return Precision{}, nameError(name, at, "%s", problem)
+		}
+		return p, nil
+	}
 	word, options, _ := strings.Cut(part, "@")
 	switch {
 	case part == "":
@@ -317,13 +330,16 @@ func (b *Build) parsePart(name string, at int, part string) (kind string, err er
 		b.Dialect = Dialect(part)
 		return "the dialect", nil
 	case strings.HasPrefix(part, "head-"):
-		b.Head, err = parsePrecision(name, at+len("head-"), part[len("head-"):])
+		b.Head, err = precision(at+len("head-"), part[len("head-"):])
 		return "the LM head's precision", err
 	case strings.HasPrefix(part, "embed-"):
-		b.Embed, err = parsePrecision(name, at+len("embed-"), part[len("embed-"):])
+		b.Embed, err = precision(at+len("embed-"), part[len("embed-"):])
 		return "the embedding's precision", err
+	case slices.Contains(floatNames, part):
+		_, err = precision(at, part)
+		return "the type of floats", err
 	case looksLikePrecision(part):
-		b.Precision, err = parsePrecision(name, at, part)
+		b.Precision, err = precision(at, part)
 		return "the precision", err
 	case len(part) > 1 && part[0] == 't' && strings.Trim(part[1:], "0123456789") == "":
 		b.Threads, err = parseNumber(name, at, part, "t")

@@ -1,6 +1,9 @@
 package arch
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // headDimMultiple is what GroupQueryAttention on the CPU provider asks of
 // head_dim ("head_size must be a multiple of 8", ONNX Runtime 1.32.0). Sizes up
@@ -15,14 +18,18 @@ func (b Build) CheckSpec(s Spec) error {
 	if err := b.checkDynamic(); err != nil {
 		return err
 	}
+	if i := slices.IndexFunc(s.Layers, func(l Layer) bool { return s.typeOf(l).Recurrent() }); i >= 0 && b.Float != FP32 {
+		return fieldErrorf("float", "layer %d is %s, whose products and states are fp32 in this version: leave +%s out", i, s.TypeOf(i), b.Float)
+	}
 	if b.Dialect != Fused {
 		return nil
 	}
-	switch b.Provider.Name {
-	case CUDA:
-		return fieldErrorf("provider", "fused on cuda: CUDA's GroupQueryAttention takes fp16 and bf16 only, and this version emits fp32: use +portable+cuda")
-	case TensorRT:
-		return fieldErrorf("provider", "fused on tensorrt: TensorRT has no com.microsoft operators, and CUDA's GroupQueryAttention, which it leaves them to, takes fp16 and bf16 only: use +portable+tensorrt")
+	switch {
+	case b.Float != FP32: // what follows is about fp32
+	case b.Provider.Name == CUDA:
+		return fieldErrorf("provider", "fused on cuda: CUDA's GroupQueryAttention takes fp16 and bf16 only, and this is fp32: use +fp16+cuda, or +portable+cuda")
+	case b.Provider.Name == TensorRT:
+		return fieldErrorf("provider", "fused on tensorrt: TensorRT has no com.microsoft operators, and CUDA's GroupQueryAttention, which it leaves them to, takes fp16 and bf16 only, and this is fp32: use +fp16+tensorrt, or +portable+tensorrt")
 	}
 	// The other providers leave the operators that they lack to the CPU's
 	// kernels, so the CPU's conditions hold for all of them.

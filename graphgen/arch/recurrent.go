@@ -134,7 +134,7 @@ func (s Spec) recurrentProducts(i int, yield func(MatMul) bool) bool {
 // its length.
 func (s Spec) StateBytes() (n int64) {
 	for i := range s.Layers {
-		n += int64(s.TypeOf(i).States()) * int64(s.HiddenOf(i)) * fp32Bytes
+		n += int64(s.TypeOf(i).States()) * int64(s.HiddenOf(i)) * FP32.Bytes()
 	}
 	return n
 }

@@ -38,7 +38,7 @@ func TestCountsOfRecurrentByHand(t *testing.T) {
 		"embedding":  {stack.EmbeddingParams(), 11 * 8},
 		"flops":      {stack.FlopsPerToken(), 2 * (linear + 11*8)},
 		"bytes":      {stack.BytesPerToken(Build{}), 4 * (linear + vectors + 11*8 + 8)},
-		"cache":      {stack.KVBytesPerToken(), 0},
+		"cache":      {stack.KVBytesPerToken(Build{}), 0},
 		"state":      {stack.StateBytes(), 4 * (5 + 7)},
 		"int4 bytes": {stack.BytesPerToken(Build{Precision: Precision{Type: Int4, Block: 16}}), 12*(15+15+21+21+8) + 12*11 + 12 + 4*vectors},
 	} {
@@ -54,7 +54,7 @@ func TestCountsOfRecurrentByHand(t *testing.T) {
 		"decoder":   {mixed.DecoderParams(), transformer + recurrent},
 		"total":     {mixed.TotalParams(), transformer + recurrent + 11*8 + 6*8 + 2*8},
 		"embedding": {mixed.EmbeddingParams(), 11*8 + 6*8},
-		"cache":     {mixed.KVBytesPerToken(), 2 * 8 * 4},
+		"cache":     {mixed.KVBytesPerToken(Build{}), 2 * 8 * 4},
 		"state":     {mixed.StateBytes(), 2 * 5 * 4},
 	} {
 		if c[0] != c[1] {

@@ -105,7 +105,7 @@ func TestClosedForm(t *testing.T) {
 			NLayer: p.NLayer, DModel: p.DModel, DInner: p.DInner, NHead: h, NKVHead: s.Layers[0].KVHeads(), HeadDim: s.HeadDimOf(0),
 			Vocab: s.Vocab, Positions: s.Positions,
 			DecoderParams: int(s.DecoderParams()), TotalParams: int(s.TotalParams()), EmbeddingParams: int(s.EmbeddingParams()),
-			FlopsPerToken: int(s.FlopsPerToken()), KVBytesPerToken: int(s.KVBytesPerToken()),
+			FlopsPerToken: int(s.FlopsPerToken()), KVBytesPerToken: int(s.KVBytesPerToken(Build{})),
 		}
 		var got variables
 		if c.fill(&got, p); got != want {

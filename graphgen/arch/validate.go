@@ -159,6 +159,9 @@ func (b Build) Validate() error {
 	if !slices.Contains(dialectNames, string(n.Dialect)) {
 		return fieldErrorf("dialect", "unknown dialect %q: %s", n.Dialect, didYouMean(string(n.Dialect), dialectNames))
 	}
+	if p := n.Float.problem(); p != "" {
+		return fieldErrorf("float", "%s", p)
+	}
 	if p := n.Precision.problem(); p != "" {
 		return fieldErrorf("precision", "%s", p)
 	}
@@ -171,6 +174,9 @@ func (b Build) Validate() error {
 		return fieldErrorf("embed", "embedding: %s", p)
 	case n.Embed.Type == Int8Dyn:
 		return fieldErrorf("embed", "embedding: int8dyn is for products, and an embedding's rows are gathered: use int8b32 or fp32")
+	}
+	if n.Float != FP32 && (n.Precision.Type == Int8Dyn || n.Head.Type == Int8Dyn) {
+		return fieldErrorf("float", "int8dyn takes fp32 only (DynamicQuantizeMatMul), and this is %s: use int8b32, or leave +%s out", n.Float, n.Float)
 	}
 	if p := sizeProblem("threads", n.Threads, 1, MaxThreads); p != "" {
 		return fieldErrorf("threads", "%s", p)

@@ -89,7 +89,7 @@ func TestValidateBuild(t *testing.T) {
 		{Build{Embed: Precision{Type: "bf16"}}, `embedding: unknown precision "bf16"`},
 		{Build{Precision: Precision{Type: Int4, Block: 48}}, "int4 block 48"},
 		{Build{Precision: Precision{Type: Int4, Block: -16}}, "int4 block -16"},
-		{Build{Precision: Precision{Type: FP32, Block: 32}}, "fp32 has no block"},
+		{Build{Precision: Precision{Type: Unquantized, Block: 32}}, "float has no block"},
 		{Build{Precision: Precision{Block: 32}}, `unknown precision ""`},
 		{Build{Head: Precision{Type: "fp16"}}, `LM head: unknown precision "fp16"`},
 		{Build{Threads: -1}, "threads -1"},

@@ -39,7 +39,9 @@ build:
   threads: 2
   provider: {name: cuda, options: {device_id: 0, "a": "yes"}}
 `: "gpt2-l1-d64-f8-h4+portable+int4b32+head-fp32+t2+cuda@a=yes@device_id=0",
-		"spec: gpt2-l1-d64-f8-h4\nbuild: {provider: openvino, precision: int4b16}": "gpt2-l1-d64-f8-h4+int4b16+openvino",
+		"spec: gpt2-l1-d64-f8-h4\nbuild: {float: fp16, precision: {type: fp16}, head: int8}": "gpt2-l1-d64-f8-h4+fp16+head-int8b32",
+		"spec: gpt2-l1-d64-f8-h4\nbuild: {precision: fp16}":                                  "gpt2-l1-d64-f8-h4+fp16",
+		"spec: gpt2-l1-d64-f8-h4\nbuild: {provider: openvino, precision: int4b16}":           "gpt2-l1-d64-f8-h4+int4b16+openvino",
 	} {
 		c, err := ParseYAML("a.yaml", []byte(doc))
 		if want == "" {
@@ -121,6 +123,10 @@ var badYAML = []struct {
 	{sizes + "build:\n  precision: {type: int4, block: 48}", 6, "int4 block 48"},
 	{sizes + "build:\n  precision: {block: 32}", 6, "type is missing"},
 	{sizes + "build:\n  head: [fp32]", 6, "head must be a mapping"},
+	{sizes + "build:\n  float: bf16", 6, `unknown type of floats "bf16"`},
+	{sizes + "build:\n  head: fp32\n  float: fp16", 7, "fp16, and fp32 elsewhere"},
+	{sizes + "build:\n  float: fp16\n  embed: {type: fp32}", 7, "fp32, and fp16 elsewhere"},
+	{sizes + "build:\n  float: [fp16]", 6, "float must be text"},
 	{sizes + "build:\n  dialect: fast", 6, `unknown dialect "fast"`},
 	{sizes + "build:\n  threads: 0", 6, "threads 0 is out of range"},
 	{sizes + "build:\n  threads: 5000", 6, "threads 5000 is out of range: it must be 1 to 1,024"},
@@ -129,7 +135,7 @@ var badYAML = []struct {
 	{sizes + "build:\n  provider: {name: cuda, options: {a: 1, a: 2}}", 6, `key "a" is given twice`},
 	{sizes + "build:\n  provider: {name: cuda, options: {a: [1]}}", 6, "provider.options.a must be text, got a list"},
 	{sizes + "build:\n  provider: {name: cuda, options: 3}", 6, "provider.options must be a mapping"},
-	{sizes + "build:\n  provider: cuda", 6, "use +portable+cuda"},
+	{sizes + "build:\n  provider: cuda", 6, "or +portable+cuda"},
 	{"name: gpt2-l2-d64-f8-h4\nspec: gpt2-l1-d64-f8-h4", 1, "disagree"},
 	{"name: gpt2-l2-d64-f8-h4\nbuild: +t2", 1, "disagree"},
 	{"name: gpt2-l2-d64-f8-h4+int2", 1, "column 19"},
@@ -251,7 +257,7 @@ func TestJSON(t *testing.T) {
 	}
 	const want = `{"name":"gpt2-l2-d64-f256-h4+int4b32",` +
 		`"spec":{"family":"gpt2","vocab":50257,"positions":2048,"d_model":64,"untied":false,"n_layer":2,"d_inner":256,"n_head":4},` +
-		`"build":{"dialect":"fused","precision":"int4b32","head":"int4b32","threads":1,"provider":{"name":"cpu"}}}`
+		`"build":{"dialect":"fused","float":"fp32","precision":"int4b32","head":"int4b32","threads":1,"provider":{"name":"cpu"}}}`
 	if string(text) != want {
 		t.Errorf("got  %s\nwant %s", text, want)
 	}
@@ -269,6 +275,8 @@ func TestJSON(t *testing.T) {
 		`{"spec":{"n_layer":1,"layers":[]}}`: "given twice",
 		`{"spec":{"n_layer":1000000000}}`:    "out of range",
 		`{"name":"gpt2-l2-d64-f256-h4","build":{"precision":"int2"}}`:              "unknown precision",
+		`{"name":"gpt2-l2-d64-f256-h4","build":{"float":"fp16","head":"fp32"}}`:    "fp32, and fp16 elsewhere",
+		`{"name":"gpt2-l2-d64-f256-h4","build":{"flaot":"fp16"}}`:                  "unknown field",
 		`{"name":"gpt2-l2-d64-f256-h4","build":{"threads":2}}`:                     "disagree",
 		`{"name":"gpt2-l2-d64-f256-h4","spec":{"family":"gpt2","d_model":"wide"}}`: "cannot unmarshal",
 	} {

@@ -1,6 +1,8 @@
 package arch
 
 import (
+	"cmp"
+
 	"fmt"
 
 	"go.yaml.in/yaml/v3"
@@ -254,24 +256,41 @@ func (r *yamlReader) build(n *yaml.Node) (Build, error) {
 		b, err := ParseBuild(n.Value)
 		return b, r.at(n, err)
 	}
-	var dialect string
+	var dialect, key string
+	var float saidFloat
 	err := r.mapping(n, "", "build", []field{
 		{"dialect", r.text(&dialect)},
-		{"precision", r.precision(&b.Precision)},
-		{"head", r.precision(&b.Head)},
-		{"embed", r.precision(&b.Embed)},
+		{"float", func(n *yaml.Node, path string) error {
+			if err := r.text(&key)(n, path); err != nil {
+				return err
+			}
+			return r.problem(n, float.say(FloatType(key)))
+		}},
+		{"precision", r.precision(&b.Precision, &float)},
+		{"head", r.precision(&b.Head, &float)},
+		{"embed", r.precision(&b.Embed, &float)},
 		{"threads", r.size(&b.Threads)},
 		{"provider", func(n *yaml.Node, _ string) error { return r.provider(n, &b.Provider) }},
 	})
-	b.Dialect = Dialect(dialect)
+	b.Dialect, b.Float = Dialect(dialect), float.unlessDefault(FloatType(key))
 	return b, err
 }
 
+// problem is an error at n, unless there is none.
+func (r *yamlReader) problem(n *yaml.Node, problem string) error {
+	if problem == "" {
+		return nil
+	}
+	return r.errorf(n, "%s", problem)
+}
+
 // precision reads int4b32, or {type: int4, block: 32}.
-func (r *yamlReader) precision(p *Precision) func(*yaml.Node, string) error {
+func (r *yamlReader) precision(p *Precision, float *saidFloat) func(*yaml.Node, string) error {
 	return func(n *yaml.Node, path string) error {
 		if n.Kind == yaml.ScalarNode && n.ShortTag() != "!!null" {
-			return r.at(n, p.UnmarshalText([]byte(n.Value)))
+			v, f, problem := parsePrecision(n.Value)
+			*p = v
+			return cmp.Or(r.problem(n, problem), r.problem(n, float.say(f)))
 		}
 		if err := r.mapping(n, path, path, []field{
 			{"type", r.text(&p.Type)},
@@ -282,6 +301,10 @@ func (r *yamlReader) precision(p *Precision) func(*yaml.Node, string) error {
 		}
 		if p.Type == "" {
 			return r.errorf(n, "%s: type is missing", path)
+		}
+		if v, f, problem := parsePrecision(p.Type); problem == "" && f != "" {
+			p.Type = v.Type
+			return r.problem(n, float.say(f))
 		}
 		return nil
 	}

@@ -123,7 +123,7 @@ func TestInAndOut(t *testing.T) {
 		again := t.TempDir()
 		tensors := m.Matrices()
 		err = hf.Save(context.Background(), again, hf.Saving{Spec: m.Spec(), Tokens: m.Config.Tokens, Write: func(ctx context.Context, w io.Writer, x hf.Tensor) error {
-			return weights.WriteMatrix(ctx, w, tensors[x.Name])
+			return weights.WriteMatrix(ctx, w, tensors[x.Name], weights.Float32)
 		}})
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +162,7 @@ func shard(t *testing.T, dir string, tensors map[string]weights.Matrix, all []hf
 			entries = append(entries, safetensors.Tensor{Name: x.Name, Type: safetensors.F32, Shape: x.Shape})
 		}
 		file(t, dir, name, entries, func(w io.Writer, x safetensors.Tensor) error {
-			return weights.WriteMatrix(context.Background(), w, tensors[x.Name])
+			return weights.WriteMatrix(context.Background(), w, tensors[x.Name], weights.Float32)
 		})
 	}
 	text, err := json.Marshal(map[string]any{"metadata": map[string]any{"total_size": 1}, "weight_map": index})

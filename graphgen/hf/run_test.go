@@ -114,7 +114,7 @@ func TestStories(t *testing.T) {
 	tensors := m.Matrices()
 	dir := t.TempDir()
 	err = hf.Save(context.Background(), dir, hf.Saving{Spec: m.Spec, Write: func(ctx context.Context, w io.Writer, x hf.Tensor) error {
-		return weights.WriteMatrix(ctx, w, tensors[x.Name])
+		return weights.WriteMatrix(ctx, w, tensors[x.Name], weights.Float32)
 	}})
 	if err != nil {
 		t.Fatal(err)

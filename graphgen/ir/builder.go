@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"lathe/graphgen/half"
 )
 
 // Builder makes a [Graph] node by node. It keeps the first error, after which
@@ -120,20 +122,38 @@ func (b *Builder) Int32(val int32) *Value {
 	return b.constant(Int32, Shape{}, binary.LittleEndian.AppendUint32(nil, uint32(val)))
 }
 
-// Float32 is a constant float scalar.
-func (b *Builder) Float32(val float32) *Value {
-	return b.constant(Float, Shape{}, binary.LittleEndian.AppendUint32(nil, math.Float32bits(val)))
+// Scalar is a constant scalar of type t, Float or Float16, to which val is rounded.
+func (b *Builder) Scalar(t DType, val float32) *Value {
+	return b.constant(t, Shape{}, b.floatBytes(t, val))
 }
 
-// Floats is a constant float tensor, such as a table; name is what it is called.
-func (b *Builder) Floats(name string, vals []float32, dims ...int64) *Value {
-	data := make([]byte, 0, 4*len(vals))
-	for _, v := range vals {
-		data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
-	}
-	v := &Value{Name: b.unique(name), Type: Float, Shape: Fixed(dims...), kind: constant}
-	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: data})
+// Floats is a constant tensor of type t, Float or Float16, such as a table; name is
+// what it is called.
+func (b *Builder) Floats(t DType, name string, vals []float32, dims ...int64) *Value {
+	v := &Value{Name: b.unique(name), Type: t, Shape: Fixed(dims...), kind: constant}
+	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: b.floatBytes(t, vals...)})
 	return v
+}
+
+// floatBytes rounds vals to t. A value beyond it fails: no constant is meant to be
+// infinite.
+func (b *Builder) floatBytes(t DType, vals ...float32) []byte {
+	data := make([]byte, 0, t.Size()*int64(len(vals)))
+	for _, v := range vals {
+		switch t {
+		case Float:
+			data = binary.LittleEndian.AppendUint32(data, math.Float32bits(v))
+		case Float16:
+			h := half.From(v)
+			if !half.Finite(h) {
+				b.fail("constant %g is beyond float16, whose largest is %d", v, half.Max)
+			}
+			data = binary.LittleEndian.AppendUint16(data, h)
+		default:
+			b.fail("constant %g of type %v, which is none of floats", v, t)
+		}
+	}
+	return data
 }
 
 func (b *Builder) constant(t DType, shape Shape, data []byte) *Value {

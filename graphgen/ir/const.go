@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"lathe/graphgen/half"
 )
 
 // maxText is how many of a constant's values are printed in full.
@@ -41,6 +43,8 @@ func (c *Const) values(data []byte) (vals []any) {
 			vals = append(vals, int32(binary.LittleEndian.Uint32(data)))
 		case Float:
 			vals = append(vals, math.Float32frombits(binary.LittleEndian.Uint32(data)))
+		case Float16:
+			vals = append(vals, half.To(binary.LittleEndian.Uint16(data)))
 		default:
 			vals = append(vals, data[0])
 		}

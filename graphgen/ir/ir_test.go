@@ -69,15 +69,15 @@ func TestEmittersRefuseWhatTheOperatorWould(t *testing.T) {
 		}, "differ"},
 		"rms types": {func(b *Builder, x, i *Value) *Value { return b.SimplifiedLayerNorm(x, i, 1) }, "float"},
 		"rotary heads": {func(b *Builder, x, i *Value) *Value {
-			table := b.Floats("t", make([]float32, 8), 2, 4)
+			table := b.Floats(Float, "t", make([]float32, 8), 2, 4)
 			return b.RotaryEmbedding(b.Unsqueeze(x, 0), b.Unsqueeze(i, 0), table, table)
 		}, "heads of twice"},
 		"rotary tables": {func(b *Builder, x, i *Value) *Value {
-			cos, sin := b.Floats("c", make([]float32, 6), 2, 3), b.Floats("s", make([]float32, 8), 2, 4)
+			cos, sin := b.Floats(Float, "c", make([]float32, 6), 2, 3), b.Floats(Float, "s", make([]float32, 8), 2, 4)
 			return b.RotaryEmbedding(b.Unsqueeze(x, 0), b.Unsqueeze(i, 0), cos, sin)
 		}, "tables of cosines and sines"},
 		"rotary head_dim": {func(b *Builder, x, i *Value) *Value {
-			table := b.Floats("t", make([]float32, 8), 2, 4)
+			table := b.Floats(Float, "t", make([]float32, 8), 2, 4)
 			wide := b.MatMul(b.Unsqueeze(x, 0), b.Param("p", Float, Init{}, 6, 24))
 			y, _, _ := b.GroupQueryAttention(GQA{QKV: wide, Heads: 1, KVHeads: 1, HeadDim: 8, SeqLensK: i, Total: i, Cos: table, Sin: table, Positions: i})
 			return y

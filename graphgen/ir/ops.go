@@ -118,7 +118,8 @@ func (b *Builder) Gather(x, index *Value) *Value {
 	return b.one("Gather", []Attr{{"axis", int64(0)}}, x.Type, s, x, index)
 }
 
-// LayerNorm normalises the last dimension: (x-mean)/sqrt(var+eps)*gain + bias.
+// LayerNorm normalises the last dimension: (x-mean)/sqrt(var+eps)*gain + bias. Mean
+// and variance are computed in float (the operator's stash_type), whatever x is.
 func (b *Builder) LayerNorm(x, gain, bias *Value, eps float32) *Value {
 	b.same("LayerNormalization", x, gain, bias)
 	return b.one("LayerNormalization", []Attr{{"axis", int64(-1)}, {"epsilon", eps}}, x.Type, x.Shape, x, gain, bias)

@@ -32,7 +32,8 @@ func (b *Builder) SkipLayerNorm(x, skip, gain, beta, bias *Value, eps float32) (
 	return res[0], res[3]
 }
 
-// SimplifiedLayerNorm is x over the root of its mean square, times gain (RMSNorm).
+// SimplifiedLayerNorm is x over the root of its mean square, which is computed in
+// float, times gain (RMSNorm).
 //
 // Note: the library registers it in the standard domain, which has no such operator
 // before RMSNormalization of opset 23.
@@ -115,6 +116,11 @@ func (b *Builder) GroupQueryAttention(a GQA) (y, presentKey, presentValue *Value
 	}
 	if !b.rank("GroupQueryAttention", query, 3) {
 		return query, query, query
+	}
+	for _, x := range []*Value{a.K, a.V, a.PastKey, a.PastValue, a.Cos, a.Sin} {
+		if x != nil {
+			b.same("GroupQueryAttention", query, x)
+		}
 	}
 	if a.HeadDim%8 != 0 {
 		b.fail("GroupQueryAttention: head_dim %d is not a multiple of 8", a.HeadDim)

@@ -24,11 +24,13 @@ func (b *Builder) MatMulNBits(x *Value, w QuantWeight, bias *Value, accuracyLeve
 	if w.Block == 0 || len(w.Data.Shape) != 3 {
 		b.fail("MatMulNBits: the weight is %v, and must be [N, blocks, bytes]", w.Data.Shape)
 	}
+	b.same("MatMulNBits", x, w.Scales)
 	inputs := []*Value{x, w.Data, w.Scales}
 	if w.Zeros != nil || bias != nil {
 		inputs = append(inputs, w.Zeros)
 	}
 	if bias != nil {
+		b.same("MatMulNBits", x, bias)
 		inputs = append(inputs, nil, bias) // no group index
 	}
 	return b.node("MatMulNBits", DomainMS, []Attr{
@@ -46,6 +48,9 @@ func (b *Builder) DynamicQuantizeMatMul(x *Value, w QuantWeight, bias *Value) *V
 	}
 	if w.Block != 0 {
 		b.fail("DynamicQuantizeMatMul: the weight is in blocks of %d, and must be by column", w.Block)
+	}
+	if x.Type != Float || w.Scales.Type != Float {
+		b.fail("DynamicQuantizeMatMul: x is %v and the scales are %v, it takes float only", x.Type, w.Scales.Type)
 	}
 	inputs := []*Value{x, w.Data, w.Scales}
 	if bias != nil {

@@ -15,19 +15,20 @@ const (
 //
 // In blocks along K, which MatMulNBits and GatherBlockQuantized take, data is uint8
 // [N, blocks, block*bits/8], the earlier of two 4-bit codes in the low nibble; scales
-// are float [N, blocks]; a value is (code - zero) * scale, and zero is half of the
+// are floats [N, blocks]; a value is (code - zero) * scale, and zero is half of the
 // codes' range unless there are zero points, uint8 [N, ceil(blocks*bits/8)], packed as
 // the codes are. Blocks fill K up with zeros.
 //
 // By column, which DynamicQuantizeMatMul takes, data is int8 [K, N], scales are
-// float [N], and a value is code * scale.
+// floats [N], and a value is code * scale.
 type Quant struct {
 	Part   QuantPart
 	Weight string // name of the float weight, as Hugging Face names it
 	K, N   int64  // the weight's inner and outer size
 	Block  int64  // weights that share a scale; 0: by column
 	Bits   int
-	Asym   bool // there are zero points
+	Asym   bool  // there are zero points
+	Scale  DType // of the scales: Float, which zero means too, or Float16
 	// Flat: data is [N, blocks*block*bits/8], the same bytes, as a gather takes it.
 	Flat bool
 	// Transposed: the float weight is stored [N, K] (an embedding used as LM
@@ -55,10 +56,15 @@ func (q *Quant) tensor(part QuantPart) (DType, Shape) {
 		return Uint8, Fixed(q.N, q.Blocks(), q.Block*int64(q.Bits)/8)
 	case part == QuantZeros:
 		return Uint8, Fixed(q.N, q.ZeroBytes())
-	case q.Block == 0:
-		return Float, Fixed(q.N)
 	}
-	return Float, Fixed(q.N, q.Blocks())
+	t := q.Scale
+	if t == 0 {
+		t = Float
+	}
+	if q.Block == 0 {
+		return t, Fixed(q.N)
+	}
+	return t, Fixed(q.N, q.Blocks())
 }
 
 // QuantWeight is a quantized weight in a graph.

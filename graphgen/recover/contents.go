@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	"lathe/graphgen"
 	"lathe/graphgen/arch"
 	"lathe/graphgen/ir"
 	"lathe/graphgen/onnxfile"
@@ -26,11 +27,17 @@ type contents struct {
 	tensors   map[string]string
 	products  map[arch.Precision]int // of quantized weights, how many
 	embedding arch.Precision
+	float     arch.FloatType // of the logits
 	fused     bool
 }
 
 func contentsOf(m *onnxpb.ModelProto) contents {
-	c := contents{operators: map[operator]int{}, tensors: map[string]string{}, products: map[arch.Precision]int{}, embedding: arch.Precision{Type: arch.FP32}}
+	c := contents{operators: map[operator]int{}, tensors: map[string]string{}, products: map[arch.Precision]int{}, embedding: arch.Precision{Type: arch.Unquantized}, float: arch.FP32}
+	for _, v := range m.Graph.Output {
+		if v.Name == graphgen.Logits && v.Type.GetTensorType().GetElemType() == int32(ir.Float16) {
+			c.float = arch.FP16
+		}
+	}
 	for _, n := range m.Graph.Node {
 		c.operators[operator{plainDomain(n.Domain), n.OpType}]++
 		if n.Domain != ir.DomainMS {
@@ -85,11 +92,11 @@ func (c contents) builds() (all []arch.Build) {
 		return cmp.Or(cmp.Compare(c.products[b], c.products[a]), cmp.Compare(a.String(), b.String()))
 	})
 	// No file of ours has more than two.
-	precisions = append(precisions[:min(len(precisions), 4)], arch.Precision{Type: arch.FP32})
+	precisions = append(precisions[:min(len(precisions), 4)], arch.Precision{Type: arch.Unquantized})
 	for _, d := range dialects {
 		for _, p := range precisions {
 			for _, head := range precisions {
-				all = append(all, arch.Build{Dialect: d, Precision: p, Head: head, Embed: c.embedding})
+				all = append(all, arch.Build{Dialect: d, Float: c.float, Precision: p, Head: head, Embed: c.embedding})
 			}
 		}
 	}

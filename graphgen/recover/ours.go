@@ -55,7 +55,7 @@ func (m *Model) ours(match *Match) error {
 	}
 	if quantized > 0 {
 		m.note("%d weights are quantized in the file (%s, LM head %s); they are what the codes stand for, not what they were before",
-			quantized, m.Build.Normalized().Precision, m.Build.Normalized().Head)
+			quantized, m.Build.NameOf(m.Build.Normalized().Precision), m.Build.NameOf(m.Build.Normalized().Head))
 	}
 	return nil
 }

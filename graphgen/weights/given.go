@@ -44,10 +44,11 @@ func (s *Given) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error 
 		m = Turn(m)
 	}
 	rows, cols := m.Size()
-	if p.Type != ir.Float || !shaped(p.Shape, rows, cols) {
+	t, ok := floatTypeOf(p.Type)
+	if !ok || !shaped(p.Shape, rows, cols) {
 		return fmt.Errorf("weights: parameter %s is %v %v, and what is given for it is [%d, %d]", p.Name, p.Type, p.Shape, rows, cols)
 	}
-	return WriteMatrix(ctx, w, m)
+	return WriteMatrix(ctx, w, m, t)
 }
 
 // published is what is given for a parameter, or for the weight that it is the
@@ -94,17 +95,18 @@ func shaped(s ir.Shape, rows, cols int64) bool {
 	return len(s) > 1 && s[len(s)-1].N == cols && n == rows*cols
 }
 
-// WriteMatrix writes a matrix as float32, little-endian, row by row. What is
-// stored like that is copied, to the bit.
-func WriteMatrix(ctx context.Context, w io.Writer, m Matrix) error {
+// WriteMatrix writes a matrix as Float32 or Float16, little-endian, row by row. What is
+// stored like that is copied, to the bit; else values are rounded to the nearest, and
+// one beyond the type's largest is an [ErrTooLarge].
+func WriteMatrix(ctx context.Context, w io.Writer, m Matrix, t FloatType) error {
 	switch s := m.(type) {
 	case *Stored:
-		if s.Type == Float32 {
+		if s.Type == t {
 			return copyBytes(ctx, w, s)
 		}
 	case stacked: // its parts follow each other
 		for _, part := range s {
-			if err := WriteMatrix(ctx, w, part); err != nil {
+			if err := WriteMatrix(ctx, w, part, t); err != nil {
 				return err
 			}
 		}
@@ -114,7 +116,7 @@ func WriteMatrix(ctx context.Context, w io.Writer, m Matrix) error {
 	step := band(cols)
 	vals := borrow(min(step, rows) * cols)
 	defer giveBack(vals)
-	buf := make([]byte, 0, 4*len(vals))
+	buf := make([]byte, 0, t.Size()*int64(len(vals)))
 	for r := int64(0); r < rows; r += step {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -123,7 +125,11 @@ func WriteMatrix(ctx context.Context, w io.Writer, m Matrix) error {
 		if err := m.Read(part, r, min(r+step, rows), 0, cols); err != nil {
 			return err
 		}
-		if _, err := w.Write(appendFloats(buf[:0], part)); err != nil {
+		out, tooLarge := t.append(buf[:0], part)
+		if i := int64(tooLarge); i >= 0 {
+			return fmt.Errorf("weights: value %g of row %d, column %d: %w", part[i], r+i/cols, i%cols, ErrTooLarge)
+		}
+		if _, err := w.Write(out); err != nil {
 			return err
 		}
 	}
@@ -192,6 +198,9 @@ func (s *Given) quantize(ctx context.Context, p *ir.Param) (*quantized, QuantErr
 			row := vals[(n-from)*q.K : (n-from+1)*q.K]
 			if notFinite(out.put(n, row)) >= 0 {
 				k := notFinite(row)
+				if k < 0 {
+					return fmt.Errorf("weights: weight %s: the scale of a block of output %d is %w", q.Weight, n, ErrTooLarge)
+				}
 				return fmt.Errorf("weights: weight %s: value %g of output %d, input %d: %w; it cannot be quantized", q.Weight, row[k], n, k, ErrNotFinite)
 			}
 			out.measure(&sums[i], n, row, back)

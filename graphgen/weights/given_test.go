@@ -81,7 +81,7 @@ func TestViews(t *testing.T) {
 				}
 			}
 			var out bytes.Buffer
-			if err := WriteMatrix(context.Background(), &out, c.m); err != nil {
+			if err := WriteMatrix(context.Background(), &out, c.m, Float32); err != nil {
 				t.Fatal(err)
 			}
 			if got := math.Float32frombits(binary.LittleEndian.Uint32(out.Bytes()[4*(n*k-1):])); out.Len() != int(4*n*k) || got != c.at(n-1, k-1) {
@@ -98,7 +98,7 @@ func TestBitsAreKept(t *testing.T) {
 		raw = binary.LittleEndian.AppendUint32(raw, v)
 	}
 	var out bytes.Buffer
-	if err := WriteMatrix(context.Background(), &out, &Stored{Data: bytes.NewReader(raw), Rows: 1, Cols: int64(len(odd))}); err != nil || !bytes.Equal(out.Bytes(), raw) {
+	if err := WriteMatrix(context.Background(), &out, &Stored{Data: bytes.NewReader(raw), Rows: 1, Cols: int64(len(odd))}, Float32); err != nil || !bytes.Equal(out.Bytes(), raw) {
 		t.Errorf("%x came out as %x, %v", raw, out.Bytes(), err)
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"sync"
 	"time"
 
+	"lathe/graphgen/half"
 	"lathe/graphgen/ir"
 )
 
@@ -23,28 +24,38 @@ import (
 type poolKind uint8
 
 const (
-	floats  poolKind = iota // float weights, normal, standard deviation 0.02
-	nibbles                 // bytes of two 4-bit codes, or one of 8 bits, or of zero points
-	scales                  // float scales of 4-bit weights, positive
-	scales8                 // the same of 8-bit weights
+	floats      poolKind = iota // float weights, normal, standard deviation 0.02
+	nibbles                     // bytes of two 4-bit codes, or one of 8 bits, or of zero points
+	scales                      // float scales of 4-bit weights, positive
+	scales8                     // the same of 8-bit weights
+	halves                      // float16 weights, distributed as floats are
+	halfScales                  // float16 scales of 4-bit weights
+	halfScales8                 // the same of 8-bit weights
 
-	poolKinds = 4
+	poolKinds = 7
 )
 
 func kindOf(p *ir.Param) poolKind {
+	narrow := p.Type == ir.Float16
 	switch {
+	case p.Quant == nil && narrow:
+		return halves
 	case p.Quant == nil:
 		return floats
 	case p.Quant.Part != ir.QuantScales:
 		return nibbles
+	case p.Quant.Bits == 8 && narrow:
+		return halfScales8
 	case p.Quant.Bits == 8:
 		return scales8
+	case narrow:
+		return halfScales
 	}
 	return scales
 }
 
 func (k poolKind) file() string {
-	return fmt.Sprintf("pool-v%d-%s.bin", poolVersion, [...]string{"float", "int4", "scale", "scale8"}[k])
+	return fmt.Sprintf("pool-v%d-%s.bin", poolVersion, [...]string{"float", "int4", "scale", "scale8", "float16", "scale16", "scale8-16"}[k])
 }
 
 const (
@@ -71,14 +82,31 @@ func (k poolKind) fill(b []byte, i int64) {
 			binary.LittleEndian.PutUint64(b[j:], rng.Uint64())
 		}
 	case scales, scales8:
-		unit := float32(1)
-		if k == scales8 {
-			unit = 1. / 16
-		}
 		for j := 0; j+4 <= len(b); j += 4 {
-			binary.LittleEndian.PutUint32(b[j:], math.Float32bits(unit*(poolScaleLo+poolScale*rng.Float32())))
+			binary.LittleEndian.PutUint32(b[j:], math.Float32bits(k.scale(rng)))
+		}
+	case halves:
+		for j := 0; j+2 <= len(b); j += 2 {
+			v := normal(rng, poolStd)
+			if v > -half.MinNormal && v < half.MinNormal {
+				v = half.MinNormal // as normal does for float: never denormal
+			}
+			binary.LittleEndian.PutUint16(b[j:], half.From(v))
+		}
+	case halfScales, halfScales8:
+		for j := 0; j+2 <= len(b); j += 2 {
+			binary.LittleEndian.PutUint16(b[j:], half.From(k.scale(rng)))
 		}
 	}
+}
+
+// scale draws a scale.
+func (k poolKind) scale(rng *rand.Rand) float32 {
+	unit := float32(1)
+	if k == scales8 || k == halfScales8 {
+		unit = 1. / 16
+	}
+	return unit * (poolScaleLo + poolScale*rng.Float32())
 }
 
 // manifest says what a pool file held when it was last written: it stands beside

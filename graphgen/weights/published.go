@@ -29,7 +29,7 @@ func (r *Random) WritePublished(ctx context.Context, w io.Writer, p *ir.Param, t
 	if !external(p) {
 		b, err := vector(p)
 		if err == nil {
-			_, err = w.Write(b[4*from : 4*to])
+			_, err = w.Write(b[p.Type.Size()*from : p.Type.Size()*to])
 		}
 		return err
 	}
@@ -37,7 +37,11 @@ func (r *Random) WritePublished(ctx context.Context, w io.Writer, p *ir.Param, t
 	if p.Turned {
 		cols = p.Shape[0].N
 	}
-	buf := make([]byte, 0, 4*cols)
+	t, ok := floatTypeOf(p.Type)
+	if !ok {
+		return fmt.Errorf("weights: parameter %s is a matrix of %v, not of floats", p.Name, p.Type)
+	}
+	buf := make([]byte, 0, t.Size()*cols)
 	err := r.rows(p.Name, p.Init, total, cols, func(i int64, row []float32) error {
 		if i >= to {
 			return errEnough
@@ -45,7 +49,8 @@ func (r *Random) WritePublished(ctx context.Context, w io.Writer, p *ir.Param, t
 		if err := ctx.Err(); err != nil || i < from {
 			return err
 		}
-		_, err := w.Write(appendFloats(buf[:0], row))
+		out, _ := t.append(buf[:0], row)
+		_, err := w.Write(out)
 		return err
 	})
 	if errors.Is(err, errEnough) {

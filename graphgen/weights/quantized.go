@@ -51,7 +51,12 @@ func (o *quantized) write(w io.Writer, part ir.QuantPart) (err error) {
 	case ir.QuantData:
 		_, err = w.Write(o.data)
 	case ir.QuantScales:
-		_, err = w.Write(appendFloats(nil, o.scales))
+		t := Float32
+		if o.quant.Scale == ir.Float16 {
+			t = Float16
+		}
+		b, _ := t.append(nil, o.scales)
+		_, err = w.Write(b)
 	case ir.QuantZeros:
 		_, err = w.Write(o.zeros)
 	}
@@ -59,7 +64,8 @@ func (o *quantized) write(w io.Writer, part ir.QuantPart) (err error) {
 }
 
 // put quantizes output n, a row of K; rows may be put by several goroutines at once. It
-// returns the row's scales, which are finite where all its values are.
+// returns the row's scales, which are finite where all its values are, unless float16
+// cannot hold them.
 func (o *quantized) put(n int64, row []float32) []float32 {
 	q := &o.quant
 	if q.Block == 0 {
@@ -75,6 +81,9 @@ func (o *quantized) put(n int64, row []float32) []float32 {
 		quantize8(row, int(q.Block), data, scales)
 	default:
 		Quantize4(row, int(q.Block), data, scales)
+	}
+	if q.Scale == ir.Float16 {
+		o.narrow(n, row)
 	}
 	return scales
 }

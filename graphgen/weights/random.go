@@ -16,7 +16,7 @@ import (
 
 // Random draws parameters from their initial distributions. A weight depends on
 // the seed and its name only, so a quantized graph holds the quantized form of
-// what the fp32 graph of the same seed holds.
+// what the fp32 graph of the same seed holds, and an fp16 graph the same rounded.
 type Random struct {
 	Seed uint64
 
@@ -82,23 +82,28 @@ func (r *Random) WriteParam(ctx context.Context, w io.Writer, p *ir.Param) error
 		_, err = w.Write(b)
 		return err
 	}
+	t, ok := floatTypeOf(p.Type)
+	if !ok {
+		return fmt.Errorf("weights: parameter %s is a matrix of %v, not of floats", p.Name, p.Type)
+	}
 	if p.Turned {
-		return r.writeTurned(ctx, w, p)
+		return r.writeTurned(ctx, w, p, t)
 	}
 	cols := p.Shape[len(p.Shape)-1].N
-	buf := make([]byte, 0, 4*cols)
+	buf := make([]byte, 0, t.Size()*cols)
 	return r.rows(p.Name, p.Init, p.Rows(), cols, func(_ int64, row []float32) error {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		_, err := w.Write(appendFloats(buf[:0], row))
+		out, _ := t.append(buf[:0], row)
+		_, err := w.Write(out)
 		return err
 	})
 }
 
 // writeTurned writes a matrix [K, N] whose values are drawn as [N, K], so that they are
 // those of a graph that has it so.
-func (r *Random) writeTurned(ctx context.Context, w io.Writer, p *ir.Param) error {
+func (r *Random) writeTurned(ctx context.Context, w io.Writer, p *ir.Param, t FloatType) error {
 	k, n := p.Shape[0].N, p.Shape[1].N
 	turned := make([]float32, k*n)
 	err := r.rows(p.Name, p.Init, n, k, func(i int64, row []float32) error {
@@ -110,9 +115,10 @@ func (r *Random) writeTurned(ctx context.Context, w io.Writer, p *ir.Param) erro
 	if err != nil {
 		return err
 	}
-	buf := make([]byte, 0, 4*n)
+	buf := make([]byte, 0, t.Size()*n)
 	for j := range k {
-		if _, err := w.Write(appendFloats(buf[:0], turned[j*n:(j+1)*n])); err != nil {
+		out, _ := t.append(buf[:0], turned[j*n:(j+1)*n])
+		if _, err := w.Write(out); err != nil {
 			return err
 		}
 	}

@@ -23,6 +23,7 @@ func drawScheme(t *rapid.T) ir.Quant {
 	q.Bits = rapid.SampledFrom([]int{4, 8}).Draw(t, "bits")
 	q.Block = rapid.SampledFrom([]int64{16, 32, 64, 128}).Draw(t, "block")
 	q.Asym = rapid.Bool().Draw(t, "zero points")
+	q.Scale = rapid.SampledFrom([]ir.DType{ir.Float, ir.Float16}).Draw(t, "scales")
 	return q
 }
 
@@ -125,6 +126,10 @@ func TestSchemesByHand(t *testing.T) {
 		{ir.Quant{Bits: 4, Block: 16, Asym: true}, []float32{-15, -3}, []byte{0xc0, 0xff}, 1, []byte{15}, 8},
 		{ir.Quant{Bits: 8, Block: 16, Asym: true}, []float32{-55, 200, 0}, []byte{0, 255, 55, 55}, 1, []byte{55}, 16},
 		{ir.Quant{Bits: 8, Block: 16, Asym: true}, []float32{0, 0}, []byte{128, 128}, 0, []byte{128}, 16},
+		// Scales of float16 are rounded up: 1.0001 to 1 + 2^-10, 1e-8/7 to 2^-24.
+		{ir.Quant{Bits: 4, Block: 16, Scale: ir.Float16}, []float32{7.0007, -7.0007, 3.6, 0}, []byte{0x1f, 0x8c, 0x88}, 1 + 0x1p-10, nil, 8},
+		{ir.Quant{Bits: 4, Block: 16, Scale: ir.Float16}, []float32{1e-8, 0}, []byte{0x88}, 0x1p-24, nil, 8},
+		{ir.Quant{Bits: 8, Block: 16, Asym: true, Scale: ir.Float16}, []float32{-55.01, 200, 0}, []byte{0, 255, 55, 55}, 1 + 0x1p-10, []byte{55}, 16},
 	} {
 		c.q.N, c.q.K = 1, int64(len(c.row))
 		o, err := newQuantized(c.q)
@@ -152,6 +157,15 @@ func TestSchemesRefuse(t *testing.T) {
 			}
 		}
 	}
+	for _, q := range []ir.Quant{{Bits: 8, Block: 16}, {Bits: 4, Block: 16}, {Bits: 4, Block: 16, Asym: true}} {
+		q.Weight, q.N, q.K, q.Transposed, q.Scale = "w", 1, 20, true, ir.Float16
+		vals := make([]float32, 20)
+		vals[17] = 1e9
+		_, _, err := (&Given{Tensors: map[string]Matrix{"w": stored(Float32, 1, 20, vals)}}).quantize(context.Background(), &ir.Param{Value: &ir.Value{}, Quant: &q})
+		if !errors.Is(err, ErrTooLarge) || !strings.Contains(err.Error(), "weight w: the scale of a block of output 0") {
+			t.Errorf("%+v of %g: %v", q, vals[17], err)
+		}
+	}
 	for _, q := range []ir.Quant{{Bits: 2, Block: 16}, {Bits: 4}, {Bits: 8, Asym: true}} {
 		q.N, q.K = 1, 1
 		if _, err := newQuantized(q); err == nil {
@@ -164,7 +178,7 @@ func TestSchemesRefuse(t *testing.T) {
 // same weight that is given, in every scheme and both layouts.
 func TestRandomAndGivenQuantizeAlike(t *testing.T) {
 	const k, n = 40, 9
-	for _, q := range []ir.Quant{{Bits: 8}, {Bits: 8, Block: 16}, {Bits: 8, Block: 32, Asym: true}, {Bits: 4, Block: 16}, {Bits: 4, Block: 16, Asym: true}} {
+	for _, q := range []ir.Quant{{Bits: 8}, {Bits: 8, Block: 16}, {Bits: 8, Block: 32, Asym: true}, {Bits: 4, Block: 16}, {Bits: 4, Block: 16, Asym: true}, {Bits: 4, Block: 16, Asym: true, Scale: ir.Float16}} {
 		for _, q.Transposed = range []bool{false, true} {
 			q.Weight, q.N, q.K = "w", n, k
 			rows, cols := int64(k), int64(n)
@@ -175,7 +189,7 @@ func TestRandomAndGivenQuantizeAlike(t *testing.T) {
 			b := ir.NewBuilder("one")
 			plain := b.Param("w", ir.Float, init, rows, cols)
 			w := b.QuantParam("w", init, q)
-			x := b.Input("x", ir.Float, ir.S("n"), ir.D(k))
+			x := b.Input("x", w.Scales.Type, ir.S("n"), ir.D(k))
 			y := b.Input("y", ir.Float, ir.S("n"), ir.D(rows))
 			b.Output("z", b.MatMul(y, plain))
 			if q.Block == 0 {

@@ -10,10 +10,8 @@ package weights
 
 import (
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
-	"math"
 
 	"lathe/graphgen/ir"
 )
@@ -39,16 +37,19 @@ func external(p *ir.Param) bool { return len(p.Shape) > 1 || p.Quant != nil }
 
 // vector is the bytes of a parameter of constant value.
 func vector(p *ir.Param) ([]byte, error) {
-	b := make([]byte, p.Bytes())
+	t, ok := floatTypeOf(p.Type)
+	n, _ := p.Shape.Elements()
+	vals := make([]float32, n)
 	switch {
-	case p.Type != ir.Float:
-		return nil, fmt.Errorf("weights: parameter %s is a vector of %v, not float", p.Name, p.Type)
+	case !ok:
+		return nil, fmt.Errorf("weights: parameter %s is a vector of %v, not of floats", p.Name, p.Type)
 	case p.Init.Kind == ir.Ones:
-		for i := 0; i < len(b); i += 4 {
-			binary.LittleEndian.PutUint32(b[i:], math.Float32bits(1))
+		for i := range vals {
+			vals[i] = 1
 		}
 	case p.Init.Kind == ir.Normal:
 		return nil, fmt.Errorf("weights: parameter %s is a vector that starts at random; only matrices do", p.Name)
 	}
+	b, _ := t.append(nil, vals)
 	return b, nil
 }

@@ -20,6 +20,7 @@ type step struct {
 type geometry struct {
 	step
 	fused        bool
+	float        float64 // bytes of activations and of what is not quantized
 	linear, head precision
 	embeds       [2]precision // of the token embedding where it is tied, and where not
 	sharesHead   bool         // a tied embedding is the LM head's matrix
@@ -51,9 +52,9 @@ type outside struct {
 
 func newGeometry(b arch.Build, s step) geometry {
 	b = b.Normalized()
-	g := geometry{step: s, fused: b.Dialect == arch.Fused, linear: newPrecision(b.Precision), head: newPrecision(b.Head)}
+	g := geometry{step: s, fused: b.Dialect == arch.Fused, linear: newPrecision(b.Precision, b.Float), head: newPrecision(b.Head, b.Float), float: float64(b.Float.Bytes())}
 	for i, untied := range []bool{false, true} {
-		g.embeds[i] = newPrecision(b.EmbedOf(arch.Spec{Untied: untied}))
+		g.embeds[i] = newPrecision(b.EmbedOf(arch.Spec{Untied: untied}), b.Float)
 	}
 	g.sharesHead = arch.Spec{}.SharesHead(b)
 	return g
@@ -162,10 +163,16 @@ const (
 	// sines for each size of heads.
 	portableRotaryOutsideOps = 1 + 14 + 7 + 1 - 1
 	rotaryTableOps           = 2
+	// Portable, in float16: scores to float32, probabilities back; and the same about each
+	// RMSNorm.
+	wideOps = 2
 	// The wanted row of attention and of the residual stream: negate, unsqueeze,
 	// and a slice of each.
 	sliceOps = 4
 )
+
+// half reports whether floats are float16.
+func (g *geometry) half() bool { return g.float == 2 }
 
 func (g *geometry) layerOps(l layer) (n float64) {
 	if l.cell.gates > 0 {
@@ -187,7 +194,13 @@ func (g *geometry) layerOps(l layer) (n float64) {
 	default:
 		n = portableLayerOps
 	}
-	if g.linear.bits == fp32Bits && (l.qkvBias || !l.rotary) {
+	if !g.fused && g.half() {
+		n += wideOps
+		if l.rotary {
+			n += 2 * wideOps
+		}
+	}
+	if g.linear.bits == 0 && (l.qkvBias || !l.rotary) {
 		n++ // the bias of queries, keys and values, which quantized products add themselves
 	}
 	return n
@@ -214,13 +227,16 @@ func (g *geometry) outsideOps(o outside) float64 {
 		if o.shared {
 			n++ // the mask, with a dimension more
 		}
+		if g.half() {
+			n += wideOps
+		}
 	default:
 		n += portableOutsideOps + sliceOps
 		if o.attention {
 			n += portableMaskOps
 		}
 	}
-	if g.head.bits == fp32Bits {
+	if g.head.bits == 0 {
 		n++ // the head's matrix, transposed
 	}
 	return n
@@ -229,7 +245,7 @@ func (g *geometry) outsideOps(o outside) float64 {
 // embeddingOps is what a quantized embedding takes beside the gather.
 func (g *geometry) embeddingOps(o outside) (n float64) {
 	p := g.embed(o)
-	if p.bits == fp32Bits {
+	if p.bits == 0 {
 		return 0
 	}
 	if math.Mod(o.dModel, p.block) != 0 {
@@ -242,7 +258,7 @@ func (g *geometry) embeddingOps(o outside) (n float64) {
 }
 
 // layerBytes is the layer's parameters: matrices as they are stored, biases and
-// two norms in fp32.
+// two norms as floats.
 func (g *geometry) layerBytes(l layer) float64 {
 	if l.cell.gates > 0 {
 		return g.cellBytes(l)
@@ -255,7 +271,7 @@ func (g *geometry) layerBytes(l layer) float64 {
 			vectors += l.qkv()
 		}
 	}
-	return g.linear.bytes(d, l.qkv()) + g.tailBytes(l) + fp32Bytes*vectors
+	return g.linear.bytes(d, l.qkv()) + g.tailBytes(l) + g.float*vectors
 }
 
 // tailBytes is the matrices of the output projection and the MLP.
@@ -273,9 +289,9 @@ func (g *geometry) outsideBytes(o outside) float64 {
 	case o.stack:
 		return g.headBytes(o) + row
 	case o.rotary:
-		return g.headBytes(o) + row + fp32Bytes*o.dModel
+		return g.headBytes(o) + row + g.float*o.dModel
 	}
-	return g.headBytes(o) + row + fp32Bytes*(2*o.dModel+o.dModel)
+	return g.headBytes(o) + row + g.float*(2*o.dModel+o.dModel)
 }
 
 // layerFlops is 2 for each multiply-add of the layer's products with weights, but for
@@ -330,10 +346,10 @@ func (g *geometry) layerSplitFlops(l layer) (flops float64) {
 	return 2 * flops
 }
 
-// kvBytes is the layer's cache after the step, keys and values in fp32, all of
+// kvBytes is the layer's cache after the step, keys and values, all of
 // which attention reads.
 func (g *geometry) kvBytes(l layer) float64 {
-	return 2 * fp32Bytes * l.nKVHead * l.headDim * (g.past + g.rows)
+	return 2 * g.float * l.nKVHead * l.headDim * (g.past + g.rows)
 }
 
 // scores is the elements of the layer's attention matrices.

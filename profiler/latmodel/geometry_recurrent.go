@@ -38,7 +38,7 @@ const (
 
 // cellOps is a recurrent layer's number of operators.
 func (g *geometry) cellOps(l layer) (n float64) {
-	if g.linear.bits == fp32Bits {
+	if g.linear.bits == 0 {
 		n = cellOps + stateOps*l.cell.states
 	} else {
 		n = scanOps + bodyOps*g.rows
@@ -50,7 +50,7 @@ func (g *geometry) cellOps(l layer) (n float64) {
 		n += portableBranchOps
 	case l.cell.projects:
 		n++
-		if g.linear.bits == fp32Bits {
+		if g.linear.bits == 0 {
 			n++ // its bias
 		}
 	}
@@ -62,13 +62,13 @@ func (g *geometry) cellOps(l layer) (n float64) {
 func (g *geometry) recurrentOutsideOps(o outside) (n float64) {
 	if o.stack {
 		n = stackOutsideOps
-		if g.head.bits == fp32Bits && !g.fused {
+		if g.head.bits == 0 && !g.fused {
 			n++ // the head's matrix, transposed
 		}
 	} else {
 		n = newTokensOps
 	}
-	if g.linear.bits != fp32Bits {
+	if g.linear.bits != 0 {
 		n += realOps
 	}
 	return n
@@ -92,12 +92,12 @@ func (g *geometry) gateElements(l layer) float64 {
 // cellBytes is a recurrent layer's parameters: matrices as they are stored, two biases a
 // gate, and of a branch the norm.
 func (g *geometry) cellBytes(l layer) float64 {
-	n := g.linear.bytes(l.cell.in, l.cell.rows()) + g.sequentialBytes(l) + fp32Bytes*2*l.cell.rows()
+	n := g.linear.bytes(l.cell.in, l.cell.rows()) + g.sequentialBytes(l) + g.float*2*l.cell.rows()
 	if l.cell.projects {
-		n += g.projectionBytes(l) + fp32Bytes*l.dModel
+		n += g.projectionBytes(l) + g.float*l.dModel
 	}
 	if l.cell.branch {
-		n += fp32Bytes * 2 * l.dModel
+		n += g.float * 2 * l.dModel
 	}
 	return n
 }

@@ -301,5 +301,5 @@ func buildName(b arch.Build) string {
 		return n
 	}
 	n := b.Normalized()
-	return fmt.Sprintf("default (%s, %s)", n.Dialect, n.Precision)
+	return fmt.Sprintf("default (%s, %s)", n.Dialect, n.NameOf(n.Precision))
 }

@@ -8,32 +8,28 @@ import (
 
 // precision is how a matrix is stored.
 type precision struct {
-	bits  int     // of one weight
-	block float64 // weights that share a scale, along k; 0: fp32, or a scale for each output
+	bits  int     // of one weight that is quantized; 0: it is not
+	block float64 // weights that share a scale, along k; 0: a scale for each output
 	asym  bool    // a block has a zero point
+	float float64 // bytes of a scale, and of a weight that is not quantized
 }
 
-const (
-	fp32Bytes = 4
-	fp32Bits  = 8 * fp32Bytes
-)
-
-func newPrecision(p arch.Precision) precision {
-	return precision{p.Bits(), float64(p.Block), p.Asym}
+func newPrecision(p arch.Precision, f arch.FloatType) precision {
+	return precision{p.Bits(), float64(p.Block), p.Asym, float64(f.Bytes())}
 }
 
-// bytes of a matrix [k, n]. Blocks fill k up, each with an fp32 scale; the zero points
-// of one output are whole bytes.
+// bytes of a matrix [k, n]. Blocks fill k up, each with a scale; the zero points of one
+// output are whole bytes.
 func (p precision) bytes(k, n float64) float64 {
 	bits := float64(p.bits)
 	switch {
-	case p.bits == fp32Bits:
-		return k * n * fp32Bytes
+	case p.bits == 0:
+		return k * n * p.float
 	case p.block == 0:
-		return n * (k + fp32Bytes)
+		return n * (k + p.float)
 	}
 	blocks := math.Ceil(k / p.block)
-	row := blocks * (p.block*bits/8 + fp32Bytes)
+	row := blocks * (p.block*bits/8 + p.float)
 	if p.asym {
 		row += math.Ceil(blocks * bits / 8)
 	}

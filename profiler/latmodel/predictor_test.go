@@ -12,7 +12,7 @@ import (
 func TestPredictorAgreesWithPredict(t *testing.T) {
 	for _, b := range []arch.Build{
 		{}, int4, {Dialect: arch.Portable},
-		{Precision: arch.Precision{Type: arch.Int4, Block: 128}, Head: arch.Precision{Type: arch.FP32}, Threads: 2},
+		{Precision: arch.Precision{Type: arch.Int4, Block: 128}, Head: arch.Precision{Type: arch.Unquantized}, Threads: 2},
 	} {
 		rng := rand.New(rand.NewPCG(5, 6))
 		machine, noise := plain, 0.02

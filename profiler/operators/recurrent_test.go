@@ -54,7 +54,7 @@ func TestWorkOfRecurrent(t *testing.T) {
 			}
 		}
 		want := tokens*in + state + after
-		if c.Build.Precision.Type == arch.FP32 {
+		if c.Build.Precision.Type == arch.Unquantized {
 			want = after
 			// Beside the products a few operations a gate and state.
 			if least := tokens * (in + state); cells < least || cells > 1.2*least {

@@ -93,7 +93,7 @@ func TestPrefill(t *testing.T) {
 	if want := 64 * float64(c.Spec.FlopsPerToken()); products64 != want {
 		t.Errorf("64 tokens with all logits are %v, want %v", products64, want)
 	}
-	if one.WeightBytes != all.WeightBytes || one.CacheBytes != 64*float64(c.Spec.KVBytesPerToken()) {
+	if one.WeightBytes != all.WeightBytes || one.CacheBytes != 64*float64(c.Spec.KVBytesPerToken(c.Build)) {
 		t.Errorf("weights %v and %v, cache %v", one.WeightBytes, all.WeightBytes, one.CacheBytes)
 	}
 	// Attention sees 1, 2, ... 64 keys: 64*65/2 pairs a head.
@@ -112,7 +112,7 @@ func TestWorkOfOtherGraphs(t *testing.T) {
 	x := b.Input("input_ids", ir.Float, ir.S("n"), ir.D(8))
 	y := b.Reshape(x, 1, 2, 4)
 	z := b.Concat(0, ir.S("n + m"), y, y)
-	b.Output("logits", b.Add(z, b.Float32(1)))
+	b.Output("logits", b.Add(z, b.Scalar(ir.Float, 1)))
 	g, err := b.Build()
 	if err != nil {
 		t.Fatal(err)

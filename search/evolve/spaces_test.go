@@ -103,7 +103,7 @@ func TestTenMillionJoint(t *testing.T) {
 	for _, block := range []int{16, 32, 64, 128} {
 		precisions = append(precisions, arch.Precision{Type: arch.Int4, Block: block})
 	}
-	precisions = append(precisions, arch.Precision{Type: arch.FP32})
+	precisions = append(precisions, arch.Precision{Type: arch.Unquantized})
 	space, err := search.NewJoint(search.NewHomogeneous(compiled, arch.Build{}),
 		search.DialectAxis([]arch.Dialect{arch.Portable, arch.Fused}),
 		search.PrecisionAxis(precisions), search.HeadAxis(precisions), search.ThreadsAxis([]int{1, 2}))

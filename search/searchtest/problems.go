@@ -19,7 +19,7 @@ func Varied() *search.Problem {
 		panic(err)
 	}
 	space, err := search.NewJoint(layers,
-		search.PrecisionAxis([]arch.Precision{{Type: arch.FP32}, {Type: arch.Int4, Block: 32}, {Type: arch.Int4, Block: 64}}),
+		search.PrecisionAxis([]arch.Precision{{Type: arch.Unquantized}, {Type: arch.Int4, Block: 32}, {Type: arch.Int4, Block: 64}}),
 		search.ThreadsAxis([]int{1, 2, 4}))
 	if err != nil {
 		panic(err)

@@ -87,13 +87,13 @@ type Truth struct {
 func Paper(o Options) *Truth {
 	s := arch.PaperSpace()
 	s.Constraints = nil
-	return New(s, Recorded(arch.FP32), o)
+	return New(s, Recorded(arch.Unquantized), o)
 }
 
 // Constrained is Paper with the paper's constraints: 20,760 points of 120 to 180 million
 // decoder parameters, whose front is as much shorter as the same errors are then greater.
 func Constrained(o Options) *Truth {
-	return New(arch.PaperSpace(), Recorded(arch.FP32), o)
+	return New(arch.PaperSpace(), Recorded(arch.Unquantized), o)
 }
 
 // New is a truth over a homogeneous space of the recorded models' family, for what the

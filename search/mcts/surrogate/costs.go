@@ -46,7 +46,7 @@ func Count(a arch.Candidate) (c Costs) {
 	c[TrainFlops] = (1 + backward) * forward
 	c[TrainBytes] = fp32Bytes * (4*float64(s.TotalParams()) + activations)
 	c[InferenceFlops] = forward
-	c[InferenceBytes] = float64(s.WeightBytes(a.Build)) + text*float64(s.KVBytesPerToken()) + float64(s.StateBytes())
+	c[InferenceBytes] = float64(s.WeightBytes(a.Build)) + text*float64(s.KVBytesPerToken(a.Build)) + float64(s.StateBytes())
 	return c
 }
 

@@ -56,7 +56,7 @@ func Features(a arch.Candidate) []float64 {
 		math.Log2(float64(s.DModel)), n,
 		math.Log2(float64(s.DecoderParams())), math.Log2(float64(s.FlopsPerToken())),
 		math.Log2(float64(s.BytesPerToken(b))), // which is where a build's precision shows
-		math.Log2(1 + float64(s.KVBytesPerToken())), math.Log2(1 + float64(s.StateBytes())),
+		math.Log2(1 + float64(s.KVBytesPerToken(b))), math.Log2(1 + float64(s.StateBytes())),
 		math.Log2(float64(b.Threads)), portable,
 	} {
 		x[perLayer*moments+j] = v
