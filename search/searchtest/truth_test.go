@@ -71,3 +71,31 @@ func TestFieldIsAsLargeAsAskedFor(t *testing.T) {
 		t.Errorf("the fields' standard deviation is %.4f, 0.015 was asked for", sd)
 	}
 }
+
+// The best few of a front are no worse than any other few: here than evenly spaced ones,
+// and all of them are the front.
+func TestBestOfAFront(t *testing.T) {
+	truth := searchtest.Constrained(searchtest.Options{Seed: 1, Field: searchtest.Residual})
+	front := truth.Front()
+	pick := func(of []int) (out [][]float64) {
+		for _, i := range of {
+			out = append(out, front[i])
+		}
+		return out
+	}
+	last := 0.0
+	for _, n := range []int{1, 2, 5, 20, len(front)} {
+		best := truth.Believed(pick(truth.Best(front, n)))
+		var even []int
+		for i := range n {
+			even = append(even, i*(len(front)-1)/max(1, n-1))
+		}
+		if got := truth.Believed(pick(even)); best < got-1e-12 || best < last {
+			t.Errorf("the best %d have %.5f, as many evenly spaced %.5f, the best of fewer %.5f", n, best, got, last)
+		}
+		last = best
+	}
+	if last != 1 {
+		t.Errorf("all of the front have %v", last)
+	}
+}
