@@ -59,8 +59,9 @@ func TestFullDisk(t *testing.T) {
 	fails(t, dir, []string{"the disk is full"}, "search", "--resume", "--store", db)
 	resize("size=100m")
 	finish(t, dir, "search", "--resume", "--store", db)
-	if n := measuredOnce(t, openStore(t, db, store.Options{})); n != 60 {
-		t.Errorf("%d measurements in the end, want 60", n)
+	// Head variants of the pick that were not among the 60 are measured as well.
+	if n := measuredOnce(t, openStore(t, db, store.Options{})); n < 60 || n > 62 {
+		t.Errorf("%d measurements in the end, want 60 to 62", n)
 	}
 
 	// A model is written whole or not at all, and one that is there stays.
