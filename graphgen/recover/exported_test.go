@@ -208,14 +208,9 @@ func (e *exported) attend(q, k, v, mask string, scale float64, width int64) stri
 	return e.op("Reshape", y, e.with("Concat", map[string]any{"axis": 0}, e.size(y, 0), e.size(y, 1), e.ints(width))[0])
 }
 
-// finish writes the file; x is what the head takes.
-func (e *exported) finish(t testing.TB, x, head string, d, vocab int64) string {
+// finish writes the file; what the last node gives are the logits.
+func (e *exported) finish(t testing.TB, vocab int64) string {
 	t.Helper()
-	w := ""
-	if head != "" {
-		w = e.weight(head, true, vocab, d)
-	}
-	e.op("MatMul", x, w)
 	e.m.Graph.Node[len(e.m.Graph.Node)-1].Output[0] = "logits"
 	e.m.Graph.Output = append([]*onnxpb.ValueInfoProto{value("logits", 1, "batch_size", "sequence_length", vocab)}, e.m.Graph.Output...)
 	return e.write(t)
@@ -245,14 +240,25 @@ type odd struct {
 	swapped  bool // queries and keys
 	base     float64
 	pairs    bool // neighbours are turned, not halves
+	headBias bool
+	segment  bool // a vector beside the embeddings
+	square   bool // the head is the embedding as it is, [vocab, d_model], and not turned
 }
 
 // gpt2 is a GPT-2 of 2 layers with a head of its own.
 func (o odd) gpt2(t testing.TB) (*exported, string) {
-	const d, inner, heads, vocab, positions = 16, 40, 2, 60, 48
+	const d, inner, heads, positions = 16, 40, 2, 48
+	vocab := int64(60)
+	if o.square {
+		vocab = d
+	}
 	e := newExported("pytorch")
 	e.inputs()
-	x := e.op("Add", e.op("Gather", e.weight("transformer.wte.weight", false, vocab, d), "input_ids"), e.op("Gather", e.weight("transformer.wpe.weight", false, positions, d), "position_ids"))
+	places := e.op("Gather", e.weight("transformer.wpe.weight", false, positions, d), "position_ids")
+	if o.segment {
+		places = e.op("Add", places, e.weight("segment", false, d))
+	}
+	x := e.op("Add", e.op("Gather", e.weight("transformer.wte.weight", false, vocab, d), "input_ids"), places)
 	if o.embed != 0 {
 		x = e.op("Mul", x, e.float(o.embed))
 	}
@@ -295,7 +301,16 @@ func (o odd) gpt2(t testing.TB) (*exported, string) {
 		}
 		x = e.op("Add", x, e.linear(u, p+"mlp.c_proj", inner, d))
 	}
-	return e, e.finish(t, e.layerNorm(x, "transformer.ln_f", d), "lm_head.weight", d, vocab)
+	x = e.layerNorm(x, "transformer.ln_f", d)
+	switch {
+	case o.headBias:
+		e.op("Add", e.op("MatMul", x, e.weight("lm_head.weight", true, vocab, d)), e.weight("lm_head.bias", false, vocab))
+	case o.square:
+		e.op("MatMul", x, "transformer.wte.weight")
+	default:
+		e.op("MatMul", x, e.weight("lm_head.weight", true, vocab, d))
+	}
+	return e, e.finish(t, vocab)
 }
 
 // llama is a LLaMA of 2 layers whose 4 heads share keys in pairs.
@@ -365,7 +380,8 @@ func (o odd) llama(t testing.TB) (*exported, string) {
 		}
 		x = e.op("Add", x, project(e.op("Mul", act, up), p+"mlp.down_proj", inner, d))
 	}
-	return e, e.finish(t, rms(x, "model.norm"), "lm_head.weight", d, vocab)
+	project(rms(x, "model.norm"), "lm_head", d, vocab)
+	return e, e.finish(t, vocab)
 }
 
 // TestExported: graphs in an exporter's manner are recognised, with all their weights,
@@ -408,6 +424,24 @@ func TestExported(t *testing.T) {
 	}
 }
 
+// TestSquareHead: an embedding that is multiplied with as it is, and not turned, is no
+// tied head, though one tensor is both.
+func TestSquareHead(t *testing.T) {
+	e, path := odd{square: true}.gpt2(t)
+	m := open(t, path)
+	if !m.Spec.Untied {
+		t.Fatal("tied")
+	}
+	table, head := e.want["transformer.wte.weight"], all(t, m.Tensors["lm_head.weight"])
+	for i := range 16 {
+		for j := range 16 {
+			if head[i*16+j] != table[j*16+i] {
+				t.Fatalf("row %d, column %d of the head is %g, want %g", i, j, head[i*16+j], table[j*16+i])
+			}
+		}
+	}
+}
+
 // TestRefused: a graph that is nearly a family's is none, and the error says why.
 func TestRefused(t *testing.T) {
 	for _, tc := range []struct {
@@ -425,6 +459,8 @@ func TestRefused(t *testing.T) {
 		{"parallel branches", odd{parallel: true}.gpt2, "is neither LayerNorm nor RMSNorm of the residual stream"},
 		{"scaled norm", odd{norm: 1.5}.gpt2, "is neither LayerNorm nor RMSNorm"},
 		{"scaled embedding", odd{embed: 4}.gpt2, "that is no residual stream of 16"},
+		{"head with a bias", odd{headBias: true}.gpt2, `the LM head has a bias: ["lm_head.bias"]`},
+		{"segments", odd{segment: true}.gpt2, `the stream begins with ["segment"]`},
 		{"LLaMA's scale", odd{scale: 0.3}.llama, "is not causal attention of 4 heads of 8, 2 of keys"},
 		{"gated ReLU", odd{gelu: "relu"}.llama, "its activation is ReLU, and that of the family is SiLU"},
 		{"gains above 1", odd{norm: 1}.llama, "is neither LayerNorm nor RMSNorm"},

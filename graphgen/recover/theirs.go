@@ -162,7 +162,7 @@ func family(w *walker, layers []layer, last norm) (rotary bool, err error) {
 
 // untied reports whether the LM head is another matrix than the embedding.
 func (m *Model) untied(w *walker) (bool, error) {
-	if w.head.weight.name == w.words.table.name {
+	if w.head.weight.name == w.words.table.name && w.head.weight.outIn {
 		return false, nil
 	}
 	table, exact := w.words.table.stored, w.head.weight.bits == 0 && w.words.table.bits == 0

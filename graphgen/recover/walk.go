@@ -43,13 +43,16 @@ func (g *graph) walk() (*walker, error) {
 	if !slices.Contains(g.outputs, graphgen.Logits) {
 		return nil, notDecoder("no output %q: the outputs are %q", graphgen.Logits, few(g.outputs))
 	}
-	end, _, err := g.resolve(graphgen.Logits)
+	end, biases, err := g.resolve(graphgen.Logits)
 	if err != nil {
 		return nil, err
 	}
 	w := &walker{g: g}
 	if w.head = g.products[end]; w.head == nil {
 		return nil, notDecoder("%s come from %s, and not from a product with a weight, as of an LM head", graphgen.Logits, g.describe(end))
+	}
+	if len(biases) > 0 {
+		return nil, notDecoder("the LM head has a bias: %q", few(biases))
 	}
 	w.dModel = w.head.k
 	if w.final, err = g.base(w.head.x); err != nil {
@@ -82,6 +85,9 @@ func (w *walker) step(at string) (next string, err error) {
 	}
 	one, two := w.g.embedding(ends[0]), w.g.embedding(ends[1])
 	if one != nil && two != nil {
+		if all := slices.Concat(biases[0], biases[1]); len(all) > 0 {
+			return "", notDecoder("beside words and positions, the stream begins with %q", few(all))
+		}
 		return "", w.checkBoth(one, two)
 	}
 	i := slices.IndexFunc(ends[:], func(end string) bool { return w.g.products[end] != nil })
