@@ -112,7 +112,7 @@ func (g *graph) unfuseGather(n *onnxpb.NodeProto) error {
 		last = cut
 		w.stored = weights.Cut(w.stored, 0, rows, 0, to)
 	}
-	name := codes.Name + " gathered"
+	name := g.fresh(codes.Name + " gathered")
 	g.tables[name] = w
 	g.replace(last, call("Gather", last.Output[0], name, input(n, 1)))
 	return nil
@@ -125,7 +125,7 @@ func (g *graph) firstOf(name string) (cut *onnxpb.NodeProto, to int64) {
 		if !slices.Contains(n.Input, name) {
 			continue
 		}
-		if cut != nil || n.OpType != "Slice" || n.Input[0] != name || len(n.Input) != 4 {
+		if cut != nil || n.OpType != "Slice" || n.Input[0] != name || len(n.Input) != 4 || output(n, 0) == "" {
 			return nil, 0
 		}
 		cut = n

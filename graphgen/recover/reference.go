@@ -22,6 +22,11 @@ func (w *walker) reference(a *attention, r *run, p parts) (out attended, err err
 	length := past.length
 	total := length + s.rows
 	headDim := a.headDim
+	each := s.batch * headDim // values for each head and position
+	if len(p.q.Data) != each*a.heads*s.rows || len(p.k.Data) != each*a.kvHeads*s.rows || len(p.v.Data) != len(p.k.Data) || len(past.key) != each*a.kvHeads*length {
+		return out, notDecoder("products give %v queries, %v keys and %v values for %d sequences of %d, behind %d values in a cache",
+			p.q.Shape, p.k.Shape, p.v.Shape, s.batch, s.rows, len(past.key))
+	}
 	cache := func(old []float64, x []float64, turn bool) []float64 {
 		out := make([]float64, 0, s.batch*a.kvHeads*total*headDim)
 		for b := range s.batch {

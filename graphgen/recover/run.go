@@ -54,18 +54,24 @@ type run struct {
 // largest models.
 const budgetOfRun = 1 << 27
 
-// start binds the graph's inputs, the caches to noise.
+// start binds the graph's inputs, but for the caches: those are made when a value takes
+// them.
 func (g *graph) start(s scene) (*run, error) {
 	if !g.cached() {
 		s.past, s.pad = 0, 0
 	}
 	r := &run{g: g, scene: s, values: map[string]*evaluate.Tensor{}, budget: &evaluate.Budget{Left: budgetOfRun}}
-	rng := rand.New(rand.NewPCG(1, 2))
+	var err error
 	filled := func(cols int, f func(row, col int) float64) *evaluate.Tensor {
-		t := evaluate.Ints(nil, s.batch, cols)
-		for i := range s.batch * cols {
-			t.Data = append(t.Data, f(i/cols, i%cols))
+		t, full := evaluate.Bounded(r.budget, s.batch, cols)
+		if full != nil {
+			err = full
+			return t
 		}
+		for i := range t.Data {
+			t.Data[i] = f(i/cols, i%cols)
+		}
+		t.Type = onnxpb.TensorProto_INT64
 		return t
 	}
 	for _, name := range g.inOrder {
@@ -81,21 +87,35 @@ func (g *graph) start(s scene) (*run, error) {
 		case cacheBranch:
 			t = &evaluate.Tensor{Type: onnxpb.TensorProto_BOOL, Shape: []int{1}, Data: []float64{1}}
 		default:
-			shape, err := g.pastShape(name, s)
-			if err != nil {
+			if _, err := g.pastShape(name, s); err != nil {
 				return nil, err
 			}
-			t = evaluate.Zeros(shape...)
-			for i := range t.Data {
-				t.Data[i] = rng.NormFloat64()
-			}
+			continue
 		}
 		if typ := v.GetType().GetTensorType().GetElemType(); typ != 0 {
 			t.Type = onnxpb.TensorProto_DataType(typ)
 		}
 		r.values[name] = t
 	}
-	return r, nil
+	return r, err
+}
+
+// past is a cache of noise, another one for every input.
+func (r *run) past(name string) (*evaluate.Tensor, error) {
+	shape, err := r.g.pastShape(name, r.scene)
+	if err != nil {
+		return nil, err
+	}
+	t, err := evaluate.Bounded(r.budget, shape...)
+	if err != nil {
+		return nil, fmt.Errorf("input %q: %w", name, err)
+	}
+	rng := rand.New(rand.NewPCG(1, uint64(2+slices.Index(r.g.inOrder, name))))
+	for i := range t.Data {
+		t.Data[i] = rng.NormFloat64()
+	}
+	t.Type = onnxpb.TensorProto_DataType(r.g.inputs[name].GetType().GetTensorType().GetElemType())
+	return t, nil
 }
 
 // cached reports whether the graph takes a cache.
@@ -146,6 +166,9 @@ func (r *run) compute(name string) (*evaluate.Tensor, error) {
 		return r.g.load(t, r.budget)
 	}
 	n := r.g.producer[name]
+	if n == nil && r.g.inputs[name] != nil {
+		return r.past(name)
+	}
 	if n == nil {
 		return nil, fmt.Errorf("value %q comes from nowhere", name)
 	}

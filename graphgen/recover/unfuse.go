@@ -13,6 +13,7 @@ import (
 func (g *graph) unfuse() error {
 	for _, n := range slices.Clone(g.nodes) {
 		switch {
+		case output(n, 0) == "" || input(n, 0) == "" || input(n, 1) == "": // none of these has less
 		case plainDomain(n.Domain) == ir.DomainONNX && n.OpType == "Gemm":
 			g.unfuseGemm(n)
 		case n.Domain != ir.DomainMS:
@@ -25,11 +26,9 @@ func (g *graph) unfuse() error {
 				return err
 			}
 		case n.OpType == "FastGelu" || n.OpType == "BiasGelu":
-			if bias := input(n, 1); bias != "" {
-				sum := n.Output[0] + "/biased"
-				g.insert(call("Add", sum, n.Input[0], bias))
-				n.Input = []string{sum}
-			}
+			sum := g.fresh(n.Output[0] + "/biased")
+			g.insert(call("Add", sum, n.Input[0], n.Input[1]))
+			n.Input = []string{sum}
 		case n.OpType == "SkipLayerNormalization":
 			g.unfuseSkip(n, "LayerNormalization", 5)
 		case n.OpType == "SkipSimplifiedLayerNormalization":
@@ -41,6 +40,14 @@ func (g *graph) unfuse() error {
 		}
 	}
 	return nil
+}
+
+// fresh is a name that no value of the graph has.
+func (g *graph) fresh(name string) string {
+	for g.producer[name] != nil || g.consts[name] != nil || g.inputs[name] != nil {
+		name += "'"
+	}
+	return name
 }
 
 func (g *graph) insert(n *onnxpb.NodeProto) {
@@ -56,7 +63,7 @@ func (g *graph) takeBias(n *onnxpb.NodeProto, i int) {
 	}
 	out := n.Output[0]
 	n.Input[i] = ""
-	n.Output[0] = out + "/product"
+	n.Output[0] = g.fresh(out + "/product")
 	g.producer[n.Output[0]] = n
 	g.insert(call("Add", out, n.Output[0], bias))
 }
@@ -72,14 +79,14 @@ func (g *graph) unfuseGemm(n *onnxpb.NodeProto) {
 func (g *graph) unfuseSkip(n *onnxpb.NodeProto, norm string, biasAt int) {
 	sum := output(n, 3)
 	if sum == "" {
-		sum = n.Output[0] + "/sum"
+		sum = g.fresh(n.Output[0] + "/sum")
 	}
 	x, skip := input(n, 0), input(n, 1)
 	if g.fromProduct(skip) && !g.fromProduct(x) {
 		x, skip = skip, x
 	}
 	if bias := input(n, biasAt-1); bias != "" {
-		biased := n.Output[0] + "/biased"
+		biased := g.fresh(n.Output[0] + "/biased")
 		g.insert(call("Add", biased, x, bias))
 		x = biased
 	}
@@ -98,7 +105,7 @@ func (g *graph) fromProduct(name string) bool {
 			return false
 		case slices.Contains([]string{"MatMul", "Gemm", "FusedMatMul", matMulNBits, dynamicQuantizeMatMul}, n.OpType):
 			return true
-		case !slices.Contains(unchanged, n.OpType) && n.OpType != "Slice":
+		case len(n.Input) == 0 || !slices.Contains(unchanged, n.OpType) && n.OpType != "Slice":
 			return false
 		}
 		name = n.Input[0]
@@ -129,9 +136,9 @@ func (g *graph) unfuseEmbedding(n *onnxpb.NodeProto) {
 	}
 	sum := output(n, 2)
 	if sum == "" {
-		sum = n.Output[0] + "/sum"
+		sum = g.fresh(n.Output[0] + "/sum")
 	}
-	words, places := n.Output[0]+"/words", n.Output[0]+"/places"
+	words, places := g.fresh(n.Output[0]+"/words"), g.fresh(n.Output[0]+"/places")
 	g.insert(call("Gather", words, input(n, 2), input(n, 0)))
 	g.insert(call("Gather", places, input(n, 3), positions))
 	g.insert(call("Add", sum, words, places))
@@ -155,11 +162,12 @@ func (g *graph) unfuseAttention(n *onnxpb.NodeProto) {
 		return
 	}
 	out := n.Output[0]
-	qkv := out + "/product"
+	qkv := g.fresh(out + "/product")
 	g.insert(call("MatMul", qkv, input(n, 0), input(n, 1)))
 	if bias := input(n, 2); bias != "" {
-		g.insert(call("Add", out+"/biased", qkv, bias))
-		qkv = out + "/biased"
+		biased := g.fresh(out + "/biased")
+		g.insert(call("Add", biased, qkv, bias))
+		qkv = biased
 	}
 	into := call(evaluate.PackedAttention, out, qkv, input(n, 3), input(n, 4))
 	into.Domain, into.Attribute, into.Output = evaluate.OwnDomain, n.Attribute, n.Output
