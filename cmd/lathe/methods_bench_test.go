@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"image/color"
-	"math"
 	"slices"
 	"testing"
 
@@ -14,7 +13,6 @@ import (
 	"gonum.org/v1/plot/vg"
 
 	"lathe/search"
-	"lathe/search/evolve"
 	"lathe/search/modelbased"
 	"lathe/search/pareto"
 	"lathe/search/searchtest"
@@ -47,14 +45,10 @@ type contender struct {
 func contenders() []contender {
 	return []contender{
 		{"random", func(tb testing.TB, t *searchtest.Truth, seed uint64) []found {
-			return measuredFronts(t, randomMeasurements(tb, t, seed))
+			return measuredFronts(t, randomMeasurements(tb, t, seed), counts)
 		}},
 		{"lts", func(tb testing.TB, t *searchtest.Truth, seed uint64) []found {
-			m, err := evolve.New(evolve.Options{Iterations: math.MaxInt})
-			if err != nil {
-				tb.Fatal(err)
-			}
-			return measuredFronts(t, drive(tb, t, m, seed))
+			return measuredFronts(t, drive(tb, t, unguided("lts"), seed, last(counts)), counts)
 		}},
 		{"fit, enumerate", func(tb testing.TB, t *searchtest.Truth, seed uint64) (out []found) {
 			all := randomMeasurements(tb, t, seed)
@@ -69,7 +63,7 @@ func contenders() []contender {
 				tb.Fatal(err)
 			}
 			r := &reporting{Method: m}
-			drive(tb, t, r, seed)
+			drive(tb, t, r, seed, last(counts))
 			return append(r.fronts, r.report())
 		}},
 	}
@@ -105,11 +99,11 @@ func truthSurrogate(t *searchtest.Truth) *surrogate {
 	return newSurrogate(t.Problem, m.Baseline, m.Point)
 }
 
-// drive runs a method with noisy measurements, as many as the last of counts.
-func drive(tb testing.TB, t *searchtest.Truth, m search.Method, seed uint64) []search.Evaluation {
+// drive runs a method with at most so many noisy measurements.
+func drive(tb testing.TB, t *searchtest.Truth, m search.Method, seed uint64, most int) []search.Evaluation {
 	d := &search.Driver{
 		Problem: t.Problem, Method: m, Evaluator: t.Evaluator(measurementNoise, seed),
-		Settings: search.Settings{Seed: seed, MaxEvaluations: counts[len(counts)-1]},
+		Settings: search.Settings{Seed: seed, MaxEvaluations: most},
 	}
 	res, err := d.Run(context.Background())
 	if err != nil {
@@ -119,7 +113,7 @@ func drive(tb testing.TB, t *searchtest.Truth, m search.Method, seed uint64) []s
 }
 
 func randomMeasurements(tb testing.TB, t *searchtest.Truth, seed uint64) (out []search.Evaluation) {
-	points, err := drawDistinct(t.Problem.Space, seed, sampleStream, counts[len(counts)-1], nil)
+	points, err := drawDistinct(t.Problem.Space, seed, sampleStream, last(counts), nil)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -134,11 +128,12 @@ func randomMeasurements(tb testing.TB, t *searchtest.Truth, seed uint64) (out []
 	return out
 }
 
-// measuredFronts are those of the first so many measurements.
-func measuredFronts(t *searchtest.Truth, all []search.Evaluation) (out []found) {
+// measuredFronts are those of the first so many measurements, or of all where a search
+// ended with fewer.
+func measuredFronts(t *searchtest.Truth, all []search.Evaluation, counts []int) (out []found) {
 	for _, n := range counts {
 		var f found
-		for _, e := range search.Front(t.Problem, all[:n]) {
+		for _, e := range search.Front(t.Problem, all[:min(n, len(all))]) {
 			f.points, f.values = append(f.points, e.Genome), append(f.values, e.Values)
 		}
 		out = append(out, f)
@@ -242,6 +237,8 @@ func (s *score) add(t *searchtest.Truth, fronts []found) {
 	s.bestOf = append(s.bestOf, t.Share(best)/t.Believed(exact))
 	s.belief = append(s.belief, t.Believed(last.values)/t.Share(last.points))
 }
+
+func last[E any](s []E) E { return s[len(s)-1] }
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))

@@ -63,7 +63,7 @@ func TestAModelBasedSearchReportsWhatIsTrue(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := &reporting{Method: m}
-	measured := drive(t, truth, r, 2)
+	measured := drive(t, truth, r, 2, last(counts))
 	f := r.report()
 	share := truth.Share(f.points)
 	if claims := truth.Believed(f.values); math.Abs(claims/share-1) > 0.06 {
