@@ -18,7 +18,8 @@ func (a *app) cmdInspect() *cobra.Command {
 		Long: `Show what is in an ONNX file, whoever wrote it: operators by count and domain,
 inputs and outputs, parameters by type, the longest path in nodes, cycles, the
 largest initializers, and the files that its weights are in. If Lathe wrote it,
-the candidate that it is, found by lowering that candidate again.
+the candidate that it is, found by lowering that candidate again; if others did,
+the model that it is, where the decoder in it is recognised.
 
 The graph is read by onnx-go, the rest by a reader of our own; where they see
 different operators, that is said. Weights are not read, so size does not matter:
