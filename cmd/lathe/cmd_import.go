@@ -125,7 +125,7 @@ func (a *app) printRecognised(r *recognised) error {
 	name := r.Candidate.Name()
 	rows := []reports.KeyValue{{Key: "format", Value: r.Format + ", " + r.Kind}, {Key: "candidate", Value: name}}
 	for _, t := range r.DTypes {
-		rows = append(rows, reports.KeyValue{Key: "stored in " + t.Type, Value: fmt.Sprintf("%d tensors, %.1f MB", t.Tensors, float64(t.Bytes)/1e6)})
+		rows = append(rows, reports.KeyValue{Key: t.String(), Value: fmt.Sprintf("%d tensors, %.1f MB", t.Tensors, float64(t.Bytes)/1e6)})
 	}
 	list := func(key string, names []string, most int) {
 		if len(names) > 0 {

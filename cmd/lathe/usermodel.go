@@ -157,14 +157,18 @@ func notFiniteWarnings(list []weights.NotFinite) (out []string) {
 
 // dtypes are how the weights are stored, the most bytes first.
 func (m *userModel) dtypes() []storedType {
-	bytes := map[string]*storedType{}
+	type form struct {
+		name string
+		made bool
+	}
+	bytes := map[form]*storedType{}
 	for _, t := range m.stored {
-		name := t.Type.String()
-		if bytes[name] == nil {
-			bytes[name] = &storedType{Type: name}
+		f := form{t.Type.String(), t.Made()}
+		if bytes[f] == nil {
+			bytes[f] = &storedType{Type: f.name, Dequantized: f.made}
 		}
-		bytes[name].Tensors++
-		bytes[name].Bytes += t.Bytes()
+		bytes[f].Tensors++
+		bytes[f].Bytes += t.Bytes()
 	}
 	var out []storedType
 	for _, t := range bytes {
@@ -174,14 +178,23 @@ func (m *userModel) dtypes() []storedType {
 		if a.Bytes != b.Bytes {
 			return int(min(max(b.Bytes-a.Bytes, -1), 1))
 		}
-		return strings.Compare(a.Type, b.Type)
+		return strings.Compare(a.String(), b.String())
 	})
 	return out
 }
 
-// storedType is the tensors that are stored in one type.
+// storedType is the tensors that are stored in one type, or that are quantized in the
+// file and become of that type as they are read; Bytes are then those that they become.
 type storedType struct {
-	Type    string `json:"type"`
-	Tensors int    `json:"tensors"`
-	Bytes   int64  `json:"bytes"`
+	Type        string `json:"type"`
+	Dequantized bool   `json:"dequantized"`
+	Tensors     int    `json:"tensors"`
+	Bytes       int64  `json:"bytes"`
+}
+
+func (t storedType) String() string {
+	if t.Dequantized {
+		return "dequantized to " + t.Type
+	}
+	return "stored in " + t.Type
 }

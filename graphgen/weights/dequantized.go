@@ -99,6 +99,12 @@ func AsStored(m Matrix) *Stored {
 	return &Stored{Data: asBytes{m, rows, cols}, Type: Float32, Rows: rows, Cols: cols}
 }
 
+// Made reports whether the bytes are made as they are read, of what is stored otherwise.
+func (s *Stored) Made() bool {
+	_, made := s.Data.(asBytes)
+	return made
+}
+
 type asBytes struct {
 	m          Matrix
 	rows, cols int64
