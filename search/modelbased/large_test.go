@@ -18,7 +18,7 @@ func large(tb testing.TB) *search.Problem {
 	if err != nil {
 		tb.Fatal(err)
 	}
-	fp32, int4 := arch.Precision{Type: arch.FP32}, func(block int) arch.Precision { return arch.Precision{Type: arch.Int4, Block: block} }
+	fp32, int4 := arch.Precision{Type: arch.Unquantized}, func(block int) arch.Precision { return arch.Precision{Type: arch.Int4, Block: block} }
 	precisions := []arch.Precision{fp32, int4(16), int4(32), int4(64), int4(128)}
 	joint, err := search.NewJoint(search.NewHomogeneous(c, arch.Build{}),
 		search.PrecisionAxis(precisions), search.HeadAxis(precisions), search.ThreadsAxis([]int{1, 2, 3, 4}))
