@@ -113,8 +113,8 @@ func (j *judge) improvement(values, sd []float64, on int) float64 {
 	if likely == 0 {
 		return 0
 	}
-	var buf [16]float64
-	costs := j.frame.costs(buf[:0], values)
+	var buf [16]float64 // room for 8 of each; more are allocated
+	costs := j.frame.costs(buf[:0:8], values)
 	sds := j.frame.sds(buf[8:8], sd)
 	if j.planar {
 		mean, wide, skip := [2]float64{costs[0], costs[1]}, [2]float64{sds[0], sds[1]}, -1

@@ -106,8 +106,7 @@ func (m *Method) propose(h *search.History) ([]search.Genome, search.Status, err
 		return nil, search.Status{}, err
 	}
 	if !m.surrogate.Known() { // too much of the first batch was dropped
-		batch := search.Fresh(m.problem.Space, m.rng, m.opt.Batch, h.Seen)
-		return batch, exhausted(h), nil
+		return search.Fresh(m.problem.Space, m.rng, m.opt.Batch, h.Seen), search.Exhausted(m.problem.Space, h), nil
 	}
 	p, err := m.expect(h)
 	if err != nil {
@@ -118,7 +117,7 @@ func (m *Method) propose(h *search.History) ([]search.Genome, search.Status, err
 	case err != nil:
 		return nil, search.Status{}, err
 	case len(batch) == 0:
-		return nil, exhausted(h), nil
+		return nil, m.nothingLeft(h, p), nil
 	case gain < m.opt.Share:
 		return nil, search.Status{Reason: search.Converged, Detail: fmt.Sprintf("no point is expected to improve the front by more than %.2g of its hypervolume", gain)}, nil
 	}
@@ -130,6 +129,11 @@ func usable(h *search.History) []search.Evaluation {
 	return slices.DeleteFunc(slices.Clone(h.All()), func(e search.Evaluation) bool { return e.Dropped != "" })
 }
 
-func exhausted(h *search.History) search.Status {
-	return search.Status{Reason: search.SpaceExhausted, Detail: fmt.Sprintf("nothing is left after %d evaluations", h.Len())}
+// nothingLeft is how a search ends in which no point improves anything: they may all have
+// been evaluated.
+func (m *Method) nothingLeft(h *search.History, p *pool) search.Status {
+	if m.space != nil && !slices.ContainsFunc(p.points, func(g search.Genome) bool { return !h.Seen(g) }) {
+		return search.Exhausted(m.problem.Space, h)
+	}
+	return search.Status{Reason: search.Converged, Detail: fmt.Sprintf("no point can improve the front any more after %d evaluations", h.Len())}
 }

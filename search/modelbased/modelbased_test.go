@@ -197,6 +197,16 @@ func TestASureSurrogateEndsWithTheExactFront(t *testing.T) {
 	}
 }
 
+// With a share that never ends it, a search goes on until no point can improve the
+// front: that is no exhausted space, since most of it was never evaluated.
+func TestNoImprovementIsNoExhaustedSpace(t *testing.T) {
+	p := small(t)
+	res, _ := run(t, p, &lab{p: p}, modelbased.Options{Share: -1}, 0)
+	if n, _ := p.Space.Count(); res.Status.Reason != search.Converged || float64(len(res.Evaluations)) >= n {
+		t.Errorf("ended as %v after %d evaluations of %v points", res.Status, len(res.Evaluations), n)
+	}
+}
+
 // Where too little of the first batch can be measured, more is drawn until something is
 // known; where nothing can, the search ends when the space does.
 func TestDroppedPointsAreMadeUpFor(t *testing.T) {
