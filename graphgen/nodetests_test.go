@@ -21,6 +21,7 @@ import (
 // and why.
 var withoutVector = map[string]string{
 	"DynamicQuantizeMatMul":   "ONNX Runtime's own",
+	"First":                   "those of Slice start elsewhere; SliceFrom, the same operator, has some",
 	"GatherBlockQuantized":    "ONNX Runtime's own",
 	"GroupQueryAttention":     "ONNX Runtime's own",
 	"LastRows":                "Neg and Unsqueeze, which have theirs",
