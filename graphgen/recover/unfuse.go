@@ -13,7 +13,7 @@ import (
 func (g *graph) unfuse() error {
 	for _, n := range slices.Clone(g.nodes) {
 		switch {
-		case output(n, 0) == "" || input(n, 0) == "" || input(n, 1) == "": // none of these has less
+		case output(n, 0) == "" || len(n.Input) < 2: // then there is nothing to take apart
 		case plainDomain(n.Domain) == ir.DomainONNX && n.OpType == "Gemm":
 			g.unfuseGemm(n)
 		case n.Domain != ir.DomainMS:
@@ -25,7 +25,7 @@ func (g *graph) unfuse() error {
 			if err := g.unfuseGather(n); err != nil {
 				return err
 			}
-		case n.OpType == "FastGelu" || n.OpType == "BiasGelu":
+		case (n.OpType == "FastGelu" || n.OpType == "BiasGelu") && n.Input[1] != "":
 			sum := g.fresh(n.Output[0] + "/biased")
 			g.insert(call("Add", sum, n.Input[0], n.Input[1]))
 			n.Input = []string{sum}
