@@ -23,6 +23,12 @@ type Belief struct {
 const termSD = 0.1
 
 // Believe fits rows and says what is left unknown.
+//
+// Note: the means of the process with its trend were tried in the place of the Model's,
+// which takes a process only with conviction. On 18 to 20 truths of a smooth field and 2 %
+// of noise, model-based search then found 99.77 % of the exact front with 60 measurements
+// in place of 99.67 % (the worst 98.9 % either way), and a fit to 60 at random 99.5 % in
+// place of 99.8 %. It was not worth two means of the same latency.
 func Believe(rows []Row, o Options) (*Belief, error) {
 	if err := check(rows, &o); err != nil {
 		return nil, err
