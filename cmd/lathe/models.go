@@ -35,6 +35,10 @@ func (a *app) fitWithout(ctx context.Context, s *setup, without []arch.Candidate
 	if err != nil {
 		return nil, nil, err
 	}
+	if len(records) == 0 {
+		return nil, nil, fmt.Errorf("%s has nothing to fit a latency model to: no candidate of build %q was timed beside %s on this machine; let --samples be %d or more",
+			st.Path(), s.Build.Name(), s.Baseline.Name(), latmodel.MinCandidates)
+	}
 	held := map[string]bool{}
 	for _, c := range without {
 		held[c.Hash()] = true
