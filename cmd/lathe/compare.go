@@ -82,6 +82,9 @@ func compare(a, b *frontBody) (*comparison, error) {
 	if a.Setup.requestOf() != b.Setup.requestOf() {
 		c.Warnings = append(c.Warnings, fmt.Sprintf("their requests differ: %s, and %s", a.Setup.requestOf(), b.Setup.requestOf()))
 	}
+	if x, y := a.Setup.Trained, b.Setup.Trained; x != nil && y != nil && *x != *y {
+		c.Warnings = append(c.Warnings, fmt.Sprintf("their qualities are learned from other trainings, of %s and of %s, or from another column", x.Path, y.Path))
+	}
 	if (len(a.Models) > 0) != (len(b.Models) > 0) {
 		c.Warnings = append(c.Warnings, "one front is of measurements, of which the luckiest are on it, and the other of a model's predictions")
 	}
