@@ -22,8 +22,8 @@ type again struct {
 	PickAllowed bool     `json:"pick_allowed"` // it is in the space that is left
 }
 
-// againSearch is the last search once more, with constraints added. It measures no new
-// sample: models learn from what is stored.
+// againSearch is the last search once more, with constraints added. By model it measures
+// nothing new: models learn from what is stored.
 func (a *app) againSearch(ctx context.Context, st *store.Store, constraints []string) (*searchRun, *again, error) {
 	last, err := st.LatestSearch(ctx)
 	if errors.Is(err, store.ErrNotFound) {

@@ -61,7 +61,8 @@ or killed goes on with --resume, with the settings it was started with, and ends
 with the front that it would have had. With a larger --evaluations or --iterations
 one that has ended goes on too. lathe front --replay makes a front anew from what was
 recorded, and --again starts where a pick turned out badly: the last search once more
-with another constraint, from what it measured.`,
+with another constraint. By model it measures nothing new; by measure only what the
+store does not have.`,
 		Example: `  lathe search
   lathe search --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --constraint "n_layer >= 8"
   lathe search --method evolve --by measure --evaluations 60
