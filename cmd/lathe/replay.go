@@ -55,7 +55,11 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, run *searchRun, p *
 		if err != nil {
 			return nil, err
 		}
-		return (&search.Driver{Problem: p, Method: method}).Replay(ctx, run.journal)
+		res, err := (&search.Driver{Problem: p, Method: method}).Replay(ctx, run.journal)
+		if err == nil && run.journal.End != nil { // else it was extended and killed: the front is of before
+			err = b.cameOut(p, res)
+		}
+		return res, err
 	}
 	var chosen *choice
 	if run.journal != nil && len(run.journal.Evaluations) > 0 { // of a model-based search
@@ -87,17 +91,21 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, run *searchRun, p *
 	}
 	d := &search.Driver{Problem: p, Method: method, Evaluator: newModelEvaluator(models, s, p), Settings: search.Settings{Seed: s.Seed, MaxEvaluations: limit}}
 	res, err := d.Run(ctx)
-	if err == nil && !sameEntries(p, b.Front, res.Front) {
-		err = fmt.Errorf("search %s: the front of %d that is kept did not come out again, but another of %d: it was made by another version of lathe", b.Search, len(b.Front), len(res.Front))
+	if err == nil {
+		err = b.cameOut(p, res)
 	}
 	return res, err
 }
 
-// sameEntries compares a front that was kept with one that came out.
-func sameEntries(p *search.Problem, kept []frontEntry, front []search.Evaluation) bool {
-	return slices.EqualFunc(kept, front, func(k frontEntry, e search.Evaluation) bool {
+// cameOut compares the front that is kept with one that was made anew.
+func (b *frontBody) cameOut(p *search.Problem, res *search.Result) error {
+	same := slices.EqualFunc(b.Front, res.Front, func(k frontEntry, e search.Evaluation) bool {
 		return bytes.Equal(k.Point, p.Space.Describe(e.Genome)) && slices.Equal(k.Values, e.Values)
 	})
+	if !same {
+		return fmt.Errorf("search %s: the front of %d that is kept did not come out again, but another of %d: it was made by another version of lathe", b.Search, len(b.Front), len(res.Front))
+	}
+	return nil
 }
 
 // modelHash tells models apart.
