@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"lathe/profiler/store"
 	"lathe/reports"
 	"lathe/search"
 )
@@ -48,7 +49,11 @@ func (a *app) listSearches(ctx context.Context) error {
 			}
 		}
 		lines = append(lines, l)
-		rows = append(rows, reports.KeyValue{Key: l.ID, Value: l.Created + "  " + l.What, Note: l.Status + ", front of " + strconv.Itoa(l.Front)})
+		ended := l.Status
+		if ended == store.Running {
+			ended = "not ended"
+		}
+		rows = append(rows, reports.KeyValue{Key: l.ID, Value: l.Created + "  " + l.What, Note: ended + ", front of " + strconv.Itoa(l.Front)})
 	}
 	if a.json {
 		return a.printJSON(lines)
