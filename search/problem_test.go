@@ -99,7 +99,7 @@ func TestLimits(t *testing.T) {
 			t.Errorf("on the front: %v", e.Values)
 		}
 	}
-	var d pareto.Directions = p.Directions()
+	d := p.Directions()
 	for _, e := range res.Evaluations {
 		if e.Dropped != "" || p.Violation(e.Values) > 0 {
 			continue
