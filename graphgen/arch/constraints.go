@@ -23,20 +23,8 @@ type Constraints struct {
 
 // layerVariables are variables with what only layers of other types have.
 type layerVariables struct {
-	NLayer          int `expr:"n_layer"`
-	DModel          int `expr:"d_model"`
-	DInner          int `expr:"d_inner"`
-	NHead           int `expr:"n_head"`
-	NKVHead         int `expr:"n_kv_head"`
-	HeadDim         int `expr:"head_dim"`
-	Hidden          int `expr:"hidden"`
-	Vocab           int `expr:"vocab"`
-	Positions       int `expr:"positions"`
-	DecoderParams   int `expr:"decoder_params"`
-	TotalParams     int `expr:"total_params"`
-	EmbeddingParams int `expr:"embedding_params"`
-	FlopsPerToken   int `expr:"flops_per_token"`
-	KVBytesPerToken int `expr:"kv_bytes_per_token"` // in fp32, whatever the build
+	variables
+	Hidden int `expr:"hidden"`
 }
 
 // Bits of what an expression uses: sizes of layers, and counts that take time.
@@ -109,9 +97,9 @@ func (c *Constraints) Texts() []string { return c.texts }
 // expression that has no value there, such as a remainder by 0.
 func (c *Constraints) Satisfied(n int, s Spec) (bool, error) {
 	uses := c.uses[n]
-	env := &layerVariables{
+	env := &layerVariables{variables: variables{
 		NLayer: len(s.Layers), DModel: s.DModel, Vocab: s.Vocab, Positions: s.Positions, EmbeddingParams: int(s.EmbeddingParams()),
-	}
+	}}
 	for _, count := range []struct {
 		bit   uint
 		at    *int
