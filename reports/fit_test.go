@@ -41,8 +41,16 @@ func fitted() FitPlotData {
 }
 
 func TestFitPlot(t *testing.T) {
+	drawn(t, "fit.png", func(w io.Writer, f Format) error { return FitPlot(w, f, fitted()) },
+		"measured latency relative to the baseline", "predicted latency relative", "PL, never fitted (66)", "TL, cross-validated (30)", "+10 %")
+}
+
+// drawn checks that a plot is well-formed SVG with all the texts in it, and a PNG, which
+// is kept as name where that is asked for.
+func drawn(t *testing.T, name string, draw func(io.Writer, Format) error, texts ...string) {
+	t.Helper()
 	var svg, raster bytes.Buffer
-	if err := FitPlot(&svg, SVG, fitted()); err != nil {
+	if err := draw(&svg, SVG); err != nil {
 		t.Fatal(err)
 	}
 	for dec := xml.NewDecoder(bytes.NewReader(svg.Bytes())); ; {
@@ -52,21 +60,17 @@ func TestFitPlot(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for _, want := range []string{"measured latency relative to the baseline", "predicted latency relative", "PL, never fitted (66)", "TL, cross-validated (30)", "+10 %"} {
+	for _, want := range texts {
 		if !strings.Contains(svg.String(), want) {
 			t.Errorf("the SVG lacks %q", want)
 		}
 	}
-	if err := FitPlot(&raster, PNG, fitted()); err != nil {
+	if err := draw(&raster, PNG); err != nil {
 		t.Fatal(err)
 	}
-	keep(t, "fit.png", raster.Bytes())
+	keep(t, name, raster.Bytes())
 	if _, err := png.Decode(&raster); err != nil {
 		t.Fatal(err)
-	}
-	var again bytes.Buffer
-	if err := FitPlot(&again, SVG, fitted()); err != nil || !bytes.Equal(svg.Bytes(), again.Bytes()) {
-		t.Errorf("the same data give another drawing (%v)", err)
 	}
 }
 

@@ -2,9 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"encoding/xml"
-	"errors"
-	"image/png"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -64,29 +61,8 @@ func trained() ProxyPlotData {
 }
 
 func TestProxyPlot(t *testing.T) {
-	var svg, raster bytes.Buffer
-	if err := ProxyPlot(&svg, SVG, trained()); err != nil {
-		t.Fatal(err)
-	}
-	for dec := xml.NewDecoder(bytes.NewReader(svg.Bytes())); ; {
-		if _, err := dec.Token(); errors.Is(err, io.EOF) {
-			break
-		} else if err != nil {
-			t.Fatal(err)
-		}
-	}
-	for _, want := range []string{"decoder_params on a table", ">ppl<", ">5M<", ">50<", "best tenth ("} {
-		if !strings.Contains(svg.String(), want) {
-			t.Errorf("the SVG lacks %q", want)
-		}
-	}
-	if err := ProxyPlot(&raster, PNG, trained()); err != nil {
-		t.Fatal(err)
-	}
-	keep(t, "proxy.png", raster.Bytes())
-	if _, err := png.Decode(&raster); err != nil {
-		t.Fatal(err)
-	}
+	drawn(t, "proxy.png", func(w io.Writer, f Format) error { return ProxyPlot(w, f, trained()) },
+		"decoder_params on a table", ">ppl<", ">5M<", ">50<", "best tenth (")
 }
 
 func TestProxyPlotRefuses(t *testing.T) {
