@@ -124,7 +124,8 @@ func scaled(n int64, unit string) string {
 	return strings.TrimSpace(strconv.FormatFloat(v, 'f', decimals, 64) + " " + prefix + unit)
 }
 
-func count(n int, noun string) string {
+// Count is a number with the noun that it counts, such as "3 points".
+func Count(n int, noun string) string {
 	if n == 1 {
 		return "1 " + noun
 	}

@@ -93,7 +93,7 @@ func inspectSummary(r *inspect.Report) *table {
 		t.add("functions", grouped(int64(r.Functions)))
 	}
 	t.add("values", fmt.Sprintf("%s, with %s edges", grouped(int64(r.Values)), grouped(int64(r.Edges))))
-	t.add("depth", count(r.Depth, "node"))
+	t.add("depth", Count(r.Depth, "node"))
 	cycles := "none"
 	if r.Graph == nil {
 		cycles = none
@@ -102,7 +102,7 @@ func inspectSummary(r *inspect.Report) *table {
 	}
 	t.add("cycles", cycles)
 	if r.Constants.Tensors > 0 {
-		t.add("constants", fmt.Sprintf("%s in nodes, %s", count(r.Constants.Tensors, "tensor"), scaled(r.Constants.Bytes, "B")))
+		t.add("constants", fmt.Sprintf("%s in nodes, %s", Count(r.Constants.Tensors, "tensor"), scaled(r.Constants.Bytes, "B")))
 	}
 	for _, p := range r.Metadata {
 		t.add("metadata "+p.Key, p.Value)
@@ -235,7 +235,7 @@ func inspectTotals(r *inspect.Report) *table {
 		t.add(totalRow, grouped(int64(all.Tensors)), grouped(all.Elements), grouped(all.Bytes), scaled(all.Bytes, "B"))
 	}
 	if r.SparseInitializers > 0 {
-		t.remarks = append(t.remarks, count(r.SparseInitializers, "sparse initializer")+" left out.")
+		t.remarks = append(t.remarks, Count(r.SparseInitializers, "sparse initializer")+" left out.")
 	}
 	return t
 }

@@ -110,7 +110,7 @@ func ratioTable(results []record.Summary) *table {
 		}
 		if _, ok := known(m.CI); !ok {
 			return ratio(m.Median) + " [-] " + t.note(fmt.Sprintf("%s: a median has no finite interval under %d",
-				count(m.N, "pair"), stat.MinSamples(0.5, stat.DefaultLevel)))
+				Count(m.N, "pair"), stat.MinSamples(0.5, stat.DefaultLevel)))
 		}
 		return withInterval(ratio(m.Median), m.CI, ratio)
 	}
@@ -161,7 +161,7 @@ func verdict(s record.Summary) string {
 		n = s.Samples.Requests
 	}
 	return fmt.Sprintf("%s: %s; %s, after %s, %s and %.1f s",
-		s.Candidate, found, why, count(n, "pair"), count(s.Stop.Looks, "look"), float64(s.Stop.ElapsedNS)/1e9)
+		s.Candidate, found, why, Count(n, "pair"), Count(s.Stop.Looks, "look"), float64(s.Stop.ElapsedNS)/1e9)
 }
 
 // conditions says what the figures were taken under: once if all agree, else by
@@ -171,7 +171,7 @@ func conditions(all []record.Summary) []string {
 		h := s.Host
 		out := "past and present " + s.Binding
 		if h.CPUModel != "" {
-			out += "; " + h.CPUModel + ", " + count(h.Cores, "core")
+			out += "; " + h.CPUModel + ", " + Count(h.Cores, "core")
 		}
 		if h.LibraryVersion != "" {
 			out += "; ONNX Runtime " + h.LibraryVersion + ", " + h.Provider

@@ -118,7 +118,7 @@ func (p OperatorProfile) shown() []OperatorRow {
 			others.add(r)
 		}
 	}
-	others.Name = count(len(p.Rows)-p.Top, "other")
+	others.Name = Count(len(p.Rows)-p.Top, "other")
 	return append(out, others)
 }
 

@@ -77,9 +77,9 @@ func noTail(n int, level float64) string {
 	}
 	if least := stat.MinSamples(0.95, level); n < least {
 		return fmt.Sprintf("%s: a %s interval of P95 has no finite upper end under %d",
-			count(n, "request"), percentLevel(level), least)
+			Count(n, "request"), percentLevel(level), least)
 	}
-	return fmt.Sprintf("%s: the samples give no finite %s interval of P95", count(n, "request"), percentLevel(level))
+	return fmt.Sprintf("%s: the samples give no finite %s interval of P95", Count(n, "request"), percentLevel(level))
 }
 
 func percentLevel(level float64) string {

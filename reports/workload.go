@@ -36,7 +36,7 @@ func WorkloadTable(w io.Writer, style Style, d workload.Description) error {
 		shown = fmt.Sprintf("%s show nothing, the others %.2f characters for each of their tokens", percent(d.Silent), d.CharsPerToken)
 	}
 	t.remarks = append(t.remarks,
-		fmt.Sprintf("%s: %s; %s come a second or more after the last answer.", count(d.Requests, "request"), shown, percent(d.AfterPause)),
+		fmt.Sprintf("%s: %s; %s come a second or more after the last answer.", Count(d.Requests, "request"), shown, percent(d.AfterPause)),
 		fmt.Sprintf("%s (%.12s): %s", d.Name, d.Hash, d.Description))
 	return t.write(w, style)
 }

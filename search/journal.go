@@ -160,6 +160,31 @@ func (j *Journal) addIteration(it Iteration) error {
 	return nil
 }
 
+// First is the journal of the first n evaluations alone: what a search had recorded
+// before it was given a larger budget. It shares its evaluations with j. It panics where
+// there are fewer.
+func (j *Journal) First(n int) *Journal {
+	if n == len(j.Evaluations) {
+		return j
+	}
+	f := &Journal{Begin: j.Begin, Evaluations: j.Evaluations[:n:n]}
+	for _, it := range j.Iterations {
+		if it.Evaluations <= n { // those after it were cut short, and are whole since
+			f.Iterations = append(f.Iterations, it)
+		}
+	}
+	return f
+}
+
+// Whole is how many of the iterations were not cut short.
+func (j *Journal) Whole() int {
+	n := len(j.Iterations)
+	if n > 0 && j.Iterations[n-1].Partial {
+		n--
+	}
+	return n
+}
+
 // match names the first thing in which the search at hand, b, is not the one
 // that the journal is of.
 func (j *Begin) match(b Begin) error {

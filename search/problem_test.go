@@ -233,6 +233,21 @@ func TestReplay(t *testing.T) {
 		if len(l.calls) != calls {
 			rt.Fatal("a replay evaluates")
 		}
+		if (j.End == nil) != (got.Status.Reason == "") {
+			rt.Fatalf("%s: status %v, and the journal's end is %v", how, got.Status, j.End)
+		}
+		// What a smaller budget had found comes out of the larger one's journal.
+		n := rapid.IntRange(1, len(j.Evaluations)).Draw(rt, "first")
+		first, err := d.Replay(t.Context(), j.First(n))
+		if err != nil {
+			rt.Fatalf("%s, the first %d: %v", how, n, err)
+		}
+		if !l.backward { // else the journal's order is not the method's
+			want := search.Front(p, want.Evaluations[:n])
+			if !slices.EqualFunc(first.Front, want, search.Evaluation.Equal) {
+				rt.Fatalf("%s, the first %d: a front of %d, want %d", how, n, len(first.Front), len(want))
+			}
+		}
 		if how != "killed" {
 			same(t, how, &search.Result{Front: got.Front, Evaluations: got.Evaluations}, &search.Result{Front: want.Front, Evaluations: want.Evaluations})
 			if got.Status.Reason != want.Status.Reason {

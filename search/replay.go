@@ -22,8 +22,10 @@ func (recorded) Evaluate(context.Context, []Genome, func(Evaluation) error) erro
 
 // Replay runs the method again on what a journal recorded, and evaluates and records
 // nothing. It fails unless every iteration and the end come out with the front that the
-// journal has. A journal without evaluations (see FrontsOnly) cannot be replayed. The
-// driver's evaluator, recorder and limits are not used.
+// journal has. The result has the end's Status, an empty one where the search was killed
+// since it last ended: then there is no such front, and what came out after the last
+// whole iteration was compared with nothing. A journal without evaluations (see
+// FrontsOnly) cannot be replayed. The driver's evaluator, recorder and limits are not used.
 func (d *Driver) Replay(ctx context.Context, j *Journal) (*Result, error) {
 	if j.Begin == nil || len(j.Evaluations) == 0 {
 		return nil, errors.New("search: replay: the journal has no evaluations: those of a model are made anew by searching again")
@@ -41,6 +43,7 @@ func (d *Driver) Replay(ctx context.Context, j *Journal) (*Result, error) {
 	case res.Replayed != len(j.Evaluations):
 		return res, fmt.Errorf("search: replay: the method asked for %d of the journal's %d evaluations: it was made by another version of this method", res.Replayed, len(j.Evaluations))
 	case j.End == nil:
+		res.Status = Status{}
 		return res, nil
 	case !sameFront(j.End.Front, frontPoints(d.Problem.Space, res.Front)):
 		return res, fmt.Errorf("search: replay: the front has %d points and is another one than the journal's, which has %d", len(res.Front), len(j.End.Front))

@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 func (a *app) cmdFront() *cobra.Command {
@@ -19,6 +21,10 @@ fastest: decoder parameters against the latency of one request relative to the
 baseline. The pick is the fastest candidate with at least the baseline's decoder
 parameters; n_head, which that proxy does not see, is shown at 4, 8 and 16, since
 more heads help quality at little cost.
+
+--replay makes the fronts of a search anew from what it recorded, and says which of them
+it could compare: the front that is kept, and of a search that was stopped or killed
+those of its whole iterations.
 
 --compare shows two searches: the hypervolume of each with a common reference, how many
 points of each the other covers, and those that it does not. --figure3 draws the sizes
@@ -43,6 +49,9 @@ latency, the baseline marked, one line for each iteration of the search. With
 			if _, err := plotFormat(shapes); err != nil {
 				return badInput(fmt.Errorf("--figure3: %w", err))
 			}
+			if err := frontFlags(cmd.Flags()); err != nil {
+				return badInput(err)
+			}
 			if compared {
 				if !cmd.Flags().Changed("plot") {
 					plot = ""
@@ -52,6 +61,9 @@ latency, the baseline marked, one line for each iteration of the search. With
 			if list {
 				return a.listSearches(cmd.Context())
 			}
+			if replay {
+				return a.printReplay(cmd.Context(), id)
+			}
 			body, err := a.loadFront(cmd.Context(), id)
 			if err != nil {
 				return err
@@ -60,9 +72,6 @@ latency, the baseline marked, one line for each iteration of the search. With
 				if err := plotShapes(shapes, body); err != nil {
 					return err
 				}
-			}
-			if replay {
-				return a.printReplay(cmd.Context(), body)
 			}
 			if a.json {
 				err = a.printJSON(body)
@@ -87,9 +96,40 @@ latency, the baseline marked, one line for each iteration of the search. With
 	cmd.Flags().BoolVar(&compared, "compare", false, "hold the fronts of two searches, whose IDs are given, against each other")
 	cmd.Flags().StringVar(&shapes, "figure3", "", "draw the front's n_layer, d_inner and d_model in three dimensions to `FILE`, which ends in .svg or .png")
 	cmd.Flags().BoolVar(&list, "list", false, "list the searches of the store instead")
-	cmd.Flags().BoolVar(&replay, "replay", false, "make the front anew from what was recorded, and check that it is the one that is kept")
+	cmd.Flags().BoolVar(&replay, "replay", false, "make the fronts of the last search, or of --search, anew from what it recorded, and check that they are the same")
 	cmd.Flags().BoolVar(&iterations, "iterations", false, "show the front after each iteration too: its size and hypervolume")
 	return cmd
+}
+
+// frontFlags refuses a flag that another one leaves without effect.
+func frontFlags(fs *pflag.FlagSet) error {
+	for _, whole := range []struct {
+		flag string
+		with []string
+	}{{"list", nil}, {"compare", []string{"plot"}}, {"replay", []string{"search"}}} {
+		if !fs.Changed(whole.flag) {
+			continue
+		}
+		for _, other := range []string{"list", "compare", "replay", "search", "plot", "figure3", "iterations"} {
+			if other != whole.flag && fs.Changed(other) && !slices.Contains(whole.with, other) {
+				return fmt.Errorf("front --%s shows something else than a front: it goes with no --%s", whole.flag, other)
+			}
+		}
+	}
+	return nil
+}
+
+// noFrontError is of a store, or of a search of it, that has no front.
+type noFrontError struct {
+	store  string
+	search string // "": of none of the store's searches
+}
+
+func (e *noFrontError) Error() string {
+	if e.search != "" {
+		return fmt.Sprintf("search %s has no front yet; lathe search --resume finishes the last search", e.search)
+	}
+	return e.store + " has no front; lathe search makes one"
 }
 
 func (a *app) loadFront(ctx context.Context, id string) (*frontBody, error) {
@@ -114,7 +154,7 @@ func (a *app) loadFront(ctx context.Context, id string) (*frontBody, error) {
 		}
 		if len(fronts) == 0 {
 			if id != "" {
-				return nil, badInput(fmt.Errorf("search %s has no front yet; lathe search --resume finishes the last search", id))
+				return nil, badInput(&noFrontError{st.Path(), id})
 			}
 			continue
 		}
@@ -123,5 +163,5 @@ func (a *app) loadFront(ctx context.Context, id string) (*frontBody, error) {
 	if id != "" {
 		return nil, badInput(fmt.Errorf("%s has no search %q", st.Path(), id))
 	}
-	return nil, badInput(fmt.Errorf("%s has no front; lathe search makes one", st.Path()))
+	return nil, badInput(&noFrontError{store: st.Path()})
 }

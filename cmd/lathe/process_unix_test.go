@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -276,6 +277,99 @@ func TestKilledSearchEndsAsTheUnbrokenOne(t *testing.T) {
 			finish(t, dir, "search", "--resume") // ended, it ends the same again
 			unbroken(t, broken, args...)
 		})
+	}
+}
+
+// stdoutOf is what a run that must end well writes.
+func stdoutOf(t *testing.T, dir string, args ...string) string {
+	t.Helper()
+	cmd := exec.Command("lathe", args...)
+	cmd.Dir, cmd.Env = dir, environment(t)
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("lathe %s: %v\n%s", strings.Join(args, " "), err, stderr.String())
+	}
+	return string(out)
+}
+
+// What a killed search recorded is replayed as far as there is something to compare with.
+func TestReplayOfKilledSearch(t *testing.T) {
+	for _, s := range []struct {
+		name            string
+		args            []string
+		extend          string // by how many evaluations, once it has ended
+		first, extended int    // killed at so many entries
+		before, after   string // the extension
+	}{
+		{
+			"measure", []string{"--by", "measure", "--method", "evolve", "--population", "4", "--evaluations", "14"}, "40", 9, 24,
+			`^search \w+ replayed: no front is kept; the search has recorded \d evaluations, and the fronts of 1 whole iteration are the same; it was killed before its end`,
+			`^search \w+ replayed: 14 evaluations in \d iterations gave the same front of \d+, which is kept; extended, the search has recorded (1[5-9]|2\d) evaluations, and the fronts of \d whole iterations are the same; it was killed before its end`,
+		},
+		{
+			"model-based", []string{"--evaluations", "13"}, "40", 5, 24,
+			`^search \w+ replayed: no front is kept; the search has recorded \d evaluations, and no whole iteration whose front could be compared; it was killed before its end`,
+			`^search \w+ replayed: 192 evaluations in 1 iteration gave the same front of \d+, which is kept; extended, the search has recorded (1[4-9]|2\d) evaluations, and the fronts of \d whole iterations? are the same; it was killed before its end`,
+		},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			t.Parallel()
+			dir := project(t)
+			path := filepath.Join(dir, "lathe.db")
+			replayed := func(want string) {
+				t.Helper()
+				if got := stdoutOf(t, dir, "front", "--replay"); !regexp.MustCompile(want).MatchString(got) {
+					t.Errorf("%q does not match %s", got, want)
+				}
+			}
+			if !kill(t, start(t, dir, append([]string{"search", "--seed", "5"}, s.args...)...), path, "entries", s.first, false) {
+				t.Fatal("the search ended before it was killed")
+			}
+			replayed(s.before)
+			finish(t, dir, "search", "--resume")
+			replayed(`evaluations in \d iterations? gave the same front of \d+\n$`)
+			if !kill(t, start(t, dir, "search", "--resume", "--evaluations", s.extend), path, "entries", s.extended, false) {
+				t.Fatal("the extended search ended before it was killed")
+			}
+			replayed(s.after)
+			finish(t, dir, "search", "--resume")
+			replayed(`evaluations in \d+ iterations? gave the same front of \d+\n$`)
+		})
+	}
+}
+
+// A search by model that was extended and killed is replayed with the budget that the
+// front that is kept had.
+func TestReplayOfKilledExtensionByModel(t *testing.T) {
+	t.Parallel()
+	dir := project(t)
+	path := filepath.Join(dir, "lathe.db")
+	if kill(t, start(t, dir, "search", "--method", "random", "--evaluations", "30"), path, "records", 4, false) {
+		p := start(t, dir, "front", "--replay")
+		if p.code() != exitInput || !strings.Contains(p.stderr.String(), "has no front") {
+			t.Errorf("exit status %d: %s", p.code(), p.stderr.String())
+		}
+	} else {
+		t.Fatal("the search ended before it was killed")
+	}
+	finish(t, dir, "search", "--resume")
+	entries := 0
+	db, err := sql.Open("sqlite", path)
+	if err == nil {
+		defer db.Close()
+		err = db.QueryRow(`SELECT count(*) FROM entries`).Scan(&entries)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !kill(t, start(t, dir, "search", "--resume", "--evaluations", "150"), path, "entries", entries+1, false) {
+		t.Fatal("the extended search ended before it was killed")
+	}
+	want := regexp.MustCompile(`^search \w+ replayed: 30 evaluations in \d+ iterations? gave the same front of \d+\n$`)
+	if got := stdoutOf(t, dir, "front", "--replay"); !want.MatchString(got) {
+		t.Errorf("%q", got)
 	}
 }
 

@@ -18,17 +18,28 @@ import (
 // replayed is what a replay found to be so.
 type replayed struct {
 	Search      string        `json:"search"`
-	Status      search.Status `json:"status"`
+	Status      search.Status `json:"status"` // how the search ended; none: it was killed, or is still running
 	Evaluations int           `json:"evaluations"`
 	Iterations  int           `json:"iterations"`
-	Front       int           `json:"front"`
+	Front       int           `json:"front"` // points of the front that is kept, which came out again; 0: none is kept
+	// Recorded is what else came out, of a search that has recorded more than the front
+	// that is kept is of: it was stopped or killed before its end, or since it was extended.
+	Recorded *recordedFronts `json:"recorded,omitempty"`
 }
 
-// replay makes the front of a search anew, without a measurement: from the journal of one
+// recordedFronts are those of a journal, which came out again.
+type recordedFronts struct {
+	Evaluations int  `json:"evaluations"`
+	Iterations  int  `json:"iterations"` // whole ones, each with its front
+	End         bool `json:"end"`        // and the front of the journal's end; false: it has none
+}
+
+// replay makes the fronts of a search anew, without a measurement: from the journal of one
 // that measured, and of one that predicted from the models that it went by. It fails
-// unless the front comes out that is kept.
-func (a *app) replay(ctx context.Context, st *store.Store, b *frontBody) (*replayed, error) {
-	found, err := st.Search(ctx, b.Search)
+// unless the front comes out that is kept, and those that the journal has. kept is nil
+// for a search without a front.
+func (a *app) replay(ctx context.Context, st *store.Store, id string, kept *frontBody) (*replayed, error) {
+	found, err := st.Search(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -40,34 +51,62 @@ func (a *app) replay(ctx context.Context, st *store.Store, b *frontBody) (*repla
 	if err != nil {
 		return nil, err
 	}
-	res, err := a.makeAnew(ctx, st, run, p, b)
+	r := &replayed{Search: id}
+	recorded, of := 0, 0 // evaluations of the journal, and those that the front that is kept is of
+	if run.journal != nil {
+		recorded = len(run.journal.Evaluations)
+	}
+	switch {
+	case kept != nil:
+		res, err := a.makeAnew(ctx, st, run.journal, p, kept)
+		if err != nil {
+			return nil, err
+		}
+		r.Status, r.Evaluations, r.Iterations, r.Front = kept.Status, len(res.Evaluations), len(kept.Iterations), len(res.Front)
+		if of = kept.Evaluations; kept.Setup.Method == modelBased && kept.Setup.By == byModel {
+			of = kept.Measured
+		}
+	case recorded == 0:
+		return nil, badInput(fmt.Errorf("search %s has no front yet, and nothing recorded to make one of; lathe search --resume finishes the last search, --list lists those that have a front", id))
+	}
+	if recorded == of || run.journal == nil {
+		return r, nil
+	}
+	method, err := run.setup.method(p)
 	if err != nil {
 		return nil, err
 	}
-	return &replayed{b.Search, res.Status, len(res.Evaluations), len(res.Iterations), len(res.Front)}, nil
+	res, err := (&search.Driver{Problem: p, Method: method}).Replay(ctx, run.journal)
+	if err != nil {
+		return nil, err
+	}
+	r.Status = res.Status
+	r.Recorded = &recordedFronts{recorded, run.journal.Whole(), run.journal.End != nil}
+	return r, nil
 }
 
-// makeAnew is what a search finds when it is made anew.
-func (a *app) makeAnew(ctx context.Context, st *store.Store, run *searchRun, p *search.Problem, b *frontBody) (*search.Result, error) {
-	s := run.setup
+// makeAnew is what a search finds when it is made anew, up to the front that is kept and
+// with the settings of then.
+func (a *app) makeAnew(ctx context.Context, st *store.Store, journal *search.Journal, p *search.Problem, b *frontBody) (*search.Result, error) {
+	s := b.Setup
 	if s.By == byMeasure {
 		method, err := s.method(p)
 		if err != nil {
 			return nil, err
 		}
-		res, err := (&search.Driver{Problem: p, Method: method}).Replay(ctx, run.journal)
-		if err == nil && run.journal.End != nil { // else it was extended and killed: the front is of before
+		res, err := b.replayFirst(ctx, p, method, journal, b.Evaluations)
+		if err == nil {
 			err = b.cameOut(p, res)
 		}
 		return res, err
 	}
 	var chosen *choice
-	if run.journal != nil && len(run.journal.Evaluations) > 0 { // of a model-based search
+	if b.Measured > 0 { // of a model-based search
 		method, err := s.modelBased(p)
 		if err != nil {
 			return nil, err
 		}
-		res, err := (&search.Driver{Problem: p, Method: method}).Replay(ctx, run.journal)
+		res, err := b.replayFirst(ctx, p, method, journal, b.Measured)
 		if err != nil {
 			return nil, err
 		}
@@ -95,6 +134,15 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, run *searchRun, p *
 		err = b.cameOut(p, res)
 	}
 	return res, err
+}
+
+// replayFirst replays the first n of a journal's evaluations, which the front that is kept
+// is of.
+func (b *frontBody) replayFirst(ctx context.Context, p *search.Problem, m search.Method, j *search.Journal, n int) (*search.Result, error) {
+	if j == nil || n > len(j.Evaluations) {
+		return nil, fmt.Errorf("search %s: the front that is kept is of %d evaluations, which its journal does not have", b.Search, n)
+	}
+	return (&search.Driver{Problem: p, Method: m}).Replay(ctx, j.First(n))
 }
 
 // cameOut compares the front that is kept with one that was made anew.

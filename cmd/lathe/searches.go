@@ -64,23 +64,6 @@ func (a *app) listSearches(ctx context.Context) error {
 	return reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "search", Value: "what", Note: "ended"}, rows)
 }
 
-// printReplay replays a search and says that its front came out.
-func (a *app) printReplay(ctx context.Context, b *frontBody) error {
-	st, err := a.readProject(ctx)
-	if err != nil {
-		return err
-	}
-	r, err := a.replay(ctx, st, b)
-	if err != nil {
-		return err
-	}
-	if a.json {
-		return a.printJSON(r)
-	}
-	_, err = fmt.Fprintf(a.stdout, "search %s replayed: %d evaluations in %d iterations gave the same front of %d\n", r.Search, r.Evaluations, r.Iterations, r.Front)
-	return err
-}
-
 // printIterations writes how the front grew.
 func (a *app) printIterations(b *frontBody) error {
 	p, err := b.problem()
