@@ -8,6 +8,9 @@
 //     (tokenizer.model) or llama2.c's tokenizer.bin;
 //   - SentencePiece's Unigram models.
 //
+// Train learns a byte-level vocabulary from text, for who has none, and writes it as
+// a tokenizer.json.
+//
 // It stands at both ends of the pipeline: training and evaluation read their text
 // through it, a predictor shows its tokens through it, and workloads are counted
 // with it. It imports nothing of ours, never uses the network, and declares no

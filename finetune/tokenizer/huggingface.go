@@ -47,6 +47,7 @@ func ParseJSON(data []byte, name string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", name, err)
 	}
+	t.fingerprint = fingerprint("huggingface", data)
 	return t, nil
 }
 

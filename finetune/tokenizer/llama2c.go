@@ -18,6 +18,7 @@ func ParseBin(data []byte, name string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", name, err)
 	}
+	t.fingerprint = fingerprint("llama2c", data)
 	return t, nil
 }
 

@@ -45,6 +45,7 @@ func ParsePair(vocab, merges []byte, vocabName, mergesName string) (*Tokenizer, 
 	if err != nil {
 		return fail(vocabName+" and "+mergesName, err)
 	}
+	t.fingerprint = fingerprint("pair", vocab, merges)
 	return t, nil
 }
 

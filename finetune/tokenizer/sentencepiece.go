@@ -41,6 +41,7 @@ func ParseModel(data []byte, name string) (*Tokenizer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %s: %w", name, err)
 	}
+	t.fingerprint = fingerprint("sentencepiece", data)
 	return t, nil
 }
 

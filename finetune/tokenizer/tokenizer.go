@@ -19,6 +19,8 @@ type Tokenizer struct {
 	isSpecial []bool  // likewise, and it is special
 	literal   *finder // the added tokens that are not special; nil if there are none
 	all       *finder // all of them; nil likewise
+
+	fingerprint string // of the files it was read from
 }
 
 // model is an algorithm: it appends to ids those of text, in which no added token is
