@@ -28,13 +28,21 @@ func (l *lowering) attentionInputs() attention {
 			total:    l.Cast(l.SizeOf(l.mask, 1), ir.Int32),
 		}
 	}
+	if l.mode == training {
+		return l.trainingAttention()
+	}
 	seq, total := l.SizeOf(l.ids, 1), l.SizeOf(l.mask, 1)
 	past := l.Sub(total, seq)
 	query := l.Unsqueeze(l.Range(past, total, l.ids.Shape[1]), 1)
 	key := l.Unsqueeze(l.Range(l.Int64(0), total, l.mask.Shape[1]), 0)
 	causal := l.LessOrEqual(key, query)
 	seen := l.And(l.Unsqueeze(l.Cast(l.mask, ir.Bool), 1, 2), causal)
-	return attention{bias: l.Where(seen, l.Scalar(ir.Float, 0), l.Scalar(ir.Float, -math.MaxFloat32))}
+	return attention{bias: l.biasWhere(seen)}
+}
+
+// biasWhere is what is added to scores: nothing where a token may be seen.
+func (l *lowering) biasWhere(seen *ir.Value) *ir.Value {
+	return l.Where(seen, l.Scalar(ir.Float, 0), l.Scalar(ir.Float, -math.MaxFloat32))
 }
 
 // attention is causal self-attention of x without its output projection:
@@ -78,14 +86,30 @@ func (l *lowering) extended(i int, key, value *ir.Value) {
 // operators.
 func (l *lowering) attentionPortable(qkv, pastKey, pastValue *ir.Value, heads, headDim int64) (y, key, value *ir.Value) {
 	perHead := func(x *ir.Value) *ir.Value {
-		return l.Transpose(l.Reshape(x, 2, heads, headDim), 0, 2, 1, 3)
+		return l.Transpose(l.heads(x, heads, headDim), 0, 2, 1, 3)
 	}
 	parts := l.Split(qkv, 3)
 	query, key, value := perHead(parts[0]), perHead(parts[1]), perHead(parts[2])
 	key, value = l.append(pastKey, key), l.append(pastValue, value)
 	probs := l.probabilities(query, l.Transpose(key, 0, 1, 3, 2), l.attn.bias, headDim)
 	y = l.Transpose(l.MatMul(probs, value), 0, 2, 1, 3)
-	return l.Reshape(y, 2, heads*headDim), key, value
+	return l.joined(y, heads, headDim), key, value
+}
+
+// heads cuts x, a row for each token, into heads: [batch, sequence, heads, head_dim].
+func (l *lowering) heads(x *ir.Value, heads, headDim int64) *ir.Value {
+	if l.mode == training {
+		return l.Reshape(x, 0, l.train.Batch, l.train.Sequence, heads, headDim)
+	}
+	return l.Reshape(x, 2, heads, headDim)
+}
+
+// joined is heads undone, of any dimensions for heads behind batch and sequence.
+func (l *lowering) joined(x *ir.Value, heads, headDim int64) *ir.Value {
+	if l.mode == training {
+		return l.attended(l.Reshape(x, 0, l.train.Batch*l.train.Sequence, heads*headDim))
+	}
+	return l.Reshape(x, 2, heads*headDim)
 }
 
 // append is a cache with the keys or values of new tokens behind it.
@@ -103,7 +127,7 @@ func (l *lowering) append(past, x *ir.Value) *ir.Value {
 func (l *lowering) probabilities(query, keyTransposed, bias *ir.Value, headDim int64) *ir.Value {
 	scale := l.Scalar(l.float, float32(1/math.Sqrt(float64(headDim))))
 	if l.float == ir.Float {
-		return l.Softmax(l.Add(l.Mul(l.MatMul(query, keyTransposed), scale), bias))
+		return l.dropout(l.Softmax(l.Add(l.Mul(l.MatMul(query, keyTransposed), scale), bias)), "probabilities")
 	}
 	scores := l.MatMul(l.Mul(query, scale), keyTransposed)
 	return l.Cast(l.Softmax(l.Add(l.Cast(scores, ir.Float), bias)), l.float)

@@ -16,11 +16,20 @@ func embeddingName(s arch.Spec) string {
 	return "transformer.wte.weight"
 }
 
+// headName is what it calls the head's matrix.
+func headName(s arch.Spec) string {
+	if s.Untied {
+		return "lm_head.weight"
+	}
+	return embeddingName(s)
+}
+
 // embedding is the rows of the token embedding [vocab, d_model] that ids, int64, name.
 func (l *lowering) embedding(ids *ir.Value) *ir.Value {
 	p := l.build.EmbedOf(l.spec)
 	if !p.Blockwise() {
-		return l.Gather(l.Param(embeddingName(l.spec), l.float, l.embedInit(), int64(l.spec.Vocab), l.dModel), ids)
+		matrix := l.Param(embeddingName(l.spec), l.float, l.embedInit(), int64(l.spec.Vocab), l.dModel)
+		return l.embedded(matrix, l.Gather(matrix, ids))
 	}
 	rows := l.GatherBlockQuantized(l.quantizedEmbedding(p), ids)
 	if last := len(rows.Shape) - 1; rows.Shape[last].N > l.dModel {
@@ -52,22 +61,27 @@ func (l *lowering) quantizedEmbedding(p arch.Precision) ir.QuantWeight {
 // makes would stay: 69 MB in place of 45 of session memory for a vocabulary of 50257
 // and d_model 1024 in int4.
 func (l *lowering) head(x *ir.Value) *ir.Value {
-	p, vocab := l.build.Head, int64(l.spec.Vocab)
-	name := embeddingName(l.spec)
+	p := l.build.Head
 	switch {
-	case l.spec.Untied:
-		name = "lm_head.weight"
-	case p.Blockwise() && l.spec.SharesHead(l.build):
+	case !l.spec.Untied && p.Blockwise() && l.spec.SharesHead(l.build):
 		w := l.quantizedEmbedding(p)
 		w.Data = l.Reshape(w.Data, 1, w.Blocks(), w.Block*int64(w.Bits)/8)
 		return l.timesQuantized(x, w, nil)
 	}
 	if p.Type != arch.Unquantized {
-		return l.quantized(x, name, p, l.embedInit(), nil, l.dModel, vocab, true)
+		return l.quantized(x, headName(l.spec), p, l.embedInit(), nil, l.dModel, int64(l.spec.Vocab), true)
 	}
-	w := l.Param(name, l.float, l.embedInit(), vocab, l.dModel)
-	if l.fused {
+	w := l.headMatrix()
+	switch {
+	case l.mode == training:
+		return l.Gemm(x, w, nil, 1, 0, false, true)
+	case l.fused:
 		return l.FusedMatMulTransB(x, w)
 	}
 	return l.MatMul(x, l.Transpose(w, 1, 0))
+}
+
+// headMatrix is what it multiplies by where that is not quantized.
+func (l *lowering) headMatrix() *ir.Value {
+	return l.Param(headName(l.spec), l.float, l.embedInit(), int64(l.spec.Vocab), l.dModel)
 }

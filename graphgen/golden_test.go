@@ -13,6 +13,7 @@ import (
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
+	"lathe/graphgen/ir"
 )
 
 var update = flag.Bool("update", false, "write the goldens anew")
@@ -65,23 +66,56 @@ func TestPrintedGraphs(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var got bytes.Buffer
-			if err := g.Print(&got); err != nil {
-				t.Fatal(err)
-			}
-			path := filepath.Join("testdata", tc.file+".txt")
-			if *update {
-				if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
+			golden(t, tc.file, g)
+		})
+	}
+}
+
+// golden compares a printed graph with its file.
+func golden(t *testing.T, file string, g *ir.Graph) {
+	t.Helper()
+	var got bytes.Buffer
+	if err := g.Print(&got); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join("testdata", file+".txt")
+	if *update {
+		if err := os.WriteFile(path, got.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got.String()); d != "" {
+		t.Errorf("%s (-want +got); -update if it is meant:\n%s", path, d)
+	}
+}
+
+func TestPrintedTraining(t *testing.T) {
+	for file, text := range map[string]string{
+		"train-gpt2":  "{family: gpt2, n_layer: 1, d_model: 32, d_inner: 48, n_head: 2, vocab: 100, positions: 16}",
+		"train-llama": "{family: llama, n_layer: 1, d_model: 64, d_inner: 48, n_head: 4, n_kv_head: 2, vocab: 100, positions: 16}",
+		"train-gru":   "{family: gru, n_layer: 2, d_model: 32, hidden: 48, vocab: 100}",
+		"train-mixed": "{" + mixedSizes + "}",
+	} {
+		t.Run(file, func(t *testing.T) {
+			c, err := arch.ParseYAML(file, []byte(text))
 			if err != nil {
 				t.Fatal(err)
 			}
-			if d := cmp.Diff(string(want), got.String()); d != "" {
-				t.Errorf("%s (-want +got); -update if it is meant:\n%s", path, d)
+			b := ir.NewBuilder(file)
+			f, err := graphgen.Train(b, c.Spec, graphgen.Training{Batch: 2, Sequence: 5, Dropout: 0.1})
+			if err != nil {
+				t.Fatal(err)
 			}
+			b.Output(graphgen.Logits, f.Logits(f.Hidden))
+			g, err := b.Build()
+			if err != nil {
+				t.Fatal(err)
+			}
+			golden(t, file, g)
 		})
 	}
 }

@@ -29,6 +29,7 @@ type lowering struct {
 	rec                  recurrence
 	carried              []carried      // what the next run takes, in the order of the outputs
 	ropes                map[int64]rope // by head_dim, with rotary positions
+	train                *passes        // in training only
 }
 
 // stream is the residual stream between two layers: sum, plus what the last
@@ -40,53 +41,53 @@ type stream struct {
 	bias   *ir.Value // nil: branch has its bias
 }
 
-// gpt2 lowers the GPT-2 family: learned positions, pre-norm layers of attention
+// gpt2Embed begins the GPT-2 family: learned positions, pre-norm layers of attention
 // and a GELU MLP with biases, a final norm and a head that is usually the token
 // embedding; and the mixed family, where a layer may be a recurrent branch instead.
-func (l *lowering) gpt2() {
-	l.inputs()
-	var s stream
-	l.Scoped("embed", func() {
-		s.sum = l.embedding(l.ids)
-		wpe := l.Param("transformer.wpe.weight", l.float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
-		s.branch = l.Gather(wpe, l.positions)
-		recurrent, attention := kinds(l.spec)
-		if attention {
-			l.attn = l.attentionInputs()
-		}
-		if recurrent {
-			l.rec.lens = l.newTokens()
-		}
-	})
-	last := len(l.spec.Layers) - 1
-	for i, layer := range l.spec.Layers {
-		l.Scoped(fmt.Sprintf("h.%d", i), func() {
-			prefix := fmt.Sprintf("transformer.h.%d.", i)
-			var x *ir.Value
-			x, s = l.norm(s, prefix+"ln_1")
-			if layer.Type.Recurrent() {
-				y := l.recurrentBranch(x, prefix+"rnn.", i)
-				if i == last {
-					y, s = l.wanted(y, s)
-				}
-				s.branch, s.bias = l.linearLate(y, prefix+"proj", int64(l.spec.HiddenOf(i)), l.dModel, l.residualInit())
-				return
-			}
-			a := l.attention(x, prefix+"attn.", i, layer)
-			if i == last {
-				a, s = l.wanted(a, s)
-			}
-			hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
-			s.branch, s.bias = l.linearLate(a, prefix+"attn.c_proj", hidden, l.dModel, l.residualInit())
-			x, s = l.norm(s, prefix+"ln_2")
-			s.branch, s.bias = l.mlp(x, prefix+"mlp.", int64(layer.DInner))
-		})
+func (l *lowering) gpt2Embed() stream {
+	s := stream{sum: l.embedding(l.ids)}
+	wpe := l.Param("transformer.wpe.weight", l.float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
+	s.branch = l.Gather(wpe, l.positions)
+	recurrent, attention := kinds(l.spec)
+	if attention {
+		l.attn = l.attentionInputs()
 	}
-	l.Scoped("head", func() {
-		x, _ := l.norm(s, "transformer.ln_f")
-		l.Output(Logits, l.head(x))
-		l.carryOn()
-	})
+	if recurrent {
+		l.rec.lens = l.newTokens()
+	}
+	return s
+}
+
+func (l *lowering) gpt2Layer(i int, s stream) stream {
+	layer, last := l.spec.Layers[i], i == len(l.spec.Layers)-1
+	prefix := fmt.Sprintf("transformer.h.%d.", i)
+	var x *ir.Value
+	x, s = l.norm(s, prefix+"ln_1")
+	if layer.Type.Recurrent() {
+		y := l.recurrentBranch(x, prefix+"rnn.", i)
+		if last {
+			y, s = l.wanted(y, s)
+		}
+		s.branch, s.bias = l.linearLate(y, prefix+"proj", int64(l.spec.HiddenOf(i)), l.dModel, l.residualInit())
+		s.branch = l.dropout(s.branch, "rnn")
+		return s
+	}
+	a := l.attention(x, prefix+"attn.", i, layer)
+	if last {
+		a, s = l.wanted(a, s)
+	}
+	hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
+	s.branch, s.bias = l.linearLate(a, prefix+"attn.c_proj", hidden, l.dModel, l.residualInit())
+	s.branch = l.dropout(s.branch, "attention")
+	x, s = l.norm(s, prefix+"ln_2")
+	s.branch, s.bias = l.mlp(x, prefix+"mlp.", int64(layer.DInner))
+	s.branch = l.dropout(s.branch, "mlp")
+	return s
+}
+
+func (l *lowering) gpt2Last(s stream) *ir.Value {
+	x, _ := l.norm(s, "transformer.ln_f")
+	return x
 }
 
 // wanted leaves of the last layer's attention or recurrence, and of the residual stream beside it,
@@ -104,6 +105,10 @@ func (l *lowering) wanted(a *ir.Value, s stream) (*ir.Value, stream) {
 
 // inputs declares what every graph is fed.
 func (l *lowering) inputs() {
+	if l.mode == training {
+		l.trainingInputs()
+		return
+	}
 	batch, seq := ir.S(symBatch), ir.S(symSeq)
 	total := ir.S(symTotal)
 	if l.mode == Plain {

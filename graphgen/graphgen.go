@@ -34,6 +34,8 @@ const (
 	// Plain is a whole forward pass without a cache and with the logits of
 	// every position: the mode of evaluation.
 	Plain
+	// training is Plain of a fixed size, ready to be differentiated: see [Train].
+	training
 )
 
 // Names of inputs and outputs.
@@ -75,9 +77,34 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 	if err := c.Validate(); err != nil {
 		return nil, fmt.Errorf("graphgen: %w", err)
 	}
+	l := newLowering(ir.NewBuilder(c.Spec.Name()), c, mode)
+	text, err := SpecText(c.Spec)
+	if err != nil {
+		return nil, err
+	}
+	l.Meta(MetaSpec, text)
+	l.Meta(MetaMinLibrary, MinLibrary(c))
+	d, err := l.decoder()
+	if err != nil {
+		return nil, err
+	}
+	l.inputs()
+	var s stream
+	l.Scoped("embed", func() { s = d.embed() })
+	for i := range l.spec.Layers {
+		l.Scoped(layerScope(i), func() { s = d.layer(i, s) })
+	}
+	l.Scoped("head", func() {
+		l.Output(Logits, l.head(d.last(s)))
+		l.carryOn()
+	})
+	return l.Build()
+}
+
+func newLowering(b *ir.Builder, c arch.Candidate, mode Mode) *lowering {
 	build := c.Build.Normalized()
-	l := &lowering{
-		Builder: ir.NewBuilder(c.Spec.Name()),
+	return &lowering{
+		Builder: b,
 		spec:    c.Spec.Normalized(),
 		build:   build,
 		mode:    mode,
@@ -86,26 +113,28 @@ func Lower(c arch.Candidate, mode Mode) (*ir.Graph, error) {
 		dModel:  int64(c.Spec.DModel),
 		eps:     float32(c.Spec.NormEpsilon()),
 	}
-	text, err := SpecText(c.Spec)
-	if err != nil {
-		return nil, err
-	}
-	l.Meta(MetaSpec, text)
-	l.Meta(MetaMinLibrary, MinLibrary(c))
-	switch c.Spec.Family {
+}
+
+func layerScope(i int) string { return fmt.Sprintf("h.%d", i) }
+
+// decoder is what differs between families.
+type decoder struct {
+	embed func() stream                // the residual stream of the tokens
+	layer func(i int, s stream) stream // what layer i makes of it
+	last  func(s stream) *ir.Value     // what the head takes
+}
+
+// decoder is the family's.
+func (l *lowering) decoder() (decoder, error) {
+	switch l.spec.Family {
 	case arch.GPT2, arch.Mixed:
-		l.gpt2()
+		return decoder{l.gpt2Embed, l.gpt2Layer, l.gpt2Last}, nil
 	case arch.LSTM, arch.GRU:
-		l.stack()
+		return decoder{l.stackEmbed, l.stackLayer, l.stackLast}, nil
 	case arch.LLaMA:
-		if err := checkTables(c.Spec); err != nil {
-			return nil, err
-		}
-		l.llama()
-	default:
-		return nil, fmt.Errorf("graphgen: family %q has no lowering; known: %s, %s, %s, %s, %s", c.Spec.Family, arch.GPT2, arch.LLaMA, arch.LSTM, arch.GRU, arch.Mixed)
+		return decoder{l.llamaEmbed, l.llamaLayer, l.llamaLast}, checkTables(l.spec)
 	}
-	return l.Build()
+	return decoder{}, fmt.Errorf("graphgen: family %q has no lowering; known: %s, %s, %s, %s, %s", l.spec.Family, arch.GPT2, arch.LLaMA, arch.LSTM, arch.GRU, arch.Mixed)
 }
 
 // Hash identifies a graph: what is computed, in which order, with which

@@ -55,11 +55,11 @@ func (l *lowering) groupedAttention(x *ir.Value, prefix string, i int, layer arc
 // values, the groups are a dimension of their own, along which keys and values
 // broadcast: they are never copied for each head.
 func (l *lowering) groupedPortable(qkv, pastKey, pastValue *ir.Value, heads, kvHeads, headDim int64) (y, key, value *ir.Value) {
-	parts := l.SplitSizes(qkv, 2, (heads+kvHeads)*headDim, kvHeads*headDim)
-	turned := l.rotate(l.Reshape(parts[0], 2, heads+kvHeads, headDim), l.ropes[headDim])
+	parts := l.SplitSizes(qkv, len(qkv.Shape)-1, (heads+kvHeads)*headDim, kvHeads*headDim)
+	turned := l.rotate(l.heads(parts[0], heads+kvHeads, headDim), l.ropes[headDim])
 	queryKey := l.SplitSizes(turned, 2, heads, kvHeads)
 	key = l.append(pastKey, l.Transpose(queryKey[1], 0, 2, 1, 3))
-	value = l.append(pastValue, l.Transpose(l.Reshape(parts[1], 2, kvHeads, headDim), 0, 2, 1, 3))
+	value = l.append(pastValue, l.Transpose(l.heads(parts[1], kvHeads, headDim), 0, 2, 1, 3))
 	keyTransposed := l.Transpose(key, 0, 1, 3, 2)
 	if heads == kvHeads {
 		query := l.Transpose(queryKey[0], 0, 2, 1, 3)
@@ -71,5 +71,5 @@ func (l *lowering) groupedPortable(qkv, pastKey, pastValue *ir.Value, heads, kvH
 		y = l.MatMul(probs, l.Unsqueeze(value, 2))
 		y = l.Transpose(y, 0, 3, 1, 2, 4)
 	}
-	return l.Reshape(y, 2, heads*headDim), key, value
+	return l.joined(y, heads, headDim), key, value
 }

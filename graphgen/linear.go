@@ -8,6 +8,9 @@ import (
 // linear is x [.., k] times a weight [k, n], plus a bias [n].
 func (l *lowering) linear(x *ir.Value, name string, k, n int64, init ir.Init) *ir.Value {
 	bias := l.Param(name+".bias", l.float, ir.Init{}, n)
+	if l.mode == training {
+		return l.Gemm(x, l.Param(name+".weight", l.float, init, k, n), bias, 1, 1, false, false)
+	}
 	if l.build.Precision.Type == arch.Unquantized {
 		return l.Add(l.matmul(x, name, k, n, init), bias)
 	}
@@ -16,6 +19,9 @@ func (l *lowering) linear(x *ir.Value, name string, k, n int64, init ir.Init) *i
 
 // linearLate is linear with the bias returned, for an operator that adds it.
 func (l *lowering) linearLate(x *ir.Value, name string, k, n int64, init ir.Init) (y, bias *ir.Value) {
+	if l.mode == training { // one operator, so late is as good as early
+		return l.linear(x, name, k, n, init), nil
+	}
 	if l.build.Precision.Type == arch.Unquantized {
 		y = l.matmul(x, name, k, n, init)
 	} else {
@@ -40,6 +46,9 @@ func (l *lowering) projection(x *ir.Value, name string, k, n int64, init ir.Init
 	name += ".weight"
 	if l.build.Precision.Type != arch.Unquantized {
 		return l.quantized(x, name, l.build.Precision, init, bias, k, n, true, parts...)
+	}
+	if l.mode == training {
+		return l.Gemm(x, l.TurnedParam(name, l.float, init, parts, k, n), bias, 1, 1, false, false)
 	}
 	var y *ir.Value
 	if l.fused {

@@ -11,42 +11,39 @@ import (
 // the published configurations).
 const llamaStd = 0.02
 
-// llama lowers the LLaMA family (Touvron et al. 2023; grouped heads as in Ainslie et
-// al. 2023): pre-norm layers of attention with rotary positions and a gated MLP,
+// llamaEmbed begins the LLaMA family (Touvron et al. 2023; grouped heads as in Ainslie
+// et al. 2023): pre-norm layers of attention with rotary positions and a gated MLP,
 // RMSNorm, no biases but those of queries, keys and values where a Spec asks for
 // them, and a head that is usually a matrix of its own.
-func (l *lowering) llama() {
-	l.inputs()
-	var s stream
-	l.Scoped("embed", func() {
-		s = stream{sum: l.embedding(l.ids)}
-		l.attn = l.attentionInputs()
-		l.rotaryInputs()
-		if !l.fused && sharesKeys(l.spec) {
-			l.attn.groupedBias = l.Unsqueeze(l.attn.bias, 1)
-		}
-	})
-	last := len(l.spec.Layers) - 1
-	for i, layer := range l.spec.Layers {
-		l.Scoped(fmt.Sprintf("h.%d", i), func() {
-			prefix := fmt.Sprintf("model.layers.%d.", i)
-			var x *ir.Value
-			x, s = l.rmsNorm(s, prefix+"input_layernorm")
-			a := l.groupedAttention(x, prefix+"self_attn.", i, layer)
-			if i == last {
-				a, s = l.wanted(a, s)
-			}
-			hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
-			s.branch = l.projection(a, prefix+"self_attn.o_proj", hidden, l.dModel, normal(llamaStd), nil)
-			x, s = l.rmsNorm(s, prefix+"post_attention_layernorm")
-			s.branch = l.gatedMLP(x, prefix+"mlp.", int64(layer.DInner))
-		})
+func (l *lowering) llamaEmbed() stream {
+	s := stream{sum: l.embedding(l.ids)}
+	l.attn = l.attentionInputs()
+	l.rotaryInputs()
+	if !l.fused && l.attn.groupedBias == nil && sharesKeys(l.spec) {
+		l.attn.groupedBias = l.Unsqueeze(l.attn.bias, 1)
 	}
-	l.Scoped("head", func() {
-		x, _ := l.rmsNorm(s, "model.norm")
-		l.Output(Logits, l.head(x))
-		l.carryOn()
-	})
+	return s
+}
+
+func (l *lowering) llamaLayer(i int, s stream) stream {
+	layer := l.spec.Layers[i]
+	prefix := fmt.Sprintf("model.layers.%d.", i)
+	var x *ir.Value
+	x, s = l.rmsNorm(s, prefix+"input_layernorm")
+	a := l.groupedAttention(x, prefix+"self_attn.", i, layer)
+	if i == len(l.spec.Layers)-1 {
+		a, s = l.wanted(a, s)
+	}
+	hidden := int64(layer.NHead * l.spec.HeadDimOf(i))
+	s.branch = l.dropout(l.projection(a, prefix+"self_attn.o_proj", hidden, l.dModel, normal(llamaStd), nil), "attention")
+	x, s = l.rmsNorm(s, prefix+"post_attention_layernorm")
+	s.branch = l.dropout(l.gatedMLP(x, prefix+"mlp.", int64(layer.DInner)), "mlp")
+	return s
+}
+
+func (l *lowering) llamaLast(s stream) *ir.Value {
+	x, _ := l.rmsNorm(s, "model.norm")
+	return x
 }
 
 // sharesKeys reports whether heads share keys and values in any layer.
@@ -73,10 +70,7 @@ func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
 		x, sum := l.SkipSimplifiedLayerNorm(s.branch, s.sum, gain, l.eps)
 		return x, stream{sum: sum}
 	}
-	sum := s.sum
-	if s.branch != nil {
-		sum = l.Add(sum, s.branch)
-	}
+	sum := l.added(s)
 	wide := sum
 	if l.float != ir.Float { // squares of float16 overflow from 256 on
 		wide = l.Cast(sum, ir.Float)
@@ -102,5 +96,5 @@ func (l *lowering) gatedMLP(x *ir.Value, prefix string, dInner int64) *ir.Value 
 	} else {
 		gate = l.Mul(gate, l.Sigmoid(gate))
 	}
-	return l.projection(l.Mul(gate, up), prefix+"down_proj", dInner, l.dModel, normal(llamaStd), nil)
+	return l.projection(l.activations(l.Mul(gate, up)), prefix+"down_proj", dInner, l.dModel, normal(llamaStd), nil)
 }

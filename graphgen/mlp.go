@@ -9,7 +9,10 @@ func (l *lowering) mlp(x *ir.Value, prefix string, dInner int64) (y, bias *ir.Va
 	if l.fused {
 		u = l.FastGelu(u, b)
 	} else {
-		u = l.GeluTanh(l.Add(u, b))
+		if b != nil {
+			u = l.Add(u, b)
+		}
+		u = l.GeluTanh(u)
 	}
-	return l.linearLate(u, prefix+"c_proj", dInner, l.dModel, l.residualInit())
+	return l.linearLate(l.activations(u), prefix+"c_proj", dInner, l.dModel, l.residualInit())
 }

@@ -11,10 +11,18 @@ func (l *lowering) norm(s stream, name string) (*ir.Value, stream) {
 		x, sum := l.SkipLayerNorm(s.branch, s.sum, gain, beta, s.bias, l.eps)
 		return x, stream{sum: sum}
 	}
+	sum := l.added(s)
+	return l.LayerNorm(sum, gain, beta, l.eps), stream{sum: sum}
+}
+
+// added is the residual stream with what is pending, by standard operators.
+func (l *lowering) added(s stream) *ir.Value {
+	if s.branch == nil {
+		return s.sum
+	}
 	branch := s.branch
 	if s.bias != nil {
 		branch = l.Add(branch, s.bias)
 	}
-	sum := l.Add(s.sum, branch)
-	return l.LayerNorm(sum, gain, beta, l.eps), stream{sum: sum}
+	return l.Add(s.sum, branch)
 }

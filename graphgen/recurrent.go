@@ -23,37 +23,30 @@ func uniform(bound float32) ir.Init { return ir.Init{Kind: ir.Uniform, Bound: bo
 // cellInit is torch.nn's of LSTM and GRU, weights and biases alike.
 func cellInit(hidden int64) ir.Init { return uniform(float32(1 / math.Sqrt(float64(hidden)))) }
 
-// stack lowers the families lstm and gru: token embedding, recurrent layers, LM head.
-// Between embedding and head the sequence comes first, as the operators have it.
-func (l *lowering) stack() {
-	l.inputs()
-	var x *ir.Value
-	l.Scoped("embed", func() {
-		x = l.embedding(l.Transpose(l.ids, 1, 0))
-		l.rec.lens = l.newTokens()
-	})
-	last := len(l.spec.Layers) - 1
-	for i := range l.spec.Layers {
-		l.Scoped(fmt.Sprintf("h.%d", i), func() {
-			x = l.recurrent(x, fmt.Sprintf("rnn.%d.", i), i)
-			if i < last {
-				return
-			}
-			if l.keep != nil {
-				x = l.SliceFrom(x, l.LastRows(l.keep), 0, ir.S(symKept))
-			}
-			x = l.Transpose(x, 1, 0, 2)
-			if l.spec.ProjectionOf(i) {
-				hidden := int64(l.spec.HiddenOf(i))
-				x = l.linear(x, "proj", hidden, l.dModel, cellInit(hidden))
-			}
-		})
-	}
-	l.Scoped("head", func() {
-		l.Output(Logits, l.head(x))
-		l.carryOn()
-	})
+// stackEmbed begins the families lstm and gru: token embedding, recurrent layers, LM
+// head. Between embedding and head the sequence comes first, as the operators have it.
+func (l *lowering) stackEmbed() stream {
+	s := stream{sum: l.embedding(l.Transpose(l.ids, 1, 0))}
+	l.rec.lens = l.newTokens()
+	return s
 }
+
+func (l *lowering) stackLayer(i int, s stream) stream {
+	x := l.recurrent(s.sum, fmt.Sprintf("rnn.%d.", i), i)
+	if i == len(l.spec.Layers)-1 {
+		if l.keep != nil {
+			x = l.SliceFrom(x, l.LastRows(l.keep), 0, ir.S(symKept))
+		}
+		x = l.flat(l.Transpose(x, 1, 0, 2))
+		if l.spec.ProjectionOf(i) {
+			hidden := int64(l.spec.HiddenOf(i))
+			x = l.linear(x, "proj", hidden, l.dModel, cellInit(hidden))
+		}
+	}
+	return stream{sum: l.dropout(x, "rnn")}
+}
+
+func (l *lowering) stackLast(s stream) *ir.Value { return s.sum }
 
 // newTokens counts each row's real tokens among the new ones, which come first:
 // padding is on the right.
@@ -64,6 +57,8 @@ func (l *lowering) stack() {
 // positions, and its mask is by columns.
 func (l *lowering) newTokens() *ir.Value {
 	switch {
+	case l.mode == training: // all are: see Train
+		return nil
 	case l.mode == Plain:
 		return l.Cast(l.ReduceSum(l.mask, 1), ir.Int32)
 	case l.positions == nil:
@@ -77,7 +72,7 @@ func (l *lowering) newTokens() *ir.Value {
 // recurrentBranch is a recurrent layer's branch of the residual stream without its
 // projection: from [batch, sequence, d_model] to [batch, sequence, hidden].
 func (l *lowering) recurrentBranch(x *ir.Value, prefix string, i int) *ir.Value {
-	return l.Transpose(l.recurrent(l.Transpose(x, 1, 0, 2), prefix, i), 1, 0, 2)
+	return l.flat(l.Transpose(l.recurrent(l.Transpose(l.unflat(x), 1, 0, 2), prefix, i), 1, 0, 2))
 }
 
 // recurrent is layer i over x [sequence, batch, in]: [sequence, batch, hidden]. A row's
@@ -98,7 +93,7 @@ func (l *lowering) recurrent(x *ir.Value, prefix string, i int) *ir.Value {
 		}
 	}
 	var y *ir.Value
-	if l.build.Precision.Type == arch.Unquantized {
+	if l.build.Precision.Type == arch.Unquantized && l.mode != training {
 		y, states = l.cellOperator(x, c, states)
 	} else {
 		y, states = l.cellScan(x, c, states)

@@ -31,6 +31,7 @@ var signatures = map[string]signature{
 	"Div":                                sig(2, 2, 1, 1),
 	"Gather":                             sig(2, 2, 1, 1, "axis"),
 	"GRU":                                sig(3, 6, 1, 2, "hidden_size", "linear_before_reset"),
+	"Gemm":                               sig(2, 3, 1, 1, "alpha", "beta", "transA", "transB"),
 	"Gelu":                               sig(1, 1, 1, 1, "approximate"),
 	"Identity":                           sig(1, 1, 1, 1),
 	"LSTM":                               sig(3, 8, 1, 3, "hidden_size"),
