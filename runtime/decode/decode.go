@@ -162,7 +162,7 @@ func Describe(d *ort.Declared) (Info, error) {
 	}
 	return Info{
 		Batch: o.Batch, MaxLen: o.MaxLen, Vocab: max(0, g.vocab), Mode: o.Mode, Padding: o.Padding,
-		KeepsLast: g.keep.Name != "", Layers: g.layers(),
+		KeepsLast: g.keep.Name != "", FixedBatch: g.fixedBatch >= 0, Pads: g.mask.Name != "", Layers: g.layers(),
 	}, nil
 }
 
@@ -259,6 +259,8 @@ type Info struct {
 	Mode          Mode    // never Auto
 	Padding       Padding // never PadAuto
 	KeepsLast     bool    // a prefill computes the logits of its last token only
+	FixedBatch    bool    // the graph takes this number of rows and no other
+	Pads          bool    // it takes prompts of different lengths
 	CacheBytes    int64   // of all buffers of caches and states
 	Layers        []Layer
 }
@@ -272,6 +274,7 @@ type Layer struct {
 // Info describes the model.
 func (m *Model) Info() Info {
 	i := Info{Batch: m.o.Batch, MaxLen: m.o.MaxLen, Vocab: m.g.vocab, Mode: m.o.Mode, Padding: m.o.Padding, KeepsLast: m.g.keep.Name != "" && !m.o.AllLogits}
+	i.FixedBatch, i.Pads = m.g.fixedBatch >= 0, m.g.mask.Name != ""
 	i.Layers = m.g.layers()
 	for _, set := range m.sets {
 		for _, b := range set {

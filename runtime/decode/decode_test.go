@@ -85,6 +85,63 @@ func TestPrefillEqualsSteps(t *testing.T) {
 	}
 }
 
+// The logits of each row's last tokens are those that Go computes, for prompts of one
+// length and of several, of tokens that are appended, and no more are computed than that
+// takes.
+func TestPrefillLast(t *testing.T) {
+	tokens := []int64{3, 1, 4, 1, 5, 9, 2, 6, 5}
+	for _, c := range []toy{{}, {keep: true}, {fused: true}, {fused: true, keep: true}, {keep: true, half: true}, {fused: true, keep: true, bias: "columns"}} {
+		limit := 1e-4
+		if c.half {
+			limit = halfError
+		}
+		m := toyDecoder(t, c, decode.Options{MaxLen: 9, Batch: 3})
+		prompts := [][]int64{tokens[:6], tokens[:4], tokens[:7]}
+		for k := 1; k <= 8; k++ {
+			m.Reset()
+			if err := m.PrefillLast(prompts, k); err != nil {
+				t.Fatalf("%+v: %v", c, err)
+			}
+			for row, p := range prompts {
+				for back := range min(k, len(p)) {
+					if err := within(limit, m.Back(row, back), p[:len(p)-back]); err != nil {
+						t.Errorf("%+v: %d back of row %d: %v", c, back, row, err)
+					}
+				}
+			}
+			want := 7
+			if c.keep {
+				if want = k; m.Info().Padding == decode.PadRight {
+					want += 3
+				}
+			}
+			if _, rows := m.Logits(); rows != min(want, 7) {
+				t.Errorf("%+v: the last %d: %d rows of logits, want %d", c, k, rows, min(want, 7))
+			}
+			if c.keep && k < 4 && m.Info().Padding == decode.PadLeft && m.Back(0, k) != nil {
+				t.Errorf("%+v: there are logits of more than the last %d", c, k)
+			}
+		}
+		one := toyDecoder(t, c, decode.Options{MaxLen: 9})
+		for _, part := range [][]int64{tokens[:4], tokens[4:]} {
+			if err := one.PrefillLast([][]int64{part}, 3); err != nil {
+				t.Fatalf("%+v: %v", c, err)
+			}
+		}
+		for back := range 3 {
+			if err := within(limit, one.Back(0, back), tokens[:9-back]); err != nil {
+				t.Errorf("%+v: %d back, appended: %v", c, back, err)
+			}
+		}
+		if err := one.PrefillLast([][]int64{tokens[:1]}, 0); err == nil {
+			t.Errorf("%+v: the last 0 are taken", c)
+		}
+		if one.Back(0, -1) != nil {
+			t.Errorf("%+v: there are logits of the next token", c)
+		}
+	}
+}
+
 // Caches and logits of float16 do as others: logits are read as float32, all rows of
 // them or a row's last, whenever they are asked for.
 func TestHalf(t *testing.T) {
@@ -132,6 +189,7 @@ func TestInfo(t *testing.T) {
 		want decode.Info
 	}{
 		{toy{}, decode.Options{}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, CacheBytes: 4 * 16 * 256 * 4}},
+		{toy{noMask: true, batch: 2}, decode.Options{Batch: 2, MaxLen: 10}, decode.Info{Batch: 2, MaxLen: 10, Vocab: 13, Mode: decode.Copied, Padding: decode.PadLeft, FixedBatch: true, CacheBytes: 4 * 2 * 16 * 10 * 4}},
 		{toy{fused: true, keep: true}, decode.Options{Batch: 2, MaxLen: 10}, decode.Info{Batch: 2, MaxLen: 10, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, KeepsLast: true, CacheBytes: 2 * 2 * 16 * 10 * 4}},
 		{toy{fused: true, keep: true, bias: "columns"}, decode.Options{AllLogits: true, Padding: decode.PadRight}, decode.Info{Batch: 1, MaxLen: 256, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, CacheBytes: 2 * 16 * 256 * 4}},
 		{toy{fused: true, half: true}, decode.Options{Batch: 2, MaxLen: 10}, decode.Info{Batch: 2, MaxLen: 10, Vocab: 13, Mode: decode.Shared, Padding: decode.PadRight, CacheBytes: 2 * 2 * 16 * 10 * 2}},
@@ -149,6 +207,7 @@ func TestInfo(t *testing.T) {
 			t.Errorf("%+v: the file tells %+v, %v", c.toy, told, err)
 		}
 		c.want.Layers = []decode.Layer{{Index: 0, Heads: 2, HeadDim: 8}}
+		c.want.Pads = !c.toy.noMask
 		if fmt.Sprintf("%+v", got) != fmt.Sprintf("%+v", c.want) {
 			t.Errorf("%+v: got %+v\nwant %+v", c.toy, got, c.want)
 		}

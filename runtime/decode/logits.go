@@ -36,12 +36,21 @@ func (m *Model) widen(n int) {
 
 // Last is the logits of a row's last token in the last run; nil before the
 // first run.
-func (m *Model) Last(row int) []float32 {
+func (m *Model) Last(row int) []float32 { return m.Back(row, 0) }
+
+// Back is the logits of one of a row's tokens of the last run, counted from its last,
+// which is 0. It is nil before the first run, and of tokens whose logits were not
+// computed.
+func (m *Model) Back(row, n int) []float32 {
 	data, rows := m.Logits()
 	if data == nil {
 		return nil
 	}
-	i := row*rows + m.lastCol[row] - (m.done.n - rows)
+	at := m.lastCol[row] - n - (m.done.n - rows)
+	if n < 0 || at < 0 {
+		return nil
+	}
+	i := row*rows + at
 	return data[i*m.g.vocab : (i+1)*m.g.vocab]
 }
 

@@ -12,7 +12,18 @@ import (
 // which GroupQueryAttention (1.32.0) does for a batch of one only.
 //
 // A failed preparation changes nothing, but leaves nothing prepared.
-func (m *Model) PreparePrefill(prompts [][]int64) error {
+func (m *Model) PreparePrefill(prompts [][]int64) error { return m.preparePrefill(prompts, 1) }
+
+// PreparePrefillLast is PreparePrefill that has the logits of each row's last k tokens
+// computed, which Back gives, where PreparePrefill has those of the very last.
+func (m *Model) PreparePrefillLast(prompts [][]int64, k int) error {
+	if k < 1 {
+		return fmt.Errorf("decode: logits of the last %d tokens, want 1 or more", k)
+	}
+	return m.preparePrefill(prompts, k)
+}
+
+func (m *Model) preparePrefill(prompts [][]int64, k int) error {
 	m.next = nil
 	if len(prompts) != m.o.Batch {
 		return fmt.Errorf("decode: %w: %d prompts, the batch has %d", ErrBatch, len(prompts), m.o.Batch)
@@ -40,11 +51,11 @@ func (m *Model) PreparePrefill(prompts [][]int64) error {
 	if err := m.room(n); err != nil {
 		return err
 	}
-	last := 1 // columns from the first row's last token to the end
+	last := k // columns from the first of a row's last k tokens to the end
 	if m.o.Padding == PadRight {
-		last = n - shortest + 1
+		last += n - shortest
 	}
-	p, err := m.plan(m.key(n, m.keepFor(last)))
+	p, err := m.plan(m.key(n, m.keepFor(min(last, n))))
 	if err != nil {
 		return err
 	}
@@ -117,6 +128,14 @@ func (m *Model) Run() error {
 // Prefill prepares and runs a prompt for each row.
 func (m *Model) Prefill(prompts [][]int64) error {
 	if err := m.PreparePrefill(prompts); err != nil {
+		return err
+	}
+	return m.Run()
+}
+
+// PrefillLast is Prefill that has the logits of each row's last k tokens computed.
+func (m *Model) PrefillLast(prompts [][]int64, k int) error {
+	if err := m.PreparePrefillLast(prompts, k); err != nil {
 		return err
 	}
 	return m.Run()
