@@ -56,6 +56,7 @@ var arrows = map[string][]string{
 	"profiler/stat/gp":                nil,
 	"search/pareto":                   nil,
 	"search/proxy":                    {"search", "graphgen/arch", "profiler/stat", "profiler/stat/gp"},
+	"finetune/eval":                   {"profiler/stat", "runtime/decode", "runtime/ort"},
 	"finetune/tokenizer":              nil,
 	"cmd/lathe":                       nil, // checked apart
 }

@@ -1,0 +1,70 @@
+package eval
+
+import (
+	"context"
+	"math/rand/v2"
+	"slices"
+)
+
+// evaluation is windows, and what was scored of them so far.
+type evaluation struct {
+	windows []Window
+	scores  []Score
+	done    []bool
+}
+
+// batches puts windows of similar length together, at most so many: indices of them.
+// The first batch has the longest, so that all memory is taken at once; the others
+// follow in random order, so that those that were scored when a run is interrupted are
+// a fair sample of the text.
+func batches(windows []Window, most int, rng *rand.Rand) [][]int {
+	order := make([]int, len(windows))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if d := len(windows[b].IDs) - len(windows[a].IDs); d != 0 {
+			return d
+		}
+		return windows[b].Scored - windows[a].Scored
+	})
+	out := slices.Collect(slices.Chunk(order, most))
+	rest := out[min(1, len(out)):]
+	rng.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	return out
+}
+
+// run scores all windows, until ctx ends: its error is then ctx's, and what was scored
+// before is kept. progress is told of scored tokens.
+func (e *evaluation) run(ctx context.Context, s Scorer, rng *rand.Rand, progress func(done, total int)) error {
+	e.scores, e.done = make([]Score, len(e.windows)), make([]bool, len(e.windows))
+	total, scored := 0, 0
+	for _, w := range e.windows {
+		total += w.Scored
+	}
+	var group []Window
+	for _, batch := range batches(e.windows, max(1, s.Limits().Batch), rng) {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		group = group[:0]
+		for _, i := range batch {
+			group = append(group, e.windows[i])
+		}
+		scores, err := s.Score(ctx, group)
+		if err == nil {
+			err = checkScores(group, scores)
+		}
+		if err != nil {
+			return err
+		}
+		for k, i := range batch {
+			e.scores[i], e.done[i] = scores[k], true
+			scored += e.windows[i].Scored
+		}
+		if progress != nil {
+			progress(scored, total)
+		}
+	}
+	return nil
+}
