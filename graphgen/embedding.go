@@ -33,7 +33,7 @@ func (l *lowering) embedding(ids *ir.Value) *ir.Value {
 	}
 	rows := l.GatherBlockQuantized(l.quantizedEmbedding(p), ids)
 	if last := len(rows.Shape) - 1; rows.Shape[last].N > l.dModel {
-		rows = l.First(rows, last, l.dModel)
+		rows = l.Slice(rows, last, 0, l.dModel)
 	}
 	return rows
 }

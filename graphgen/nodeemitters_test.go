@@ -32,6 +32,20 @@ type emitter struct {
 
 var emitters = map[string][]emitter{
 	"Add":                elementwise("Add", (*ir.Builder).Add),
+	"Erf":                unary("Erf", (*ir.Builder).Erf),
+	"Exp":                unary("Exp", (*ir.Builder).Exp),
+	"Expand":             {{"Expand", false, expand}},
+	"GatherElements":     {{"GatherElements", false, gatherElements}},
+	"Gemm":               {{"Gemm", false, gemm}},
+	"Log":                unary("Log", (*ir.Builder).Log),
+	"LogSoftmax":         {{"LogSoftmax", false, logSoftmax}},
+	"Max":                folded("Max", (*ir.Builder).Max),
+	"Min":                folded("Min", (*ir.Builder).Min),
+	"Reciprocal":         unary("Reciprocal", (*ir.Builder).Reciprocal),
+	"ScatterElements":    {{"ScatterElements", false, scatterElements}},
+	"ScatterND":          {{"ScatterND", false, scatterND}},
+	"Sign":               unary("Sign", (*ir.Builder).Sign),
+	"Sum":                folded("Sum", (*ir.Builder).Sum),
 	"Sub":                elementwise("Sub", (*ir.Builder).Sub),
 	"Mul":                elementwise("Mul", (*ir.Builder).Mul),
 	"Div":                elementwise("Div", (*ir.Builder).Div),
@@ -45,20 +59,20 @@ var emitters = map[string][]emitter{
 	"LSTM":               {{"LSTM", false, lstm}},
 	"Sigmoid":            unary("Sigmoid", (*ir.Builder).Sigmoid),
 	"Cast":               {{"Cast", false, cast}},
-	"Concat":             {{"Concat", false, concat}},
+	"Concat":             {{"Concat", false, concat}, {"Join", false, join}},
 	"Gather":             {{"Gather", false, gather}},
-	"Gelu":               {{"GeluTanh", false, gelu}, {"FastGelu", true, fastGelu}},
+	"Gelu":               {{"GeluTanh", false, gelu}, {"Gelu", false, geluErf}, {"FastGelu", true, fastGelu}},
 	"Identity":           {{"Output", false, func(e *emitting) ([]*ir.Value, string) { return one(e.in(0)), "" }}},
-	"LayerNormalization": {{"LayerNorm", false, layerNorm}},
-	"MatMul":             {{"MatMul", false, matMul}, {"FusedMatMulTransB", true, matMulTransB}},
+	"LayerNormalization": {{"LayerNorm", false, layerNorm}, {"LayerNormStats", false, layerNormStats}},
+	"MatMul":             {{"MatMul", false, matMul}, {"FusedMatMulTransB", true, matMulTransB}, {"FusedMatMul", true, fusedMatMul}},
 	"RMSNormalization":   {{"SimplifiedLayerNorm", true, rmsNorm}},
 	"Range":              {{"Range", false, func(*emitting) ([]*ir.Value, string) { return nil, "its step is not the int64 1" }}},
-	"ReduceMean":         {{"MeanOfLast", false, reduceMean}},
-	"ReduceSum":          {{"ReduceSum", false, reduceSum}},
+	"ReduceMean":         {{"MeanOfLast", false, reduceMean}, {"MeanOver", false, over((*ir.Builder).MeanOver)}},
+	"ReduceSum":          {{"ReduceSum", false, reduceSum}, {"SumOver", false, over((*ir.Builder).SumOver)}},
 	"Reshape":            {{"Reshape", false, reshape}},
 	"RotaryEmbedding":    {{"RotaryEmbedding", true, rotary}},
 	"Shape":              {{"SizeOf", false, sizes}},
-	"Slice":              {{"SliceFrom", false, slice}, {"First", false, first}},
+	"Slice":              {{"SliceFrom", false, slice}, {"Slice", false, sliceBetween}},
 	"Softmax":            {{"Softmax", false, softmax}},
 	"Split":              {{"Split", false, split}, {"SplitSizes", false, splitSizes}},
 	"Squeeze": {{"Squeeze", false, func(e *emitting) ([]*ir.Value, string) {
@@ -80,6 +94,16 @@ func one(v *ir.Value) []*ir.Value { return []*ir.Value{v} }
 
 func unary(name string, f func(*ir.Builder, *ir.Value) *ir.Value) []emitter {
 	return []emitter{{name, false, func(e *emitting) ([]*ir.Value, string) { return one(f(e.Builder, e.in(0))), "" }}}
+}
+
+func folded(name string, f func(b *ir.Builder, xs ...*ir.Value) *ir.Value) []emitter {
+	return []emitter{{name, false, func(e *emitting) ([]*ir.Value, string) {
+		var xs []*ir.Value
+		for i := range e.v.in {
+			xs = append(xs, e.in(i))
+		}
+		return one(f(e.Builder, xs...)), ""
+	}}}
 }
 
 func elementwise(name string, f func(b *ir.Builder, x, y *ir.Value) *ir.Value) []emitter {
@@ -313,19 +337,29 @@ func sizes(e *emitting) ([]*ir.Value, string) {
 	return one(all), "with Unsqueeze and Concat after"
 }
 
-func first(e *emitting) ([]*ir.Value, string) {
+func sliceBetween(e *emitting) ([]*ir.Value, string) {
+	shape := e.v.in[0].shape
 	starts, ends := e.v.in[1].ints(), e.v.in[2].ints()
-	if len(e.v.in) != 4 {
-		return nil, "axes or steps that ours does not have"
-	}
-	for i, start := range starts {
-		if start != 0 || ends[i] < 1 {
-			return nil, "it does not take the first so many; ours does"
-		}
-	}
 	x := e.in(0)
-	for i, end := range ends {
-		x = e.First(x, int(axisOf(e.v.in[3].ints()[i], e.v.in[0])), end)
+	for i, start := range starts {
+		axis := int64(i)
+		if len(e.v.in) > 3 {
+			axis = axisOf(e.v.in[3].ints()[i], e.v.in[0])
+		}
+		if len(e.v.in) > 4 && e.v.in[4].ints()[i] != 1 {
+			return nil, "a step other than 1"
+		}
+		if start < 0 {
+			start += shape[axis]
+		}
+		end := min(ends[i], shape[axis])
+		if end < 0 {
+			end += shape[axis]
+		}
+		if start >= end {
+			return nil, "it takes nothing, which ours refuses"
+		}
+		x = e.Slice(x, int(axis), start, end)
 	}
 	return one(x), ""
 }

@@ -21,9 +21,14 @@ import (
 // and why.
 var withoutVector = map[string]string{
 	"DynamicQuantizeMatMul":   "ONNX Runtime's own",
-	"First":                   "those of Slice start elsewhere; SliceFrom, the same operator, has some",
 	"GatherBlockQuantized":    "ONNX Runtime's own",
 	"GroupQueryAttention":     "ONNX Runtime's own",
+	"Pad":                     "there is none; package autodiff's tests hold it against a second implementation",
+	"SumSquares":              "there is none of ReduceSumSquare; as for Pad",
+	"ScanBack":                "as for Pad",
+	"Sum":                     "there is none; as for Pad",
+	"Stack":                   "an output of a Scan; as for Pad",
+	"Statistics":              "outputs of a norm; LayerNormStats has them",
 	"LastRows":                "Neg and Unsqueeze, which have theirs",
 	"MatMulNBits":             "ONNX Runtime's own",
 	"Scan":                    "there is none",

@@ -38,6 +38,7 @@ func init() {
 		"Neg": func(x float64) float64 { return -x }, "Abs": math.Abs, "Sqrt": math.Sqrt,
 		"Reciprocal": func(x float64) float64 { return 1 / x },
 		"Exp":        math.Exp, "Log": math.Log, "Tanh": math.Tanh, "Erf": math.Erf, "Cos": math.Cos, "Sin": math.Sin, "Floor": math.Floor,
+		"Sign":    func(x float64) float64 { return truth(x > 0) - truth(x < 0) },
 		"Sigmoid": Sigmoid, "Relu": func(x float64) float64 { return max(x, 0) },
 	} {
 		all[name] = unary(f)

@@ -8,11 +8,12 @@ import (
 func init() {
 	register(map[string]func(*call) []*Tensor{
 		"MatMul": matMul, "com.microsoft.FusedMatMul": fusedMatMul, "Gemm": gemm, "Softmax": softmax,
-		"ReduceMean": reduce(0, func(sum, v float64) float64 { return sum + v }, func(sum float64, n int) float64 { return sum / float64(n) }),
-		"ReduceSum":  reduce(0, func(sum, v float64) float64 { return sum + v }, nil),
-		"ReduceMax":  reduce(math.Inf(-1), math.Max, nil),
-		"ReduceMin":  reduce(math.Inf(1), math.Min, nil),
-		"ReduceL2":   reduce(0, func(sum, v float64) float64 { return sum + v*v }, func(sum float64, _ int) float64 { return math.Sqrt(sum) }),
+		"ReduceMean":      reduce(0, func(sum, v float64) float64 { return sum + v }, func(sum float64, n int) float64 { return sum / float64(n) }),
+		"ReduceSum":       reduce(0, func(sum, v float64) float64 { return sum + v }, nil),
+		"ReduceSumSquare": reduce(0, func(sum, v float64) float64 { return sum + v*v }, nil),
+		"ReduceMax":       reduce(math.Inf(-1), math.Max, nil),
+		"ReduceMin":       reduce(math.Inf(1), math.Min, nil),
+		"ReduceL2":        reduce(0, func(sum, v float64) float64 { return sum + v*v }, func(sum float64, _ int) float64 { return math.Sqrt(sum) }),
 	})
 }
 
@@ -111,8 +112,11 @@ func gemm(c *call) []*Tensor {
 	return one(out)
 }
 
-// softmax is over one dimension from opset 13 on, and before over all from one on.
-func softmax(c *call) []*Tensor {
+func softmax(c *call) []*Tensor { return c.overAxis(softmaxed) }
+
+// overAxis applies f to the elements along one dimension from opset 13 on, and before
+// along all from one on.
+func (c *call) overAxis(f func(n int, get func(i int) float64, set func(i int, v float64))) []*Tensor {
 	x := c.arg(0)
 	if len(x.Shape) == 0 {
 		c.fail("a scalar")
@@ -133,7 +137,7 @@ func softmax(c *call) []*Tensor {
 	}
 	for start := range len(out.Data) / n {
 		at := start/inner*n*inner + start%inner
-		softmaxed(n, func(i int) float64 { return x.Data[at+i*inner] }, func(i int, v float64) { out.Data[at+i*inner] = v })
+		f(n, func(i int) float64 { return x.Data[at+i*inner] }, func(i int, v float64) { out.Data[at+i*inner] = v })
 	}
 	return one(out)
 }

@@ -2,6 +2,7 @@ package ir
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -37,37 +38,63 @@ func (n *Node) Body() *Body {
 	return nil
 }
 
+// Scanning is a Scan whose body is being built.
+type Scanning struct {
+	b      *Builder
+	body   *Body
+	seqs   []*Value
+	around []*Node
+}
+
 // Scan runs a body for each index along the first dimension of seqs, which all have
 // the same: the states of the step before and one slice of each of seqs go in, the
 // next states and any number of outputs come out. It returns the last states, and each
 // output stacked along a new first dimension.
 func (b *Builder) Scan(states, seqs []*Value, body func(states, slices []*Value) (next, outs []*Value)) (final, stacked []*Value) {
-	if len(seqs) == 0 {
-		b.fail("Scan: nothing to go over")
-		return states, nil
+	return b.scan(false, states, seqs, func(_ *Scanning, states, slices []*Value) (next, outs []*Value) { return body(states, slices) })
+}
+
+// ScanBack is Scan from the last index to the first; what is stacked is in the order of
+// the indices. Its body may go over more sequences than seqs, by [Scanning.Slice].
+func (b *Builder) ScanBack(states, seqs []*Value, body func(s *Scanning, states, slices []*Value) (next, outs []*Value)) (final, stacked []*Value) {
+	return b.scan(true, states, seqs, body)
+}
+
+// Slice is one more sequence's slice, within the body.
+func (s *Scanning) Slice(seq *Value) *Value {
+	if !s.b.rank("Scan", seq, 1) || len(s.seqs) > 0 && seq.Shape[0] != s.seqs[0].Shape[0] {
+		s.b.fail("Scan: the first dimension of %v is not that of the other sequences", seq.Shape)
+		return seq
 	}
-	for _, s := range seqs {
-		if !b.rank("Scan", s, 1) || s.Shape[0] != seqs[0].Shape[0] {
-			b.fail("Scan: the first dimensions of %v and %v differ", s.Shape, seqs[0].Shape)
-			return states, nil
-		}
-	}
+	s.seqs = append(s.seqs, seq)
+	return s.formal("slice", len(s.seqs)-1, seq.Type, seq.Shape[1:])
+}
+
+func (s *Scanning) formal(what string, i int, t DType, shape Shape) *Value {
+	v := &Value{Name: s.b.unique(fmt.Sprintf("%s/%s%d", s.body.Name, what, i)), Type: t, Shape: shape, kind: graphInput}
+	s.body.Inputs = append(s.body.Inputs, v)
+	return v
+}
+
+func (b *Builder) scan(back bool, states, seqs []*Value, body func(s *Scanning, states, slices []*Value) (next, outs []*Value)) (final, stacked []*Value) {
 	in := &Body{Name: b.unique(strings.Join(append(b.scope[:len(b.scope):len(b.scope)], "body"), "/"))}
-	formal := func(what string, i int, t DType, s Shape) *Value {
-		v := &Value{Name: b.unique(fmt.Sprintf("%s/%s%d", in.Name, what, i)), Type: t, Shape: s, kind: graphInput}
-		in.Inputs = append(in.Inputs, v)
-		return v
-	}
+	s := &Scanning{b: b, body: in}
 	var before, slices []*Value
-	for i, s := range states {
-		before = append(before, formal("state", i, s.Type, s.Shape))
+	for i, v := range states {
+		before = append(before, s.formal("state", i, v.Type, v.Shape))
 	}
-	for i, s := range seqs {
-		slices = append(slices, formal("slice", i, s.Type, s.Shape[1:]))
+	for _, v := range seqs {
+		slices = append(slices, s.Slice(v))
 	}
-	around := b.g.Nodes
+	around, shared := b.g.Nodes, b.shared
 	b.g.Nodes = nil
-	next, outs := body(before, slices)
+	if shared != nil {
+		b.shared = map[string]*Node{}
+	}
+	next, outs := body(s, before, slices)
+	if len(s.seqs) == 0 {
+		b.fail("Scan: nothing to go over")
+	}
 	if len(next) != len(states) {
 		b.fail("Scan: %d states go in and %d come out", len(states), len(next))
 		next = states
@@ -82,12 +109,45 @@ func (b *Builder) Scan(states, seqs []*Value, body func(states, slices []*Value)
 	}
 	for _, v := range outs {
 		in.Outputs = append(in.Outputs, b.bodyOutput(in, v))
-		outputs = append(outputs, out{v.Type, append(Shape{seqs[0].Shape[0]}, v.Shape...)})
+		steps := D(0)
+		if len(s.seqs) > 0 {
+			steps = s.seqs[0].Shape[0]
+		}
+		outputs = append(outputs, out{v.Type, append(Shape{steps}, v.Shape...)})
 	}
-	in.Nodes, b.g.Nodes = b.g.Nodes, around
-	inputs := append(append([]*Value{}, states...), seqs...)
-	res := b.node("Scan", DomainONNX, []Attr{{"body", in}, {"num_scan_inputs", int64(len(seqs))}}, inputs, outputs...)
+	in.Nodes, b.g.Nodes, b.shared = b.g.Nodes, around, shared
+	attrs := []Attr{{"body", in}, {"num_scan_inputs", int64(len(s.seqs))}}
+	if back {
+		attrs = append(attrs, Attr{"scan_input_directions", ones(len(s.seqs))})
+		if len(outs) > 0 {
+			attrs = append(attrs, Attr{"scan_output_directions", ones(len(outs))})
+		}
+	}
+	res := b.node("Scan", DomainONNX, attrs, append(append([]*Value{}, states...), s.seqs...), outputs...)
 	return res[:len(states)], res[len(states):]
+}
+
+func ones(n int) []int64 { return slices.Repeat([]int64{1}, n) }
+
+// Stack makes v, of the body of the Scan n or one of its formal inputs, one more output
+// of n, which is emitted already: v of each step, stacked along a new first dimension,
+// in the order in which the steps are run.
+func (b *Builder) Stack(n *Node, v *Value) *Value {
+	body := n.Body()
+	if n.Op != "Scan" || body == nil {
+		panic("ir: Stack of " + n.Op + " " + n.Name + ", which is no Scan")
+	}
+	if n.List("scan_output_directions") != nil {
+		b.fail("Stack: %s goes backwards", n.Name)
+	}
+	around, shared := b.g.Nodes, b.shared
+	b.g.Nodes, b.shared = body.Nodes, nil
+	body.Outputs = append(body.Outputs, b.bodyOutput(body, v))
+	body.Nodes, b.g.Nodes, b.shared = b.g.Nodes, around, shared
+	steps := n.Inputs[len(n.Inputs)-1].Shape[0]
+	stacked := &Value{Name: fmt.Sprintf("%s:%d", n.Name, len(n.Outputs)), Type: v.Type, Shape: append(Shape{steps}, v.Shape...), def: n}
+	n.Outputs = append(n.Outputs, stacked)
+	return stacked
 }
 
 // bodyOutput is v, or a copy of it where v is not made in the body or is one of its

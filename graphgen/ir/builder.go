@@ -18,6 +18,7 @@ type Builder struct {
 	scope  []string
 	used   map[string]int
 	consts map[string]*Value // equal constants are stored once
+	shared map[string]*Node  // by what they compute; nil outside [Builder.Shared]
 }
 
 // NewBuilder starts a graph.
@@ -130,8 +131,12 @@ func (b *Builder) Scalar(t DType, val float32) *Value {
 // Floats is a constant tensor of type t, Float or Float16, such as a table; name is
 // what it is called.
 func (b *Builder) Floats(t DType, name string, vals []float32, dims ...int64) *Value {
-	v := &Value{Name: b.unique(name), Type: t, Shape: Fixed(dims...), kind: constant}
-	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: b.floatBytes(t, vals...)})
+	return b.hold(&Value{Name: b.unique(name), Type: t, Shape: Fixed(dims...), kind: constant}, b.floatBytes(t, vals...))
+}
+
+func (b *Builder) hold(v *Value, data []byte) *Value {
+	v.held = &Const{Value: v, Data: data}
+	b.g.Consts = append(b.g.Consts, v.held)
 	return v
 }
 
@@ -161,9 +166,8 @@ func (b *Builder) constant(t DType, shape Shape, data []byte) *Value {
 	if v, ok := b.consts[key]; ok {
 		return v
 	}
-	v := &Value{Name: b.unique(fmt.Sprintf("const_%d", len(b.consts))), Type: t, Shape: shape, kind: constant}
+	v := b.hold(&Value{Name: b.unique(fmt.Sprintf("const_%d", len(b.consts))), Type: t, Shape: shape, kind: constant}, data)
 	b.consts[key] = v
-	b.g.Consts = append(b.g.Consts, &Const{Value: v, Data: data})
 	return v
 }
 
@@ -174,6 +178,17 @@ func int64Bytes(vals ...int64) []byte {
 	}
 	return out
 }
+
+// Err is the first error so far, or nil.
+func (b *Builder) Err() error { return b.err }
+
+// Nodes are those so far, in order: of the graph, or of the body that is being built.
+// The caller must not change the list.
+func (b *Builder) Nodes() []*Node { return b.g.Nodes }
+
+// Params are the parameters declared so far, in order. The caller must not change the
+// list.
+func (b *Builder) Params() []*Param { return b.g.Params }
 
 // Output makes v a graph output under name. A node's output is renamed; what is
 // an input, a parameter or an output already passes through an Identity.
@@ -213,6 +228,13 @@ type out struct {
 // node appends a node. Its outputs are made even after an error, so that
 // emitters can go on without looking.
 func (b *Builder) node(op, domain string, attrs []Attr, inputs []*Value, outs ...out) []*Value {
+	key := ""
+	if b.shared != nil {
+		key = computation(op, domain, attrs, inputs)
+		if n := b.shared[key]; n != nil && len(n.Outputs) == len(outs) {
+			return n.Outputs
+		}
+	}
 	name := b.unique(strings.Join(append(b.scope[:len(b.scope):len(b.scope)], op), "/"))
 	n := &Node{Op: op, Domain: domain, Name: name, Inputs: inputs, Attrs: attrs}
 	for i, o := range outs {
@@ -228,6 +250,9 @@ func (b *Builder) node(op, domain string, attrs []Attr, inputs []*Value, outs ..
 	}
 	if b.err == nil {
 		b.g.Nodes = append(b.g.Nodes, n)
+		if b.shared != nil && n.Body() == nil {
+			b.shared[key] = n
+		}
 	}
 	return n.Outputs
 }

@@ -51,3 +51,26 @@ func (c *Const) values(data []byte) (vals []any) {
 	}
 	return vals
 }
+
+// Ints are the elements of a constant of int64 or int32.
+func (c *Const) Ints() (vals []int64) {
+	for _, v := range c.values(c.Data) {
+		switch v := v.(type) {
+		case int64:
+			vals = append(vals, v)
+		case int32:
+			vals = append(vals, int64(v))
+		}
+	}
+	return vals
+}
+
+// Reals are the elements of a constant of floats.
+func (c *Const) Reals() (vals []float32) {
+	for _, v := range c.values(c.Data) {
+		if v, ok := v.(float32); ok {
+			vals = append(vals, v)
+		}
+	}
+	return vals
+}

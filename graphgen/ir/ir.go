@@ -149,7 +149,17 @@ type Value struct {
 
 	def  *Node // nil for inputs, parameters and constants
 	kind valueKind
+	held *Const // of a constant
 }
+
+// Def is the node that v is an output of; nil for an input, a parameter or a constant.
+func (v *Value) Def() *Node { return v.def }
+
+// Const is what v holds if it is a constant, else nil.
+func (v *Value) Const() *Const { return v.held }
+
+// IsParameter reports whether v is a trained tensor.
+func (v *Value) IsParameter() bool { return v.kind == parameter }
 
 type valueKind uint8
 
@@ -172,6 +182,21 @@ type Node struct {
 	Op, Domain, Name string
 	Inputs, Outputs  []*Value
 	Attrs            []Attr
+}
+
+// Int, Real, Text and List are the attribute of that name, or def where there is none.
+func (n *Node) Int(name string, def int64) int64       { return attribute(n, name, def) }
+func (n *Node) Real(name string, def float32) float32  { return attribute(n, name, def) }
+func (n *Node) Text(name string, def string) string    { return attribute(n, name, def) }
+func (n *Node) List(name string, def ...int64) []int64 { return attribute(n, name, def) }
+
+func attribute[T any](n *Node, name string, def T) T {
+	for _, a := range n.Attrs {
+		if v, ok := a.Value.(T); ok && a.Name == name {
+			return v
+		}
+	}
+	return def
 }
 
 // Const is a small tensor stored in the graph itself, little-endian.

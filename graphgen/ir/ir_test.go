@@ -49,7 +49,32 @@ func TestEmittersRefuseWhatTheOperatorWould(t *testing.T) {
 			b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 8, Weight: "a"})
 			return b.MatMulNBits(x, b.QuantParam("q", Init{}, Quant{K: 6, N: 2, Block: 16, Bits: 8, Weight: "b"}), nil, 0)
 		}, "parameter q_Q8"},
-		"first": {func(b *Builder, x, _ *Value) *Value { return b.First(x, 1, 7) }, "no first 7"},
+		"slice": {func(b *Builder, x, _ *Value) *Value { return b.Slice(x, 1, 2, 7) }, "no 2 to 7"},
+		"gemm": {func(b *Builder, x, _ *Value) *Value {
+			return b.Gemm(x, b.Param("p", Float, Init{}, 5, 2), nil, 1, 1, false, false)
+		}, "inner dimensions"},
+		"gemm rank": {func(b *Builder, x, _ *Value) *Value { return b.Gemm(b.Unsqueeze(x, 0), x, nil, 1, 1, false, true) }, "two matrices"},
+		"gemm C": {func(b *Builder, x, _ *Value) *Value {
+			return b.Gemm(x, x, b.Param("p", Float, Init{}, 5), 1, 1, true, false)
+		}, "do not broadcast"},
+		"fused inner":     {func(b *Builder, x, _ *Value) *Value { return b.FusedMatMul(x, x, 1, true, true) }, "inner dimensions"},
+		"reduce axes":     {func(b *Builder, x, _ *Value) *Value { return b.SumOver(x, true, 1, 0) }, "axes [1 0]"},
+		"expand":          {func(b *Builder, x, _ *Value) *Value { return b.Expand(b.Slice(x, 1, 0, 2), 3) }, "do not broadcast"},
+		"pad":             {func(b *Builder, x, _ *Value) *Value { return b.Pad(x, []int64{1}, []int64{1}) }, "before and"},
+		"join":            {func(b *Builder, x, _ *Value) *Value { return b.Join(0, x, x) }, "along axis 0"},
+		"gather elements": {func(b *Builder, x, i *Value) *Value { return b.GatherElements(x, i, 1) }, "along axis 1"},
+		"scatter elements": {func(b *Builder, x, i *Value) *Value {
+			return b.ScatterElements(x, b.Unsqueeze(i, 1), x, 1)
+		}, "updates are [n, 6]"},
+		"scatter": {func(b *Builder, x, i *Value) *Value {
+			return b.ScatterND(b.Param("p", Float, Init{}, 4, 5), b.Unsqueeze(i, 1), x)
+		}, "must be [n, 5]"},
+		"sequence of a body": {func(b *Builder, x, i *Value) *Value {
+			_, ys := b.ScanBack(nil, []*Value{b.Transpose(x, 1, 0)}, func(s *Scanning, _, slices []*Value) ([]*Value, []*Value) {
+				return nil, []*Value{b.Add(slices[0], b.Cast(s.Slice(i), Float))}
+			})
+			return ys[0]
+		}, "not that of the other"},
 		"param twice": {func(b *Builder, x, _ *Value) *Value {
 			b.Param("p", Float, Init{}, 2)
 			return b.Param("p", Float, Init{}, 3)

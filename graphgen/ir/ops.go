@@ -262,20 +262,6 @@ func (b *Builder) SliceFrom(x, start *Value, axis int64, kept Dim) *Value {
 	return b.one("Slice", nil, x.Type, s, x, start, b.Int64s(math.MaxInt64), b.Int64s(axis))
 }
 
-// First is the first n of dimension axis of x.
-func (b *Builder) First(x *Value, axis int, n int64) *Value {
-	if !b.rank("Slice", x, axis+1) {
-		return x
-	}
-	if d := x.Shape[axis]; d.Sym != "" || n < 1 || n > d.N {
-		b.fail("Slice: %v has no first %d along axis %d", x.Shape, n, axis)
-		return x
-	}
-	s := slices.Clone(x.Shape)
-	s[axis] = D(n)
-	return b.one("Slice", nil, x.Type, s, x, b.Int64s(0), b.Int64s(n), b.Int64s(int64(axis)))
-}
-
 // ReduceSum sums over one dimension, which goes.
 func (b *Builder) ReduceSum(x *Value, axis int) *Value {
 	if !b.rank("ReduceSum", x, axis+1) {

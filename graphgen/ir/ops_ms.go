@@ -5,15 +5,10 @@ package ir
 
 // FusedMatMulTransB is x times the transpose of w, where w is [N, K].
 func (b *Builder) FusedMatMulTransB(x, w *Value) *Value {
-	b.same("FusedMatMul", x, w)
-	if !b.rank("FusedMatMul", x, 2) || !b.rank("FusedMatMul", w, 2) {
-		return x
+	if b.rank("FusedMatMul", w, 2) && len(w.Shape) > 2 {
+		b.fail("FusedMatMul: %v is no matrix", w.Shape)
 	}
-	if last := x.Shape[len(x.Shape)-1]; last != w.Shape[1] {
-		b.fail("FusedMatMul: inner dimensions of %v and %v differ", x.Shape, w.Shape)
-	}
-	s := append(append(Shape{}, x.Shape[:len(x.Shape)-1]...), w.Shape[0])
-	return b.node("FusedMatMul", DomainMS, []Attr{{"transB", int64(1)}}, []*Value{x, w}, out{x.Type, s})[0]
+	return b.FusedMatMul(x, w, 1, false, true)
 }
 
 // SkipLayerNorm returns the layer normalisation of x + skip + bias, and that

@@ -1,0 +1,58 @@
+package ir
+
+import "slices"
+
+// Emitters that take elements by index, and of those that add where indices say: the
+// one's gradient is the other.
+
+// GatherElements is x[.., index[i, j, ..], ..]: of each place of index, int64, the
+// element of x whose position along axis is the index and elsewhere that place's. The
+// last dimension is axis -1.
+func (b *Builder) GatherElements(x, index *Value, axis int64) *Value {
+	b.indexed("GatherElements", x, index, axis)
+	return b.one("GatherElements", []Attr{{"axis", axis}}, x.Type, index.Shape, x, index)
+}
+
+// ScatterElements is x plus updates, of index's shape, each added where
+// [Builder.GatherElements] would take it from. Indices may repeat.
+func (b *Builder) ScatterElements(x, index, updates *Value, axis int64) *Value {
+	b.indexed("ScatterElements", x, index, axis)
+	b.same("ScatterElements", x, updates)
+	if !updates.Shape.equal(index.Shape) {
+		b.fail("ScatterElements: updates are %v and indices %v", updates.Shape, index.Shape)
+	}
+	return b.one("ScatterElements", []Attr{{"axis", axis}, {"reduction", "add"}}, x.Type, x.Shape, x, index, updates)
+}
+
+func (b *Builder) indexed(op string, x, index *Value, axis int64) {
+	n := int64(len(x.Shape))
+	if len(index.Shape) != int(n) || axis < -n || axis >= n {
+		b.fail("%s: indices %v along axis %d of %v", op, index.Shape, axis, x.Shape)
+		return
+	}
+	for i, d := range index.Shape {
+		if int64(i) != (axis+n)%n && d.Sym == "" && x.Shape[i].Sym == "" && d.N > x.Shape[i].N {
+			b.fail("%s: indices %v along axis %d of %v", op, index.Shape, axis, x.Shape)
+		}
+	}
+}
+
+// ScatterND is x plus updates [indices.., rest..], each added at x[index], where index
+// is a row of indices, int64 [.., k], and x is [k dimensions.., rest..]. Indices may
+// repeat.
+func (b *Builder) ScatterND(x, indices, updates *Value) *Value {
+	b.same("ScatterND", x, updates)
+	if !b.rank("ScatterND", indices, 1) {
+		return x
+	}
+	last := len(indices.Shape) - 1
+	k := indices.Shape[last]
+	if k.Sym != "" || k.N > int64(len(x.Shape)) {
+		b.fail("ScatterND: indices %v of %v", indices.Shape, x.Shape)
+		return x
+	}
+	if want := slices.Concat(indices.Shape[:last], x.Shape[k.N:]); !updates.Shape.equal(want) {
+		b.fail("ScatterND: updates are %v, must be %v", updates.Shape, want)
+	}
+	return b.one("ScatterND", []Attr{{"reduction", "add"}}, x.Type, x.Shape, x, indices, updates)
+}
