@@ -57,6 +57,7 @@ var arrows = map[string][]string{
 	"search/pareto":                   nil,
 	"search/proxy":                    {"search", "graphgen/arch", "profiler/stat", "profiler/stat/gp"},
 	"finetune/eval":                   {"profiler/stat", "runtime/decode", "runtime/ort"},
+	"finetune/autodiff":               {"graphgen/ir"},
 	"finetune/tokenizer":              nil,
 	"cmd/lathe":                       nil, // checked apart
 }
