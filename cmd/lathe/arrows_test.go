@@ -58,6 +58,7 @@ var arrows = map[string][]string{
 	"search/proxy":                    {"search", "graphgen/arch", "profiler/stat", "profiler/stat/gp"},
 	"finetune/eval":                   {"profiler/stat", "runtime/decode", "runtime/ort"},
 	"finetune/autodiff":               {"graphgen/ir"},
+	"finetune/train":                  {"graphgen/weights/safetensors"},
 	"finetune/tokenizer":              nil,
 	"cmd/lathe":                       nil, // checked apart
 }

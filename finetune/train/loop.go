@@ -1,0 +1,272 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"time"
+)
+
+// loop is a training under way.
+type loop struct {
+	Options
+	pos         Position
+	log         *log
+	checkpoints checkpoints
+	saved       int // step of the newest checkpoint; -1: none
+	unsaved     error
+	began       time.Time // less the seconds of before it was resumed
+	ids, labels []int64   // of a step's batch
+}
+
+// Run trains until the schedule's last step, until patience is over, or until ctx is
+// cancelled: then the step under way is the last, a checkpoint is written, and the
+// result is Interrupted and no error.
+//
+// A loss or gradient that is not finite ends it with ErrDiverged; what was saved before
+// stays. A checkpoint or a line of the log that cannot be written is a warning, and
+// tried again with the next; it is an error where there is no next.
+func Run(ctx context.Context, o Options) (_ *Result, err error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	l := &loop{Options: o.withDefaults(), pos: Position{Looked: -1}, saved: -1}
+	l.checkpoints = checkpoints{filepath.Join(o.Dir, CheckpointsDir), o.Of}
+	if err := l.begin(); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if closeErr := l.log.close(); err == nil {
+			err = closeErr
+		}
+	}()
+	ending, err := l.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if l.pos.Step > 0 && l.saved != l.pos.Step {
+		l.save()
+	}
+	if l.unsaved != nil {
+		return nil, l.unsaved
+	}
+	res := &Result{Ending: ending, Position: l.pos, Of: l.pos.Step}
+	if ending != Interrupted {
+		res.Of, err = l.takeBest()
+	}
+	return res, err
+}
+
+// takeBest makes the model's parameters those of the lowest loss on Dev, if its
+// checkpoint is whole, and returns the step that they are of.
+func (l *loop) takeBest() (step int, err error) {
+	s, best := l.Model.State(), l.pos.BestStep
+	if best == 0 || best == l.pos.Step {
+		return l.pos.Step, nil
+	}
+	_, err = l.checkpoints.read(best, s, s.parts()[:1])
+	if errors.Is(err, ErrDamaged) {
+		l.warn(fmt.Errorf("%w: it was the best; the last is taken", err))
+		best = l.pos.Step
+		_, err = l.checkpoints.read(best, s, s.parts()[:1])
+	}
+	return best, err
+}
+
+// begin opens log and checkpoints, where they were left or anew.
+func (l *loop) begin() error {
+	steps, err := l.checkpoints.list()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(l.Dir, LogFile)
+	switch {
+	case l.Resume:
+		if err := l.checkpoints.sweep(); err != nil {
+			return fmt.Errorf("train: %w", err)
+		}
+		p, found, err := l.checkpoints.newest(l.Model.State(), l.warn)
+		if err != nil {
+			return err
+		}
+		if found {
+			l.pos, l.saved = p, p.Step
+			l.Model.Stepped(p.Step)
+			if err := l.checkpoints.after(p.Step); err != nil {
+				return fmt.Errorf("train: %w", err)
+			}
+			l.Observe(Event{Resumed: &p})
+		}
+	case len(steps) > 0:
+		return fmt.Errorf("train: %s has a training, %d steps of it: resume it, or choose another folder", l.Dir, steps[0])
+	}
+	l.began = l.Now().Add(-time.Duration(l.pos.Seconds * float64(time.Second)))
+	l.ids = make([]int64, l.Passes*l.Rows*l.Sequence)
+	l.labels = make([]int64, len(l.ids))
+	l.log, err = openLog(path, l.pos.LogBytes)
+	return err
+}
+
+// run steps until something ends it. What is due at a position is done before the
+// next step, so that a training that stopped between the two takes it up there.
+func (l *loop) run(ctx context.Context) (Ending, error) {
+	for {
+		if l.lookDue() && ctx.Err() == nil {
+			if err := l.look(ctx); err != nil && !errors.Is(err, context.Canceled) {
+				return "", err
+			}
+		}
+		p, every := &l.pos, l.CheckpointEvery
+		best := p.BestStep == p.Step && p.Looked == p.Step
+		if p.Step > l.saved && p.Step > 0 && (best || every > 0 && p.Step%every == 0) {
+			l.save()
+		}
+		switch {
+		case ctx.Err() != nil:
+			return Interrupted, nil
+		case l.Patience > 0 && p.Stale >= l.Patience:
+			return StoppedEarly, nil
+		case p.Step >= l.Schedule.Steps:
+			return Finished, nil
+		}
+		if err := l.step(); err != nil {
+			return "", err
+		}
+	}
+}
+
+// step makes a step with the batch that is its own.
+func (l *loop) step() error {
+	step := l.pos.Step + 1
+	pass := l.Rows * l.Sequence
+	counted := 0
+	for i := range l.Passes {
+		ids, labels := l.ids[i*pass:(i+1)*pass], l.labels[i*pass:(i+1)*pass]
+		if err := l.Train.Fill(l.pos.Step*l.Passes+i, ids, labels); err != nil {
+			return fmt.Errorf("train: rows of step %d: %w", step, err)
+		}
+		for _, label := range labels {
+			if label != NoLabel {
+				counted++
+			}
+		}
+	}
+	if counted == 0 {
+		return fmt.Errorf("train: step %d: no token of its %d rows counts: larger batches or longer rows have some", step, l.Passes*l.Rows)
+	}
+	var sum float64
+	for i := range l.Passes {
+		s, _, err := l.Model.Accumulate(l.ids[i*pass:(i+1)*pass], l.labels[i*pass:(i+1)*pass], float32(1/float64(counted)))
+		if err != nil {
+			return fmt.Errorf("train: step %d: %w", step, err)
+		}
+		sum += s
+	}
+	loss, lr := sum/float64(counted), l.Schedule.At(step)
+	if !finite(loss) {
+		return l.diverged(step, "loss", loss)
+	}
+	norm, err := l.Model.Apply(lr)
+	if err != nil {
+		return fmt.Errorf("train: step %d: %w", step, err)
+	}
+	if !finite(norm) {
+		return l.diverged(step, "norm of the gradient", norm)
+	}
+	l.pos.Step, l.pos.Tokens = step, l.pos.Tokens+int64(counted)
+	l.record(Entry{Loss: &loss, LR: lr, GradNorm: norm})
+	return nil
+}
+
+func (l *loop) lookDue() bool {
+	p := &l.pos
+	return l.Dev != nil && p.Looked < p.Step && (p.Step == 0 || p.Step >= l.Schedule.Steps || l.EvalEvery > 0 && p.Step%l.EvalEvery == 0)
+}
+
+// look finds the loss on the development set. One that ctx cut short has not been.
+func (l *loop) look(ctx context.Context) error {
+	ids, labels := l.ids[:l.Rows*l.Sequence], l.labels[:l.Rows*l.Sequence]
+	var sum float64
+	counted := 0
+	for k := range l.DevBatches {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := l.Dev.Fill(k, ids, labels); err != nil {
+			return fmt.Errorf("train: rows of the development set: %w", err)
+		}
+		s, n, err := l.Model.Loss(ids, labels)
+		if err != nil {
+			return fmt.Errorf("train: development set after step %d: %w", l.pos.Step, err)
+		}
+		sum, counted = sum+s, counted+n
+	}
+	if counted == 0 {
+		return fmt.Errorf("train: no token of the development set's %d batches counts", l.DevBatches)
+	}
+	p, loss := &l.pos, sum/float64(counted)
+	if !finite(loss) {
+		return l.diverged(p.Step, "loss on the development set", loss)
+	}
+	p.Looked, p.DevLoss = p.Step, loss
+	switch {
+	case p.Step == 0: // of what was there before
+	case p.BestStep == 0 || loss < p.BestLoss:
+		p.BestStep, p.BestLoss, p.Stale = p.Step, loss, 0
+	default:
+		p.Stale++
+	}
+	l.record(Entry{DevLoss: &loss, DevTokens: counted})
+	return nil
+}
+
+// record logs what happened at the position.
+func (l *loop) record(e Entry) {
+	l.pos.Seconds = l.Now().Sub(l.began).Seconds()
+	e.Step, e.Tokens, e.Seconds = l.pos.Step, l.pos.Tokens, l.pos.Seconds
+	if err := l.log.add(e); err != nil {
+		l.warn(fmt.Errorf("%w; it is tried again", err))
+	}
+	l.Observe(Event{Logged: &e})
+}
+
+// save writes a checkpoint, and removes those that are no longer kept.
+func (l *loop) save() {
+	l.unsaved = func() (err error) {
+		if l.pos.LogBytes, err = l.log.sync(); err != nil {
+			return fmt.Errorf("train: checkpoint after step %d: %w", l.pos.Step, err)
+		}
+		dir, err := l.checkpoints.write(l.Model.State(), l.pos, l.Schedule)
+		if err != nil {
+			return err
+		}
+		l.saved = l.pos.Step
+		l.Observe(Event{Checkpoint: dir})
+		if err := l.checkpoints.prune(l.Keep, l.pos.BestStep); err != nil {
+			l.warn(fmt.Errorf("train: old checkpoints: %w", err))
+		}
+		return nil
+	}()
+	if l.unsaved != nil {
+		l.unsaved = fmt.Errorf("%w; %s", l.unsaved, l.kept())
+		l.warn(l.unsaved)
+	}
+}
+
+// kept says where a training that ends now can be taken up.
+func (l *loop) kept() string {
+	if l.saved < 0 {
+		return "there is no checkpoint yet"
+	}
+	return fmt.Sprintf("the last good checkpoint is %s", filepath.Join(l.checkpoints.dir, name(l.saved)))
+}
+
+func (l *loop) diverged(step int, what string, v float64) error {
+	return fmt.Errorf("train: step %d: the %s is %v: %w; %s. A lower learning rate, a longer warm-up or stronger clipping may keep it finite", step, what, v, ErrDiverged, l.kept())
+}
+
+func (l *loop) warn(err error) { l.Observe(Event{Warning: err}) }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
