@@ -85,6 +85,10 @@ var plFeatures = []Feature{
 		scale: mega, layer: (*geometry).sequential,
 	},
 	{
+		Name: "uncached_weights", Unit: "MB", Doc: "those of them that every token reads from memory, since the layer's are too many for the cache (over 13 MB)",
+		scale: mega, layer: (*geometry).uncached,
+	},
+	{
 		Name: "gates", Unit: "million", Doc: "elements that pass through recurrent layers' sigmoid and tanh: tokens times hidden times gates",
 		scale: mega, layer: (*geometry).gateElements,
 	},

@@ -148,7 +148,7 @@ func (g graph) weight(n *ir.Node) *ir.Param {
 
 // counts are the features' values, found by going over the graph.
 func (g graph) counts(nHead int64) map[string]float64 {
-	c := map[string]int64{"run": 1, "operators": int64(len(g.Nodes)), "heads": nHead}
+	c := tally{"run": 1, "operators": int64(len(g.Nodes)), "heads": nHead}
 	gathered := map[*ir.Value]bool{}
 	for _, n := range g.Nodes {
 		if n.Op == "Gather" {
@@ -171,7 +171,7 @@ func (g graph) counts(nHead int64) map[string]float64 {
 		case "LSTM", "GRU":
 			gates, hidden := g.dim(n.Inputs[1].Shape[1]), g.dim(n.Inputs[2].Shape[2])
 			c["linear_flops"] += 2 * g.rows * gates * g.dim(n.Inputs[1].Shape[2])
-			c["sequential_weights"] += g.rows * g.elements(n.Inputs[2]) * 4
+			c.state(g.rows, g.elements(n.Inputs[2])*4)
 			c["gates"] += g.rows * gates
 			if n.Op == "LSTM" {
 				c["gates"] += g.rows * hidden
@@ -247,17 +247,32 @@ func (g graph) counts(nHead int64) map[string]float64 {
 	return values
 }
 
+// tally is features' counts, by name.
+type tally map[string]int64
+
+// state counts a matrix that every row reads, and what of it comes from memory: of one of
+// 13 MB nothing, of one of 26 MB all.
+func (c tally) state(rows, bytes int64) {
+	c["sequential_weights"] += rows * bytes
+	if bytes >= 26e6 {
+		c["uncached_weights"] += rows * bytes
+	} else if bytes > 13e6 {
+		c["uncached_weights"] += rows * 2 * (bytes - 13e6)
+	}
+}
+
 // step counts a node within a Scan, which runs for every token.
-func (g graph) step(n *ir.Node, c map[string]int64) {
+func (g graph) step(n *ir.Node, c tally) {
 	c["operators"] += g.rows
 	out := n.Outputs[0]
 	switch n.Op {
 	case "MatMulNBits", "DynamicQuantizeMatMul":
 		p := g.weight(n)
-		c["sequential_weights"] += g.rows * p.Bytes()
+		bytes := p.Bytes()
 		for _, v := range g.beside(n) {
-			c["sequential_weights"] += g.rows * v.Bytes()
+			bytes += v.Bytes()
 		}
+		c.state(g.rows, bytes)
 		if row := g.rowBytes(p); row%64 != 0 && row >= 7*64 && g.rows == 1 {
 			c["split_outputs"] += g.elements(out)
 		}

@@ -13,7 +13,7 @@ import (
 
 // Version is that of a model's JSON. It changes with the format and with any
 // feature's closed form: a weight means nothing beside another form.
-const Version = 3
+const Version = 4
 
 // modelDoc is a Model as JSON has it.
 type modelDoc struct {

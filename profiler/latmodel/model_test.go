@@ -366,7 +366,7 @@ func TestModelsGoThroughJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for key, want := range map[string]any{
-		"version": 3.0, "baseline_name": "gpt2-l12-d1024-f4096-h16+int4b32", "build_name": "+int4b32",
+		"version": 4.0, "baseline_name": "gpt2-l12-d1024-f4096-h16+int4b32", "build_name": "+int4b32",
 		"host_hash": testHost.Hash(), "library_version": "1.32.0", "records": 20.0, "candidates": 20.0, "binding": "shared",
 	} {
 		if fields[key] != want {
@@ -381,8 +381,8 @@ func TestOtherJSONIsRefused(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct{ old, new, want string }{
-		{`"version":3`, `"version":1`, "version 1 of the model: this program reads version 3"},
-		{`"version":3`, `"version":3,"more":true`, "more"},
+		{`"version":4`, `"version":1`, "version 1 of the model: this program reads version 4"},
+		{`"version":4`, `"version":4,"more":true`, "more"},
 		{`"feature":"operators"`, `"feature":"nodes"`, "terms[1] is nodes"},
 		{`"unit":"MB"`, `"unit":"GB"`, "GB"},
 		{`"GFLOP","weight":`, `"GFLOP","weight":-`, "want 0 or more"},
@@ -422,7 +422,7 @@ func FuzzUnmarshalModel(f *testing.F) {
 	}
 	f.Add(text)
 	f.Add([]byte(`{"version":1}`))
-	f.Add([]byte(`{"version":3}`))
+	f.Add([]byte(`{"version":4}`))
 	f.Add([]byte(`null`))
 	c := arch.Candidate{Spec: baseline().Spec}
 	f.Fuzz(func(t *testing.T, b []byte) {

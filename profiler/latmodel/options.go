@@ -17,8 +17,8 @@ const minLevel = 0.5
 
 // MinCandidates is the fewest timed candidates that a model is fitted to: two more
 // than a target has features of transformer layers, so that some error is left to see
-// even where a fit uses them all. Recurrent layers have two more, and take as many
-// candidates more.
+// even where a fit uses them all. Recurrent layers have up to three more, and take
+// as many candidates more.
 const MinCandidates = 10
 
 // spareCandidates is how many more candidates than features a fit takes.
