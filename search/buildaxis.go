@@ -36,6 +36,20 @@ func HeadAxis(ps []arch.Precision) BuildAxis {
 	return BuildAxis{Gene{Name: "head", Labels: precisionLabels(ps)}, func(b *arch.Build, i int) { b.Head = ps[i] }}
 }
 
+// EmbedAxis is the token embedding's precision.
+func EmbedAxis(ps []arch.Precision) BuildAxis {
+	return BuildAxis{Gene{Name: "embed", Labels: precisionLabels(ps)}, func(b *arch.Build, i int) { b.Embed = ps[i] }}
+}
+
+// FloatAxis is the type of all that is not quantized.
+func FloatAxis(fs []arch.FloatType) BuildAxis {
+	labels := make([]string, len(fs))
+	for i, f := range fs {
+		labels[i] = string(f)
+	}
+	return BuildAxis{Gene{Name: "float", Labels: labels}, func(b *arch.Build, i int) { b.Float = fs[i] }}
+}
+
 func precisionLabels(ps []arch.Precision) []string {
 	labels := make([]string, len(ps))
 	for i, p := range ps {

@@ -113,7 +113,7 @@ func (s *Layerwise) diagnose() error {
 		}
 		failing, last := 0, 0
 		for k := range e.Constraints {
-			ok, err := s.constraints.Satisfied(k, c.Spec)
+			ok, err := s.constraints.Satisfied(k, c)
 			if err != nil && broken == nil {
 				broken = err
 			}

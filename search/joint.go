@@ -23,17 +23,25 @@ type Joint struct {
 	genes []Gene
 	own   arch.Build // the base's
 	count func() (float64, bool)
+
+	constraints *arch.Constraints // of points with their builds; nil: none
 }
 
 // NewJoint joins a space that has one build with axes. The base's constraints must be
 // of its architectures alone: what a build asks of them is asked here. Where no point
 // can run, the error is an InfeasibleError.
 func NewJoint(base Enumerable, axes ...BuildAxis) (*Joint, error) {
+	return NewConstrainedJoint(nil, base, axes...)
+}
+
+// NewConstrainedJoint is NewJoint with constraints on points with their builds, for
+// counts that builds differ in; nil is none.
+func NewConstrainedJoint(constraints *arch.Constraints, base Enumerable, axes ...BuildAxis) (*Joint, error) {
 	builds := base.Builds()
 	if len(builds) != 1 {
 		return nil, fmt.Errorf("search: joint space: the base has %d builds, want 1", len(builds))
 	}
-	s := &Joint{base: base, axes: axes, own: builds[0], genes: slices.Clone(base.Genes())}
+	s := &Joint{base: base, axes: axes, own: builds[0], genes: slices.Clone(base.Genes()), constraints: constraints}
 	for _, a := range axes {
 		for i, l := range a.Gene.Labels {
 			if slices.Contains(a.Gene.Labels[:i], l) {
@@ -75,6 +83,15 @@ func (s *Joint) Split(g Genome) (Genome, arch.Build) {
 	return g[:geneBytes*n], b.Normalized()
 }
 
+// Place is the place in Builds of a genome's build.
+func (s *Joint) Place(g Genome) int {
+	n, place := len(s.base.Genes()), 0
+	for k, a := range s.axes {
+		place = place*a.Gene.Count() + g.At(n+k)
+	}
+	return place
+}
+
 // Genes implements Space.
 func (s *Joint) Genes() []Gene { return s.genes }
 
@@ -90,7 +107,24 @@ func (s *Joint) Contains(g Genome) bool {
 		return false
 	}
 	of, b := s.Split(g)
-	return s.base.Contains(of) && b.CheckSpec(s.base.Candidate(of).Spec) == nil
+	return s.base.Contains(of) && s.check(s.base.Candidate(of).Spec, b) == nil
+}
+
+// check says why an architecture of the base is no point with a build.
+func (s *Joint) check(spec arch.Spec, b arch.Build) error {
+	if err := b.CheckSpec(spec); err != nil || s.constraints == nil {
+		return err
+	}
+	for n, text := range s.constraints.Texts() {
+		ok, err := s.constraints.Satisfied(n, arch.Candidate{Spec: spec, Build: b})
+		if err != nil {
+			return fmt.Errorf("search: joint space: %w", err)
+		}
+		if !ok {
+			return fmt.Errorf("search: joint space: %s does not satisfy %s", arch.Candidate{Spec: spec, Build: b}.Name(), text)
+		}
+	}
+	return nil
 }
 
 // Canonical implements Space.
@@ -138,7 +172,7 @@ func (s *Joint) feasible() error {
 		of, b := s.Split(g)
 		e.Looked++
 		e.Invalid++
-		e.Example = b.CheckSpec(s.base.Candidate(of).Spec)
+		e.Example = s.check(s.base.Candidate(of).Spec, b)
 	}
 	return e
 }
@@ -178,17 +212,26 @@ func (s *Joint) survey() (points float64, exact bool) {
 	return of * float64(s.combinations()) * float64(met) / countSample, exact && met == countSample
 }
 
-// Builds implements Space.
-func (s *Joint) Builds() []arch.Build {
-	var all []arch.Build
-	s.eachBuild(func(choice []int) bool {
-		b := s.own
-		for k, a := range s.axes {
-			a.Set(&b, choice[k])
+// Builds implements Space: the last axis varies fastest.
+func (s *Joint) Builds() []arch.Build { return Combinations(s.own, s.axes) }
+
+// Combinations are the builds that axes make of one, the last axis varying fastest.
+func Combinations(own arch.Build, axes []BuildAxis) []arch.Build {
+	all := []arch.Build{own}
+	for _, a := range axes {
+		var next []arch.Build
+		for _, b := range all {
+			for i := range a.Gene.Count() {
+				changed := b
+				a.Set(&changed, i)
+				next = append(next, changed)
+			}
 		}
-		all = append(all, b.Normalized())
-		return true
-	})
+		all = next
+	}
+	for i := range all {
+		all[i] = all[i].Normalized()
+	}
 	return all
 }
 
@@ -212,10 +255,14 @@ func (s *Joint) Hash() string {
 	for _, b := range s.Builds() {
 		builds = append(builds, b.Hash())
 	}
-	return hashOf([]any{"joint", s.base.Hash(), s.genes[len(s.base.Genes()):], builds})
+	of := []any{"joint", s.base.Hash(), s.genes[len(s.base.Genes()):], builds}
+	if s.constraints != nil {
+		of = append(of, s.constraints.Texts())
+	}
+	return hashOf(of)
 }
 
-// eachBuild goes through the combinations of axes in ascending order.
+// eachBuild goes through the combinations of axes in the order of Builds.
 func (s *Joint) eachBuild(f func(choice []int) bool) bool {
 	choice := make([]int, len(s.axes))
 	for range s.combinations() {
@@ -244,7 +291,7 @@ func (s *Joint) All() iter.Seq[Genome] {
 					b = appendIndex(b, choice[k])
 					a.Set(&build, choice[k])
 				}
-				return build.CheckSpec(spec) != nil || yield(Genome(b))
+				return s.check(spec, build.Normalized()) != nil || yield(Genome(b))
 			})
 			if !ok {
 				return

@@ -144,7 +144,7 @@ func (s *Layerwise) reject(c arch.Candidate) int {
 		return invalid
 	}
 	for n := range s.constraints.Texts() {
-		if ok, err := s.constraints.Satisfied(n, c.Spec); !ok || err != nil {
+		if ok, err := s.constraints.Satisfied(n, c); !ok || err != nil {
 			return n
 		}
 	}

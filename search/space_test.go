@@ -47,6 +47,51 @@ func joint(t testing.TB, base search.Enumerable) *search.Joint {
 	return s
 }
 
+// floats is both types of floats, where what a token adds to the cache is bounded.
+func floats(t testing.TB, base search.Enumerable) *search.Joint {
+	t.Helper()
+	c, err := arch.CompileConstraints([]string{"kv_bytes_per_token <= 1100"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := search.NewConstrainedJoint(c, base, search.FloatAxis([]arch.FloatType{arch.FP32, arch.FP16}), search.ThreadsAxis([]int{1, 2}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// A constraint on what builds differ in is of each point's own build.
+func TestJointConstrained(t *testing.T) {
+	base := homogeneous(t)
+	s := floats(t, base)
+	left := map[arch.FloatType]int{}
+	for g := range s.All() {
+		c := s.Candidate(g)
+		if n := c.Counts().KVBytesPerToken; n > 1100 {
+			t.Fatalf("%s has %d bytes a token", c.Name(), n)
+		}
+		if got := s.Builds()[s.Place(g)]; !got.Equal(c.Build) {
+			t.Fatalf("%s is said to run as %s", c.Name(), got.Name())
+		}
+		left[c.Build.Float]++
+	}
+	if !(left[arch.FP16] > left[arch.FP32] && left[arch.FP32] > 0) {
+		t.Errorf("%v are left", left)
+	}
+	if free, err := search.NewJoint(base, search.FloatAxis([]arch.FloatType{arch.FP32, arch.FP16}), search.ThreadsAxis([]int{1, 2})); err != nil || free.Hash() == s.Hash() {
+		t.Errorf("%v, or spaces with other constraints have one hash", err)
+	}
+	none, err := arch.CompileConstraints([]string{"kv_bytes_per_token < 2"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	infeasible := new(search.InfeasibleError)
+	if _, err := search.NewConstrainedJoint(none, base, search.FloatAxis([]arch.FloatType{arch.FP16})); !errors.As(err, &infeasible) || !strings.Contains(err.Error(), "does not satisfy kv_bytes_per_token < 2") {
+		t.Errorf("%v", err)
+	}
+}
+
 // spaces are the implementations, each with a constraint or more.
 func spaces(t testing.TB) map[string]search.Enumerable {
 	wide, err := arch.Space{
@@ -64,6 +109,7 @@ func spaces(t testing.TB) map[string]search.Enumerable {
 		"layerwise, mixed":       layerwise(t, stacks),
 		"joint with homogeneous": joint(t, search.NewHomogeneous(wide, arch.Build{})),
 		"joint with layerwise":   joint(t, layerwise(t, gpt)),
+		"constrained joint":      floats(t, search.NewHomogeneous(wide, arch.Build{Dialect: arch.Portable})),
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"lathe/search"
 	"lathe/search/enumerate"
 	"lathe/search/modelbased"
+	"lathe/search/nsga2"
 )
 
 // choice is what a model-based search measured and believes.
@@ -45,18 +46,23 @@ func (a *app) choose(ctx context.Context, run *searchRun, p *search.Problem, sm 
 	return &choice{res, report}, err
 }
 
-// predictedMethod is how what a model predicts is searched: what a model-based search
-// leaves is gone through, or of a space that is too large for that what it believes to be
-// the front.
+// predictedMethod is how what a model predicts is searched. What a model-based search
+// leaves is gone through; of a space that is too large for that it is what it believes to
+// be the front, or where it measured nothing what NSGA-II finds.
 func (s *setup) predictedMethod(p *search.Problem, c *choice) (search.Method, error) {
 	switch {
 	case s.Method != modelBased:
 		return s.method(p)
-	case c == nil || p.Space.Size() <= enumerate.MaxPoints:
+	case p.Space.Size() <= enumerate.MaxPoints:
 		return enumerate.New(enumerate.Options{})
+	case c == nil:
+		return nsga2.New(nsga2.Options{Population: predictedPopulation, Generations: predictedGenerations})
 	}
 	return &believed{report: c.report}, nil
 }
+
+// How long NSGA-II looks at predictions, which are some seconds' work in all.
+const predictedPopulation, predictedGenerations = 200, 200
 
 // believed is the method that proposes a report's front and nothing else.
 type believed struct {

@@ -22,7 +22,7 @@ import (
 func (a *app) cmdFit() *cobra.Command {
 	var plot string
 	var heldOut int
-	cmd := &cobra.Command{
+	fit := &cobra.Command{
 		Use:         "fit",
 		Annotations: timing(),
 		Short:       "Fit the latency model to measured candidates, and print its error",
@@ -39,9 +39,13 @@ candidates that were measured in several sessions: a perfect model would show
 about as much. "in interval" is the share of candidates in their intervals of 90 %.
 
 With --held-out N, N more random candidates are measured and never fitted: the
-same figures for those. --plot draws predicted against measured.`,
+same figures for those. --plot draws predicted against measured.
+
+A model is of one build; of --builds each gets samples and a model of its own. lathe
+search --builds --samples 0 then starts from what is stored and measures nothing.`,
 		Example: `  lathe fit
   lathe fit --build +int4b32 --baseline gpt2-l12-d1024-f4096-h16+int4b32 --samples 30 --held-out 60
+  lathe fit --builds "precision=fp32,int8;threads=1,2"
   lathe fit --samples 0 --plot fit.svg        # only what is stored`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -58,37 +62,63 @@ same figures for those. --plot draws predicted against measured.`,
 			if err != nil {
 				return err
 			}
-			s.Builds = nil // a model is of one
-			p, err := s.problem()
-			if err != nil {
-				return err
-			}
-			samples, err := s.samplePoints(p.Space)
-			if err != nil {
-				return badInput(err)
-			}
-			if n := len(samples); n > 0 && n < latmodel.MinCandidates {
-				return badInput(fmt.Errorf("fit: %d samples; a model takes %d candidates or more (--samples 0 fits what is stored)", n, latmodel.MinCandidates))
-			}
-			r, err := a.fitReport(cmd.Context(), s, p, heldOut)
-			if err != nil {
-				return err
-			}
-			if plot != "" {
-				if err := plotFit(plot, r); err != nil {
+			var reports []*fitReport
+			for _, one := range s.perBuild() { // a model is of one
+				p, err := one.problem()
+				if err != nil {
 					return err
 				}
+				samples, err := one.samplePoints(p.Space)
+				if err != nil {
+					return badInput(err)
+				}
+				if n := len(samples); n > 0 && n < latmodel.MinCandidates {
+					return badInput(fmt.Errorf("fit: %d samples; a model takes %d candidates or more (--samples 0 fits what is stored)", n, latmodel.MinCandidates))
+				}
+				r, err := a.fitReport(cmd.Context(), one, p, heldOut)
+				if err != nil {
+					return err
+				}
+				if plot != "" {
+					path := plot
+					if len(s.Builds) > 0 {
+						ending := filepath.Ext(plot)
+						path = strings.TrimSuffix(plot, ending) + cmp.Or(one.Build.Name(), "+default") + ending
+					}
+					if err := plotFit(path, r); err != nil {
+						return err
+					}
+				}
+				reports = append(reports, r)
 			}
-			if a.json {
-				return a.printJSON(r)
-			}
-			return a.printFit(r)
+			return a.printFits(reports, len(s.Builds) > 0)
 		},
 	}
-	a.setupFlags(cmd.Flags())
-	cmd.Flags().IntVar(&heldOut, "held-out", 0, "random candidates measured for the model's error alone, never fitted")
-	cmd.Flags().StringVar(&plot, "plot", "", "draw predicted against measured to `FILE`, which ends in .svg or .png")
-	return cmd
+	fs := fit.Flags()
+	a.setupFlags(fs)
+	a.buildsFlag(fs)
+	fs.IntVar(&heldOut, "held-out", 0, "random candidates measured for the model's error alone, never fitted")
+	fs.StringVar(&plot, "plot", "", "draw predicted against measured to `FILE`, which ends in .svg or .png; with --builds the build's name goes before the ending")
+	return fit
+}
+
+// printFits writes reports, of --builds a list of them.
+func (a *app) printFits(reports []*fitReport, several bool) error {
+	switch {
+	case a.json && several:
+		return a.printJSON(reports)
+	case a.json:
+		return a.printJSON(reports[0])
+	}
+	for i, r := range reports {
+		if i > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		if err := a.printFit(r); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // fitReport is a model and what is known of its error.

@@ -26,7 +26,9 @@ Model-based (the default): measure some candidates spread over the space beside 
 baseline, fit the latency model, measure those that could change the front most if
 they were other than it says (expected hypervolume improvement), fit again, and so on
 until nothing could, or --evaluations (--samples where not given) are measured. The
-front is what the model says of the whole space.
+front is what the model says of the whole space; of one of more than 8.4 million points
+before its constraints, of those that the search looked at, and where nothing was to be
+measured (--samples 0) what NSGA-II finds by the model.
 
 By model with another method: measure --samples random candidates, fit the latency
 model, and search what it predicts. By measure: every candidate that the method
@@ -49,8 +51,11 @@ bytes_per_token, memory_bytes, flops_per_token, weight_bits. --limits bound them
 --proxy fitted learns quality from the table of --trained (see lathe proxy).
 
 --builds are ways to run, such as default,+int8,+int4b32+t2, that are searched together
-with the architectures, each with samples and a latency model of its own. Quality by
-parameters sees no precision: let weight_bits be an objective where builds differ in it.
+with the architectures, each with samples and a latency model of its own. They may also
+be axes, "precision=fp32,int8b32,int4b32;threads=1,2": every combination, as a change of
+--build, each axis varied by itself (precision, head, embed, float, dialect, threads).
+Quality by parameters sees no precision: let weight_bits be an objective where builds
+differ in it.
 
 A space has homogeneous models, n_layer, d_model, d_inner and n_head, or with
 layerwise: true layers that differ: then n_head, d_inner and hidden are of each layer
@@ -68,6 +73,7 @@ store does not have.`,
   lathe search --method evolve --by measure --evaluations 60
   lathe search --method alphanas --by measure --evaluations 100 --space mixed.yaml
   lathe search --builds default,+int4b32 --objectives quality,latency,weight_bits
+  lathe search --builds "precision=fp32,int4b32;head=fp32,int8" --objectives quality,latency,weight_bits
   lathe search --limits "weight_bytes <= 300e6" --proxy fitted --trained trained.csv
   lathe search --method nsga2 --iterations 50 --evaluations 1000
   lathe search --again "n_head >= 8"
@@ -138,10 +144,10 @@ store does not have.`,
 	fs.Int("evaluations", 0, "most candidates to evaluate (default: as many as --samples if model-based, otherwise no limit)")
 	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")
 	fs.String("limits", "", "bounds on objectives: `EXPRESSIONS` with commas between, such as \"weight_bytes <= 200e6\"")
-	fs.String("builds", "", "ways to run that are searched together: `PARTS` of names with commas between, such as default,+int4b32")
+	a.buildsFlag(fs)
 	fs.String("proxy", "", "what ranks quality: `NAME`, decoder_params, total_params or fitted")
 	fs.String("trained", "", "CSV `FILE` of trained architectures that fitted learns from (see lathe proxy)")
-	for _, key := range []string{"objectives", "limits", "builds", "proxy", "trained"} {
+	for _, key := range []string{"objectives", "limits", "proxy", "trained"} {
 		a.bind(fs, "search."+key, key)
 	}
 	a.bind(fs, "search.method", "method")

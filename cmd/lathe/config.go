@@ -115,7 +115,7 @@ var settings = []setting{
 	{"search.trained_higher_is_better", false, "that column is one of which more is better, such as an accuracy"},
 	{"search.objectives", "quality,latency", "what candidates are compared by: quality, latency, pl, tl, throughput, weight_bytes, bytes_per_token, memory_bytes, flops_per_token, weight_bits"},
 	{"search.limits", "", "bounds on objectives, such as weight_bytes <= 200e6, latency <= 1"},
-	{"search.builds", "", "several ways for candidates to run, searched together, such as default,+int8,+int4b32+t2; empty: build"},
+	{"search.builds", "", "several ways for candidates to run, searched together, such as default,+int8,+int4b32+t2 or precision=fp32,int8;threads=1,2; empty: build"},
 	{"search.samples", 24, "candidates measured for the latency model: chosen as it learns if model-based, at random otherwise"},
 	{"search.visits", 2, "sessions, minutes apart, that the pairs of each sample are spread over"},
 	{"search.iterations", 10, "iterations of evolve, generations of nsga2"},

@@ -134,7 +134,7 @@ func (e *modelEvaluator) of(g search.Genome) (model int, architecture search.Gen
 		return 0, g
 	}
 	architecture, _ = e.joint.Split(g)
-	return g.At(g.Len() - 1), architecture // the list of builds is the last gene
+	return e.joint.Place(g), architecture
 }
 
 // Evaluate implements search.Evaluator.

@@ -35,22 +35,30 @@ func commaList(text string) (parts []string) {
 	return parts
 }
 
-// parseBuilds reads search.builds; "default" is the build that has no parts.
-func parseBuilds(text string) (builds []arch.Build, err error) {
+// parseBuilds reads search.builds: a list of builds, of which "default" is the one that
+// has no parts, or axes that vary one of its own.
+func parseBuilds(text string, own arch.Build) (builds []arch.Build, axes []buildAxis, err error) {
+	if strings.ContainsAny(text, "=;") && !strings.ContainsAny(text, "@") {
+		if axes, err = parseBuildAxes(text); err != nil {
+			return nil, nil, err
+		}
+		builds, err = buildsOf(own, axes)
+		return builds, axes, err
+	}
 	for _, part := range commaList(text) {
 		if part == "default" {
 			part = ""
 		}
 		b, err := arch.ParseBuild(part)
 		if err != nil {
-			return nil, fmt.Errorf("search.builds: %w", err)
+			return nil, nil, fmt.Errorf("search.builds: %w", err)
 		}
 		if b = b.Normalized(); slices.ContainsFunc(builds, b.Equal) {
-			return nil, fmt.Errorf("search.builds has %q twice", part)
+			return nil, nil, fmt.Errorf("search.builds has %q twice", part)
 		}
 		builds = append(builds, b)
 	}
-	return builds, nil
+	return builds, nil, nil
 }
 
 // loadProxy makes the setup's proxy. A table that is not the one it was is refused,

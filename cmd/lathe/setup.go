@@ -31,7 +31,8 @@ type setup struct {
 	BaselinePath   string         `json:"baseline_path,omitempty"` // of an ONNX file
 	baselineFiles  []fileState    // that it consists of
 	Build          arch.Build     `json:"build"`
-	Builds         []arch.Build   `json:"builds,omitempty"` // searched together, in the place of Build
+	Builds         []arch.Build   `json:"builds,omitempty"`     // searched together, in the place of Build
+	Axes           []buildAxis    `json:"build_axes,omitempty"` // that make Builds of Build
 	Space          spaceConfig    `json:"space"`
 	Objectives     []string       `json:"objectives"`
 	Limits         []string       `json:"limits,omitempty"`
@@ -74,7 +75,7 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 	if c.Trained != "" && c.Proxy == "fitted" {
 		s.Trained = &trained{Path: c.Trained, Quality: c.TrainedQuality, HigherIsBetter: c.TrainedHigher}
 	}
-	if s.Builds, err = parseBuilds(c.Builds); err != nil {
+	if s.Builds, s.Axes, err = parseBuilds(c.Builds, s.Build); err != nil {
 		return nil, badInput(err)
 	}
 	if err := s.validate(); err != nil {
@@ -189,7 +190,7 @@ func (s *setup) builds() []arch.Build {
 func (s *setup) perBuild() (all []*setup) {
 	for _, b := range s.builds() {
 		one := *s
-		one.Build, one.Builds = b, nil
+		one.Build, one.Builds, one.Axes = b, nil, nil
 		all = append(all, &one)
 	}
 	return all
@@ -200,11 +201,53 @@ func (s *setup) space() (search.Enumerable, error) {
 	if len(s.Builds) == 0 {
 		return s.Space.compile(s.Build)
 	}
-	base, err := s.Space.compile(arch.Build{}.Normalized())
+	own, axes := arch.Build{}.Normalized(), []search.BuildAxis{search.BuildList(s.Builds)}
+	if s.Axes != nil {
+		var err error
+		if axes, err = compileAxes(s.Axes); err != nil {
+			return nil, err
+		}
+		own = s.Build
+	}
+	architectures, ofBuilds, err := s.splitConstraints()
 	if err != nil {
 		return nil, err
 	}
-	return search.NewJoint(base, search.BuildList(s.Builds))
+	if ofBuilds == nil {
+		own.Float = s.Builds[0].Float // which is that of all, or nothing counts it
+	}
+	base, err := architectures.compile(own)
+	if err != nil {
+		return nil, err
+	}
+	return search.NewConstrainedJoint(ofBuilds, base, axes...)
+}
+
+// splitConstraints is the space with the constraints that bear on architectures alone, and
+// those on counts that the builds differ in; nil where these do not.
+func (s *setup) splitConstraints() (spaceConfig, *arch.Constraints, error) {
+	if !slices.ContainsFunc(s.Builds, func(b arch.Build) bool { return b.Float != s.Builds[0].Float }) {
+		return s.Space, nil, nil
+	}
+	all, err := arch.CompileConstraints(s.Space.Constraints)
+	if err != nil {
+		return s.Space, nil, err
+	}
+	var ofSpecs, ofBuilds []string
+	for n, text := range all.Texts() {
+		if all.OfBuild(n) {
+			ofBuilds = append(ofBuilds, text)
+		} else {
+			ofSpecs = append(ofSpecs, text)
+		}
+	}
+	if ofBuilds == nil {
+		return s.Space, nil, nil
+	}
+	space := s.Space
+	space.Constraints = ofSpecs
+	of, err := arch.CompileConstraints(ofBuilds)
+	return space, of, err
 }
 
 // problem is what is searched for.
@@ -373,6 +416,12 @@ func (a *app) setupFlags(fs *pflag.FlagSet) {
 	fs.StringVar(&a.spaceFile, "space", "", "YAML `FILE` of the space to search (default: the configuration's)")
 	fs.StringArrayVar(&a.constraints, "constraint", nil, "one more constraint on the space: an `EXPRESSION` such as \"n_layer <= 8\"; may be repeated")
 	a.planFlags(fs, false)
+}
+
+// buildsFlag adds the flag of builds that are searched, or fitted, together.
+func (a *app) buildsFlag(fs *pflag.FlagSet) {
+	fs.String("builds", "", "several ways to run: `PARTS` of names with commas between, such as default,+int4b32, or axes such as \"precision=fp32,int4;threads=1,2\"")
+	a.bind(fs, "search.builds", "builds")
 }
 
 // applySpaceFlags puts --space and --constraint into the configuration in force.

@@ -57,7 +57,7 @@ func (s spaceConfig) compile(b arch.Build) (search.Enumerable, error) {
 	if err != nil {
 		return nil, err
 	}
-	space, err := s.Space.With(needs...).Compile()
+	space, err := s.Space.With(needs...).CompileFor(b)
 	if err != nil {
 		return nil, err
 	}

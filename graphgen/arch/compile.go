@@ -76,6 +76,7 @@ func (a Axis) Given() bool { return a.Min != 0 || a.Max != 0 || a.Step != 0 || l
 // for points. It is safe for concurrent use.
 type Compiled struct {
 	space  Space
+	float  FloatType // of the caches that constraints count
 	axes   [4][]int
 	tables []table // n_head fits d_model, then one for each constraint
 	count  int     // points that satisfy all
@@ -153,11 +154,16 @@ func (s Space) prepare() (*Compiled, []*vm.Program, error) {
 // Compile checks s and evaluates its constraints. A constraint is evaluated once
 // for each combination of the axes that it depends on, so that going over the
 // points afterwards is table lookups. An [*EmptyError] says why no point is left.
-func (s Space) Compile() (*Compiled, error) {
+func (s Space) Compile() (*Compiled, error) { return s.CompileFor(Build{}) }
+
+// CompileFor is Compile for models that run as a build: what constraints count of them is
+// the build's. What the build asks of them is not looked at (see Build.SpaceConstraints).
+func (s Space) CompileFor(b Build) (*Compiled, error) {
 	c, programs, err := s.prepare()
 	if err != nil {
 		return nil, err
 	}
+	c.float = b.Normalized().Float
 	c.tables = append(c.tables, c.divides())
 	for i, program := range programs {
 		t, err := c.evaluate(i, program)

@@ -30,7 +30,7 @@ type variables struct {
 	TotalParams     int `expr:"total_params"`
 	EmbeddingParams int `expr:"embedding_params"`
 	FlopsPerToken   int `expr:"flops_per_token"`
-	KVBytesPerToken int `expr:"kv_bytes_per_token"` // in fp32, whatever the build
+	KVBytesPerToken int `expr:"kv_bytes_per_token"`
 }
 
 // Bits of the axes, by their index, and onKV.
@@ -198,7 +198,7 @@ func expressionOptions(env any) []expr.Option {
 	return options
 }
 
-// fill sets env to the counts at p. It uses the closed form of a homogeneous
+// fill sets env to the counts at p, run as the build that c is compiled for. It uses the closed form of a homogeneous
 // model, without building one; a test holds it equal to Spec's counts.
 func (c *Compiled) fill(env *variables, p Point) {
 	n, d, f := p.NLayer, p.DModel, p.DInner
@@ -221,7 +221,7 @@ func (c *Compiled) fill(env *variables, p Point) {
 	}
 	env.DecoderParams = n * (matrices + vectors)
 	env.FlopsPerToken = 2 * (n*matrices + c.space.Vocab*d)
-	env.KVBytesPerToken = 2 * n * kv * int(FP32.Bytes())
+	env.KVBytesPerToken = 2 * n * kv * int(c.float.Bytes())
 	env.TotalParams = env.DecoderParams + env.EmbeddingParams + final
 	if c.space.Untied {
 		env.TotalParams += c.space.Vocab * d

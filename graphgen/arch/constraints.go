@@ -11,7 +11,7 @@ import (
 	"github.com/expr-lang/expr/vm"
 )
 
-// Constraints are expressions over the counts of any Spec, whatever its layers: the
+// Constraints are expressions over the counts of any Candidate, whatever its layers: the
 // names of a Space's, and hidden, the hidden size of a recurrent layer. One that names a
 // layer's sizes (d_inner, n_head, n_kv_head, head_dim; hidden) must be true in every
 // layer that has them. They are safe for concurrent use.
@@ -93,10 +93,13 @@ func (u *usage) Visit(node *ast.Node) {
 // Texts are the expressions. The caller must not change them.
 func (c *Constraints) Texts() []string { return c.texts }
 
-// Satisfied reports whether a valid Spec satisfies expression n. An error is that of an
-// expression that has no value there, such as a remainder by 0.
-func (c *Constraints) Satisfied(n int, s Spec) (bool, error) {
-	uses := c.uses[n]
+// OfBuild reports whether expression n names a count that builds differ in.
+func (c *Constraints) OfBuild(n int) bool { return c.uses[n]&usesKV != 0 }
+
+// Satisfied reports whether a valid Candidate satisfies expression n. An error is that of
+// an expression that has no value there, such as a remainder by 0.
+func (c *Constraints) Satisfied(n int, candidate Candidate) (bool, error) {
+	uses, s := c.uses[n], candidate.Spec
 	env := &layerVariables{variables: variables{
 		NLayer: len(s.Layers), DModel: s.DModel, Vocab: s.Vocab, Positions: s.Positions, EmbeddingParams: int(s.EmbeddingParams()),
 	}}
@@ -108,7 +111,7 @@ func (c *Constraints) Satisfied(n int, s Spec) (bool, error) {
 		{usesDecoderParams, &env.DecoderParams, s.DecoderParams},
 		{usesTotalParams, &env.TotalParams, s.TotalParams},
 		{usesFlops, &env.FlopsPerToken, s.FlopsPerToken},
-		{usesKV, &env.KVBytesPerToken, func() int64 { return s.KVBytesPerToken(Build{}) }},
+		{usesKV, &env.KVBytesPerToken, func() int64 { return s.KVBytesPerToken(candidate.Build) }},
 	} {
 		if uses&count.bit != 0 {
 			*count.at = int(count.value())

@@ -26,15 +26,22 @@ func TestConstraintsAgainstSpace(t *testing.T) {
 		t.Fatal(err)
 	}
 	for n, text := range texts {
-		only, err := space.With(text).Compile()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for p := range all.Points() {
-			got, err := c.Satisfied(n, all.Spec(p))
-			if err != nil || got != only.Contains(p) {
-				t.Fatalf("%s at %+v: %v, %v; the space says %v", text, p, got, err, only.Contains(p))
+		left := map[FloatType]int{}
+		for _, b := range []Build{{}, {Float: FP16}} {
+			only, err := space.With(text).CompileFor(b)
+			if err != nil {
+				t.Fatal(err)
 			}
+			for p := range all.Points() {
+				got, err := c.Satisfied(n, all.Candidate(p, b))
+				if err != nil || got != only.Contains(p) {
+					t.Fatalf("%s at %+v%s: %v, %v; the space says %v", text, p, b.Name(), got, err, only.Contains(p))
+				}
+			}
+			left[b.Float] = only.Count()
+		}
+		if differs := left[FP16] != left[""]; differs != c.OfBuild(n) {
+			t.Errorf("%s leaves %d points in fp32 and %d in fp16, and is said to be of the build: %v", text, left[""], left[FP16], c.OfBuild(n))
 		}
 	}
 }
@@ -61,7 +68,7 @@ func TestConstraintsOfLayers(t *testing.T) {
 			s.Layers = append(s.Layers, l)
 		}
 		for i := range want {
-			if got, err := c.Satisfied(i, s); err != nil || got != want[i] {
+			if got, err := c.Satisfied(i, Candidate{Spec: s}); err != nil || got != want[i] {
 				t.Fatalf("%s of %+v: %v, %v", c.Texts()[i], s.Layers, got, err)
 			}
 		}
