@@ -60,6 +60,7 @@ var arrows = map[string][]string{
 	"finetune/autodiff":               {"graphgen/ir"},
 	"finetune/train":                  {"graphgen/weights/safetensors"},
 	"finetune/tokenizer":              nil,
+	"finetune/text":                   nil,
 	"cmd/lathe":                       nil, // checked apart
 }
 
