@@ -58,7 +58,11 @@ func (b *Buffer) Close() {
 // View is a tensor of the given shape over the buffer's first elements. Views
 // may overlap. The shape needs a dimension: the binding makes scalars from
 // memory of their own only, see Scalar.
-func (b *Buffer) View(shape ...int64) (*Tensor, error) {
+func (b *Buffer) View(shape ...int64) (*Tensor, error) { return b.ViewAt(0, shape...) }
+
+// ViewAt is View from the element first on, so that many tensors lie in one buffer. Each
+// should begin at a multiple of 64 bytes, as kernels like it.
+func (b *Buffer) ViewAt(first int, shape ...int64) (*Tensor, error) {
 	if b.mem == nil {
 		return nil, fmt.Errorf("ort: view of a buffer: %w", ErrClosed)
 	}
@@ -69,47 +73,48 @@ func (b *Buffer) View(shape ...int64) (*Tensor, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n > b.elements {
-		return nil, fmt.Errorf("ort: shape %v has %d elements, the buffer %d", shape, n, b.elements)
+	if first < 0 || first > b.elements || n > b.elements-first {
+		return nil, fmt.Errorf("ort: shape %v from element %d on has %d elements, the buffer %d", shape, first, n, b.elements)
 	}
-	v, err := newValue(b.typ, shape, b.mem, n)
+	data := unsafe.Add(b.mem.data, first*b.typ.Size())
+	v, err := newValue(b.typ, shape, data, n)
 	if err != nil {
 		return nil, wrap("create tensor", fmt.Sprintf("%v%v", b.typ, shape), err)
 	}
 	b.mem.retain()
-	return &Tensor{typ: b.typ, shape: append(Shape{}, shape...), data: b.mem.data, elements: n, mem: b.mem, val: v}, nil
+	return &Tensor{typ: b.typ, shape: append(Shape{}, shape...), data: data, elements: n, mem: b.mem, val: v}, nil
 }
 
 // newValue makes the C side's tensor over our memory.
-func newValue(t Type, shape []int64, m *memory, n int) (value, error) {
+func newValue(t Type, shape []int64, data unsafe.Pointer, n int) (value, error) {
 	s := ortgo.Shape(shape)
 	switch t {
 	case Float32:
-		return ortgo.NewTensor(s, view[float32](m.data, n))
+		return ortgo.NewTensor(s, view[float32](data, n))
 	case Float64:
-		return ortgo.NewTensor(s, view[float64](m.data, n))
+		return ortgo.NewTensor(s, view[float64](data, n))
 	case Int8:
-		return ortgo.NewTensor(s, view[int8](m.data, n))
+		return ortgo.NewTensor(s, view[int8](data, n))
 	case Uint8:
-		return ortgo.NewTensor(s, view[uint8](m.data, n))
+		return ortgo.NewTensor(s, view[uint8](data, n))
 	case Int16:
-		return ortgo.NewTensor(s, view[int16](m.data, n))
+		return ortgo.NewTensor(s, view[int16](data, n))
 	case Uint16:
-		return ortgo.NewTensor(s, view[uint16](m.data, n))
+		return ortgo.NewTensor(s, view[uint16](data, n))
 	case Int32:
-		return ortgo.NewTensor(s, view[int32](m.data, n))
+		return ortgo.NewTensor(s, view[int32](data, n))
 	case Uint32:
-		return ortgo.NewTensor(s, view[uint32](m.data, n))
+		return ortgo.NewTensor(s, view[uint32](data, n))
 	case Int64:
-		return ortgo.NewTensor(s, view[int64](m.data, n))
+		return ortgo.NewTensor(s, view[int64](data, n))
 	case Uint64:
-		return ortgo.NewTensor(s, view[uint64](m.data, n))
+		return ortgo.NewTensor(s, view[uint64](data, n))
 	case Bool:
-		return ortgo.NewTensor(s, view[bool](m.data, n))
+		return ortgo.NewTensor(s, view[bool](data, n))
 	}
 	// 16-bit floats: the binding's raw tensor wants at least one byte, which
 	// the allocation's alignment always has to spare.
-	return ortgo.NewCustomDataTensor(s, view[byte](m.data, max(1, n*t.Size())), ortgo.TensorElementDataType(t))
+	return ortgo.NewCustomDataTensor(s, view[byte](data, max(1, n*t.Size())), ortgo.TensorElementDataType(t))
 }
 
 func view[T any](p unsafe.Pointer, n int) []T { return unsafe.Slice((*T)(p), n) }

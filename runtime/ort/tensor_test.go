@@ -102,3 +102,21 @@ func TestViewsShare(t *testing.T) {
 		t.Error("views of one buffer do not share its memory")
 	}
 }
+
+func TestViewAt(t *testing.T) {
+	b := must(ort.NewBuffer(ort.Int32, 40))(t)
+	defer b.Close()
+	for i := range ort.BufferData[int32](b) {
+		ort.BufferData[int32](b)[i] = int32(i)
+	}
+	v := must(b.ViewAt(16, 2, 12))(t)
+	defer v.Close()
+	if d := ort.Data[int32](v); len(d) != 24 || d[0] != 16 || d[23] != 39 {
+		t.Errorf("a view from element 16 on is %v", d)
+	}
+	for _, first := range []int{-1, 17, 41} {
+		if _, err := b.ViewAt(first, 2, 12); err == nil {
+			t.Errorf("24 elements from element %d on of 40 are a view", first)
+		}
+	}
+}
