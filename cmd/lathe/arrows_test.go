@@ -57,6 +57,7 @@ var arrows = map[string][]string{
 	"search/pareto":                   nil,
 	"search/proxy":                    {"search", "graphgen/arch", "profiler/stat", "profiler/stat/gp"},
 	"finetune/eval":                   {"profiler/stat", "runtime/decode", "runtime/ort"},
+	"finetune":                        {"finetune/autodiff", "graphgen", "graphgen/arch", "graphgen/ir", "graphgen/weights", "runtime/ort"},
 	"finetune/autodiff":               {"graphgen/ir"},
 	"finetune/train":                  {"graphgen/weights/safetensors"},
 	"finetune/tokenizer":              nil,
