@@ -37,10 +37,7 @@ func Open(ctx context.Context, o Options) (*Corpus, error) {
 		return nil, err
 	}
 	o = o.withDefaults()
-	total := int64(0)
-	for _, f := range files {
-		total += f.size
-	}
+	total := totalSize(files)
 	key, err := keyOf(ctx, files, o, o.stage(Hashing, total))
 	if err != nil {
 		return nil, err

@@ -30,6 +30,13 @@ type file struct {
 	size   int64
 }
 
+func totalSize(files []file) (n int64) {
+	for _, f := range files {
+		n += f.size
+	}
+	return n
+}
+
 // formatOf tells by a name's end. known is false for one that folders are not searched
 // for; it is text if it is named.
 func formatOf(path string) (f format, known bool) {

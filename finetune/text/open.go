@@ -14,7 +14,7 @@ import (
 )
 
 // Documents reads the documents of files one after the other. It takes Paths, what
-// parts documents, Fields and Instruction of o. An error is the last that it gives;
+// parts documents, Fields, Instruction and Progress of o. An error is the last that it gives;
 // one of a text names the file and the line.
 func Documents(ctx context.Context, o Options) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
@@ -28,8 +28,9 @@ func Documents(ctx context.Context, o Options) iter.Seq2[Document, error] {
 			return
 		}
 		o = o.withDefaults()
+		read := o.stage(Reading, totalSize(files))
 		for _, f := range files {
-			for d, err := range f.documents(ctx, o, nil) {
+			for d, err := range f.documents(ctx, o, read) {
 				if !yield(d, err) || err != nil {
 					return
 				}
@@ -38,8 +39,8 @@ func Documents(ctx context.Context, o Options) iter.Seq2[Document, error] {
 	}
 }
 
-// documents reads one file's. read, if not nil, is told of the file's bytes, before
-// they are unpacked.
+// documents reads one file's. read is told of the file's bytes, before they are
+// unpacked.
 func (f file) documents(ctx context.Context, o Options, read func(n int)) iter.Seq2[Document, error] {
 	return func(yield func(Document, error) bool) {
 		in, err := os.Open(f.path)
@@ -109,8 +110,6 @@ func (w *watched) Read(p []byte) (int, error) {
 		return 0, err
 	}
 	n, err := w.r.Read(p)
-	if w.read != nil {
-		w.read(n)
-	}
+	w.read(n)
 	return n, err
 }

@@ -54,16 +54,18 @@ type Options struct {
 	Cache   string
 	Workers int // that tokenize at a time; 0: 1
 
-	// Progress, if not nil, is told of the bytes of files that are read, twice: for the
-	// hash that tokens are kept under, and, where they are not there yet, to tokenize.
+	// Progress, if not nil, is told of the bytes of files that are read. Open reads them
+	// twice: for the hash that tokens are kept under, and, where they are not there yet,
+	// to tokenize.
 	Progress func(stage Stage, done, of int64)
 }
 
-// Stage is what Open is at.
+// Stage is what reading a text is at.
 type Stage string
 
 // The stages.
 const (
+	Reading    Stage = "reading" // Documents' only one
 	Hashing    Stage = "hashing"
 	Tokenizing Stage = "tokenizing"
 )
