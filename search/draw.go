@@ -59,15 +59,15 @@ func Exhausted(s Space, h *History) Status {
 // next one up and down, of choices every other. A gene that does not bear on the point
 // has none, and where a change brings genes to bear that did not (a layer more, another
 // type) they are at their first value.
-func Neighbours(s Space, g Genome) iter.Seq[Genome] {
+func Neighbours(s Space, g Genome) iter.Seq[Genome] { return Apart(s, g, 0) }
+
+// Apart is Neighbours with sizes that are a share of their count away and not the next
+// ones, though at least those and no further than their ends.
+func Apart(s Space, g Genome, share float64) iter.Seq[Genome] {
 	return func(yield func(Genome) bool) {
 		given := map[Genome]bool{g: true}
 		for i, gene := range s.Genes() {
-			at := g.At(i)
-			for v := range gene.Count() {
-				if v == at || gene.Ordered() && v != at-1 && v != at+1 {
-					continue
-				}
+			for _, v := range apart(gene, g.At(i), share) {
 				n := s.Canonical(g.With(i, v))
 				if given[n] || !s.Contains(n) {
 					continue
@@ -79,4 +79,19 @@ func Neighbours(s Space, g Genome) iter.Seq[Genome] {
 			}
 		}
 	}
+}
+
+// apart are the values of a gene that a step leads to from value v, which may be itself.
+func apart(gene Gene, v int, share float64) (to []int) {
+	n := gene.Count()
+	if gene.Ordered() {
+		step := max(1, int(share*float64(n)))
+		return []int{max(v-step, 0), min(v+step, n-1)}
+	}
+	for w := range n {
+		if w != v {
+			to = append(to, w)
+		}
+	}
+	return to
 }

@@ -269,15 +269,48 @@ func TestNeighbours(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			seen := map[search.Genome]bool{g: true}
-			for n := range search.Neighbours(s, g) {
-				if seen[n] || !s.Contains(n) {
-					t.Fatalf("%s: %v has the neighbour %v twice or outside the space", name, g, n)
+			for _, share := range []float64{0, 0.1, 0.5, 1} {
+				seen := map[search.Genome]bool{g: true}
+				for n := range search.Apart(s, g, share) {
+					if seen[n] || !s.Contains(n) {
+						t.Fatalf("%s: %v has the neighbour %v twice or outside the space", name, g, n)
+					}
+					seen[n] = true
 				}
-				seen[n] = true
 			}
 		}
 	}
+}
+
+// A step is a share of an axis, at least to the next size and at most to the end.
+func TestApart(t *testing.T) {
+	space, err := arch.Space{
+		NLayer: arch.Axis{Min: 1, Max: 8}, DModel: arch.Axis{Min: 64, Max: 1024, Step: 64}, DInner: arch.Axis{Min: 512, Max: 512, Step: 64},
+		NHead: arch.Axis{Choices: []int{2, 4}},
+	}.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := search.NewHomogeneous(space, arch.Build{})
+	g, _ := s.Genome(arch.Point{NLayer: 3, DModel: 640, DInner: 512, NHead: 2})
+	for share, want := range map[float64][][2]int{ // n_layer and d_model
+		0:    {{2, 640}, {4, 640}, {3, 576}, {3, 704}},
+		0.25: {{1, 640}, {5, 640}, {3, 384}, {3, 896}},
+		0.5:  {{1, 640}, {7, 640}, {3, 128}, {3, 1024}},
+	} {
+		var got [][2]int
+		for n := range search.Apart(s, g, share) {
+			if pt := s.Point(n); pt.NHead == 2 {
+				got = append(got, [2]int{pt.NLayer, pt.DModel})
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%g apart are %v, want %v", share, got, want)
+		}
+	}
+}
+
+func TestNeighboursOfAPoint(t *testing.T) {
 	s := homogeneous(t)
 	g, _ := s.Genome(arch.Point{NLayer: 2, DModel: 128, DInner: 1024, NHead: 4})
 	var got []arch.Point

@@ -25,14 +25,15 @@ type Pass struct {
 	Of    []*ir.Value // what is differentiated: float, of fixed sizes
 	Seeds []*ir.Value // the objective's derivative by each of Of, of its shape; nil, all or one: ones
 	Wrt   []*ir.Value // by what: parameters, inputs, or outputs of nodes; each once
+	// Stop are values beyond which the pass does not go, as if they were inputs; they may
+	// be among Wrt. With a layer's input in it, a pass stays within the layer, whatever
+	// else its parameters are used for.
+	Stop []*ir.Value
 	// Into, if it is not nil, has for each of Wrt nil or a tensor of its shape to which
 	// the gradient is added: an accumulator, or the gradient of an earlier pass. Where
 	// the gradient is a product or rows of a table, that takes no operator more. An
 	// accumulator's buffer may be bound as the result's too.
 	Into []*ir.Value
-	// Stop are values, of nodes, that are constants to the pass: no gradient goes back
-	// past them to what they were computed from. One may be in Wrt.
-	Stop []*ir.Value
 }
 
 // Emit appends the reverse pass to what is in b, and returns the gradient by each of
@@ -44,9 +45,9 @@ func (p Pass) Emit(b *ir.Builder) ([]*ir.Value, error) {
 		return nil, fmt.Errorf("autodiff: %w", err)
 	}
 	nodes := slices.Clone(b.Nodes())
-	r := &reverse{Builder: b, wanted: map[*ir.Value]bool{}, grads: map[*ir.Value]*gradient{}, stop: map[*ir.Node]bool{}}
+	r := &reverse{Builder: b, wanted: map[*ir.Value]bool{}, stop: map[*ir.Value]bool{}, grads: map[*ir.Value]*gradient{}}
 	for _, v := range p.Stop {
-		r.stop[v.Def()] = true
+		r.stop[v] = true
 	}
 	for _, v := range p.Wrt {
 		r.wanted[v] = true
@@ -67,6 +68,7 @@ func (p Pass) Emit(b *ir.Builder) ([]*ir.Value, error) {
 			}
 		}
 		r.run(nodes)
+		r.stop = nil
 		for i, v := range p.Wrt {
 			res[i] = r.full(v)
 			switch {

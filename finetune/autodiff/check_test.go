@@ -4,11 +4,12 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"pgregory.net/rapid"
 
 	"lathe/finetune/autodiff"
 	"lathe/graphgen/evaluate"
@@ -27,7 +28,7 @@ func TestMain(m *testing.M) {
 	})
 }
 
-// testing builds a graph whose gradients are checked.
+// building makes a graph whose gradients are checked.
 type building struct {
 	*ir.Builder
 	rng *rand.Rand
@@ -100,9 +101,34 @@ type checked struct {
 	raw   []byte
 }
 
+// leading is the model without what does not lead to an output.
+func (c *checked) leading(output string) *onnxpb.GraphProto {
+	g := &onnxpb.GraphProto{Initializer: c.model.Initializer}
+	need := map[string]bool{output: true}
+	for _, n := range slices.Backward(c.model.Node) {
+		if !slices.ContainsFunc(n.Output, func(name string) bool { return need[name] }) {
+			continue
+		}
+		g.Node = append(g.Node, n)
+		names := slices.Clone(n.Input)
+		for _, a := range n.Attribute {
+			if a.G != nil {
+				for _, m := range a.G.Node {
+					names = append(names, m.Input...)
+				}
+			}
+		}
+		for _, name := range names {
+			need[name] = name != ""
+		}
+	}
+	slices.Reverse(g.Node)
+	return g
+}
+
 // differentiate adds the reverse pass of ys, with drawn seeds, and declares the outputs
 // objective and gradient_i.
-func (b *building) differentiate(t testing.TB, ys ...*ir.Value) *checked {
+func (b *building) differentiate(t rapid.TB, ys ...*ir.Value) *checked {
 	t.Helper()
 	var seeds []*ir.Value
 	var objective *ir.Value
@@ -137,7 +163,7 @@ type asInputs struct{}
 
 func (asInputs) Place(*ir.Param) (ir.Placement, error) { return ir.Placement{AsInput: true}, nil }
 
-func (b *building) finish(t testing.TB) *checked {
+func (b *building) finish(t rapid.TB) *checked {
 	t.Helper()
 	g, err := b.Build()
 	if err != nil {
@@ -154,12 +180,19 @@ func (b *building) finish(t testing.TB) *checked {
 	return &checked{g, m.Graph, raw}
 }
 
-// against compares the gradients with central differences, in float64, of a few elements
-// of each input, and what ONNX Runtime computes with both.
-func (b *building) against(t testing.TB, c *checked) {
+// against compares the gradients with differences, and what ONNX Runtime computes with
+// them.
+func (b *building) against(t rapid.TB, c *checked) {
+	t.Helper()
+	b.withORT(t, c, b.differences(t, c))
+}
+
+// differences compares the gradients with central differences, in float64, of a few
+// elements of each input.
+func (b *building) differences(t rapid.TB, c *checked) map[string]*evaluate.Tensor {
 	t.Helper()
 	const h, elements = 1e-4, 24
-	at := b.run(t, c)
+	at, forward := b.run(t, c), c.leading("objective")
 	for i, v := range b.wrt {
 		x, g := b.fed[v.Name], at[fmt.Sprint("gradient_", i)]
 		picks := b.rng.Perm(len(x.Data))
@@ -168,7 +201,7 @@ func (b *building) against(t testing.TB, c *checked) {
 			var f [4]float64
 			for j, step := range [...]float64{-2, -1, 1, 2} {
 				x.Data[k] = was + step*h
-				f[j] = b.run(t, c)["objective"].Data[0]
+				f[j] = b.evaluate(t, forward)["objective"].Data[0]
 			}
 			x.Data[k] = was
 			want := (f[0] - 8*f[1] + 8*f[2] - f[3]) / (12 * h) // fourth order
@@ -178,13 +211,17 @@ func (b *building) against(t testing.TB, c *checked) {
 		}
 	}
 	if t.Failed() {
-		c.graph.Print(os.Stderr)
+		var text strings.Builder
+		if err := c.graph.Print(&text); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s", text.String())
 	}
-	b.withORT(t, c, at)
+	return at
 }
 
 // withORT holds ONNX Runtime's outputs against those computed here.
-func (b *building) withORT(t testing.TB, c *checked, want map[string]*evaluate.Tensor) {
+func (b *building) withORT(t rapid.TB, c *checked, want map[string]*evaluate.Tensor) {
 	t.Helper()
 	s, err := env.NewSession(c.raw, "", ort.Options{Name: t.Name()})
 	if err != nil {
@@ -197,10 +234,13 @@ func (b *building) withORT(t testing.TB, c *checked, want map[string]*evaluate.T
 		for i, d := range x.Shape {
 			dims[i] = int64(d)
 		}
-		if x.Type == onnxpb.TensorProto_INT64 {
-			fed[name], err = feed[int64](dims, x.Data)
-		} else {
-			fed[name], err = feed[float32](dims, x.Data)
+		switch x.Type {
+		case onnxpb.TensorProto_INT64:
+			fed[name], err = feed(dims, x.Data, func(v float64) int64 { return int64(v) })
+		case onnxpb.TensorProto_BOOL:
+			fed[name], err = feed(dims, x.Data, func(v float64) bool { return v != 0 })
+		default:
+			fed[name], err = feed(dims, x.Data, func(v float64) float32 { return float32(v) })
 		}
 		if err != nil {
 			t.Fatal(err)
@@ -225,10 +265,10 @@ func (b *building) withORT(t testing.TB, c *checked, want map[string]*evaluate.T
 	}
 }
 
-func feed[T float32 | int64](dims []int64, data []float64) (*ort.Tensor, error) {
+func feed[T ort.Element](dims []int64, data []float64, as func(float64) T) (*ort.Tensor, error) {
 	vals := make([]T, len(data))
 	for i, v := range data {
-		vals[i] = T(v)
+		vals[i] = as(v)
 	}
 	if len(dims) == 0 {
 		return ort.Scalar(vals[0])
@@ -237,19 +277,24 @@ func feed[T float32 | int64](dims []int64, data []float64) (*ort.Tensor, error) 
 }
 
 // run evaluates the graph in float64.
-func (b *building) run(t testing.TB, c *checked) map[string]*evaluate.Tensor {
+func (b *building) run(t rapid.TB, c *checked) map[string]*evaluate.Tensor {
+	t.Helper()
+	return b.evaluate(t, c.model)
+}
+
+func (b *building) evaluate(t rapid.TB, g *onnxpb.GraphProto) map[string]*evaluate.Tensor {
 	t.Helper()
 	values := map[string]*evaluate.Tensor{}
 	for name, x := range b.fed {
 		values[name] = x
 	}
-	runGraph(t, c.model, values)
+	runGraph(t, g, values)
 	return values
 }
 
 // runGraph evaluates the nodes of a graph, or of a body, whose inputs and surroundings
 // are in values.
-func runGraph(t testing.TB, g *onnxpb.GraphProto, values map[string]*evaluate.Tensor) {
+func runGraph(t rapid.TB, g *onnxpb.GraphProto, values map[string]*evaluate.Tensor) {
 	t.Helper()
 	for _, k := range g.Initializer {
 		n := &onnxpb.NodeProto{OpType: "Constant", Attribute: []*onnxpb.AttributeProto{{Name: "value", T: k}}}
@@ -284,7 +329,7 @@ func runGraph(t testing.TB, g *onnxpb.GraphProto, values map[string]*evaluate.Te
 }
 
 // runScan is ONNX's Scan, over the first dimensions.
-func runScan(t testing.TB, n *onnxpb.NodeProto, in []*evaluate.Tensor, around map[string]*evaluate.Tensor) []*evaluate.Tensor {
+func runScan(t rapid.TB, n *onnxpb.NodeProto, in []*evaluate.Tensor, around map[string]*evaluate.Tensor) []*evaluate.Tensor {
 	t.Helper()
 	attr := func(name string) *onnxpb.AttributeProto {
 		for _, a := range n.Attribute {

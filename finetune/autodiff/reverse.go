@@ -11,8 +11,8 @@ import (
 type reverse struct {
 	*ir.Builder
 	wanted map[*ir.Value]bool // what leads to Wrt
+	stop   map[*ir.Value]bool // what the pass does not go through
 	grads  map[*ir.Value]*gradient
-	stop   map[*ir.Node]bool
 	loop   *loop // of a body; nil: of the graph
 	err    error
 }
@@ -38,7 +38,7 @@ func (r *reverse) fail(n *ir.Node, format string, args ...any) {
 // mark finds what depends on what is wanted: only that can have a gradient in use.
 func (r *reverse) mark(nodes []*ir.Node) (more bool) {
 	want := func(v *ir.Value) {
-		if v != nil && float(v) && !r.wanted[v] {
+		if v != nil && float(v) && !r.wanted[v] && !r.stop[v] {
 			r.wanted[v] = true
 			more = true
 		}
@@ -65,7 +65,7 @@ func (r *reverse) wants(v *ir.Value) bool { return v != nil && r.wanted[v] }
 func (r *reverse) run(nodes []*ir.Node) {
 	for _, n := range slices.Backward(nodes) {
 		at := slices.IndexFunc(n.Inputs, r.wants)
-		if r.stop[n] || n.Body() == nil && at < 0 || !slices.ContainsFunc(n.Outputs, func(v *ir.Value) bool { return v != nil && r.grads[v] != nil }) {
+		if n.Body() == nil && at < 0 || !slices.ContainsFunc(n.Outputs, func(v *ir.Value) bool { return v != nil && r.grads[v] != nil && !r.stop[v] }) {
 			continue
 		}
 		rule := rules[operator(n)]
@@ -151,7 +151,7 @@ func (r *reverse) rows(v, index, updates *ir.Value) {
 // to it.
 func (r *reverse) loose(v *ir.Value) *ir.Value {
 	d := r.grads[v]
-	if v == nil || d == nil {
+	if v == nil || d == nil || r.stop[v] {
 		return nil
 	}
 	for _, e := range d.sparse {

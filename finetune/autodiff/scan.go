@@ -16,8 +16,9 @@ func init() { register(map[string]rule{"Scan": scan}) }
 // the steps. Of a matrix it is one product after the loop, of everything that was
 // multiplied at any step.
 type loop struct {
-	n   *ir.Node
-	own map[*ir.Value]bool // values of the forward body
+	n       *ir.Node
+	formals map[*ir.Value]bool // of the forward body, its inputs
+	nodes   map[*ir.Node]bool  // of the forward body
 
 	captured []captured
 	outs     []*ir.Value // of the reverse body
@@ -30,9 +31,14 @@ type captured struct {
 	alpha   float32
 }
 
+// owns reports whether v is a value of the forward body.
+func (l *loop) owns(v *ir.Value) bool {
+	return v != nil && (l.formals[v] || v.Def() != nil && l.nodes[v.Def()])
+}
+
 // captures reports whether v is what the body takes from outside. There is no loop
 // around a graph.
-func (l *loop) captures(v *ir.Value) bool { return l != nil && !l.own[v] }
+func (l *loop) captures(v *ir.Value) bool { return l != nil && !l.owns(v) }
 
 // capture adds g of every step to the gradient by v, from outside.
 func (l *loop) capture(v, g *ir.Value) { l.captured = append(l.captured, captured{v: v, y: g}) }
@@ -47,7 +53,7 @@ func (r *reverse) markLoop(n *ir.Node) (more bool) {
 	body := n.Body()
 	states := len(n.Inputs) - int(n.Int("num_scan_inputs", 0))
 	mark := func(from, to *ir.Value) bool {
-		if from == nil || to == nil || !r.wanted[from] || r.wanted[to] || !float(to) {
+		if from == nil || to == nil || !r.wanted[from] || r.wanted[to] || !float(to) || r.stop[to] {
 			return false
 		}
 		r.wanted[to] = true
@@ -82,15 +88,13 @@ func scan(r *reverse, n *ir.Node) {
 		r.fail(n, "only Scans forward have a rule")
 		return
 	}
-	l := &loop{n: n, own: map[*ir.Value]bool{}}
+	l := &loop{n: n, formals: map[*ir.Value]bool{}, nodes: map[*ir.Node]bool{}}
 	body := n.Body()
 	for _, v := range body.Inputs {
-		l.own[v] = true
+		l.formals[v] = true
 	}
 	for _, m := range body.Nodes {
-		for _, v := range m.Outputs {
-			l.own[v] = true
-		}
+		l.nodes[m] = true
 	}
 	l.emit(r, body.Inputs, slices.Clone(body.Outputs), slices.Clone(body.Nodes))
 }
@@ -153,7 +157,7 @@ func (l *loop) emit(r *reverse, inputs, outputs []*ir.Value, nodes []*ir.Node) {
 		r.add(l.n.Inputs[i], stacked[k])
 	}
 	all := func(v *ir.Value) *ir.Value {
-		if l.own[v] {
+		if l.owns(v) {
 			return l.keep(r, v)
 		}
 		return stacked[slices.Index(l.outs, v)]
@@ -170,7 +174,7 @@ func (l *loop) emit(r *reverse, inputs, outputs []*ir.Value, nodes []*ir.Node) {
 // out makes v, which may be nil, an output of the reverse body, unless the forward body
 // has it.
 func (l *loop) out(v *ir.Value) {
-	if v != nil && !l.own[v] && !slices.Contains(l.outs, v) {
+	if v != nil && !l.owns(v) && !slices.Contains(l.outs, v) {
 		l.outs = append(l.outs, v)
 	}
 }
@@ -181,7 +185,7 @@ func (l *loop) takeFrom(r *reverse, s *ir.Scanning) {
 	taken := map[*ir.Value]*ir.Value{}
 	for _, m := range r.Nodes() {
 		for i, v := range m.Inputs {
-			if v == nil || !l.own[v] {
+			if !l.owns(v) {
 				continue
 			}
 			if taken[v] == nil {

@@ -4,8 +4,11 @@
 // the archive. When all of it is explored, no single gene's change leads on from
 // anywhere, and another archive is begun at random.
 //
-// Neighbours are those of search.Neighbours: the next size up or down, or another
-// choice, of one gene.
+// Neighbours differ in one gene: another choice, or a size that is a step away. Steps are
+// a quarter of an axis at first; when an archive is explored they are halved, until they
+// lead to the next size, as Hooke and Jeeves 1961 search patterns. In a space of a hundred
+// sizes of one thing the next size alone leads nowhere in a thousand evaluations. Of what
+// is not explored the one that is crowded least comes first, as NSGA-II has it.
 package local
 
 import (
@@ -33,7 +36,12 @@ type Method struct {
 	rng     *rand.Rand
 	known   int // evaluations that the archive has been offered
 	archive archive
+	step    float64 // of sizes, as a share of an axis
+	least   float64 // a step within which all sizes' steps are 1
 }
+
+// firstStep is that of a new archive.
+const firstStep = 0.25
 
 // New checks the options.
 func New(o Options) (*Method, error) {
@@ -57,6 +65,13 @@ func (m *Method) NeedsBudget() bool { return true }
 func (m *Method) Init(p *search.Problem, rng *rand.Rand) error {
 	m.problem, m.rng, m.known = p, rng, 0
 	m.archive = archive{directions: p.Directions()}
+	most := 1
+	for _, gene := range p.Space.Genes() {
+		if gene.Ordered() {
+			most = max(most, gene.Count())
+		}
+	}
+	m.step, m.least = firstStep, 2/float64(most)
 	return nil
 }
 
@@ -69,7 +84,7 @@ func (m *Method) Propose(h *search.History) ([]search.Genome, search.Status) {
 	if batch := m.next(h); len(batch) > 0 {
 		return batch, search.Status{}
 	}
-	m.archive.members = m.archive.members[:0]
+	m.archive.members, m.step = m.archive.members[:0], firstStep
 	if batch := search.Fresh(m.problem.Space, m.rng, m.opt.Batch, h.Seen); len(batch) > 0 {
 		return batch, search.Status{}
 	}
@@ -85,8 +100,13 @@ func (m *Method) next(h *search.History) []search.Genome {
 	m.known = h.Len()
 	for {
 		at, ok := m.archive.draw(m.rng)
-		if !ok {
+		if !ok && m.step < m.least {
 			return nil
+		}
+		if !ok {
+			m.step /= 2
+			m.archive.forget()
+			continue
 		}
 		if batch := m.explore(h, at); len(batch) > 0 {
 			return batch
@@ -99,7 +119,7 @@ func (m *Method) next(h *search.History) []search.Genome {
 func (m *Method) explore(h *search.History, at int) []search.Genome {
 	var batch []search.Genome
 	var seen []search.Evaluation
-	for g := range search.Neighbours(m.problem.Space, m.archive.members[at].genome) {
+	for g := range search.Apart(m.problem.Space, m.archive.members[at].genome, m.step) {
 		if e, ok := h.Get(g); ok {
 			seen = append(seen, e)
 		} else {
@@ -131,7 +151,7 @@ type member struct {
 	genome    search.Genome
 	values    []float64
 	violation float64
-	explored  bool
+	explored  bool // by the present step
 }
 
 func (a *archive) add(n member) {
@@ -150,16 +170,32 @@ func (a *archive) add(n member) {
 	a.members = append(kept, n)
 }
 
-// draw picks one that is not explored.
-func (a *archive) draw(rng *rand.Rand) (at int, ok bool) {
-	count := 0
+// forget makes all of it unexplored, and keeps its slice.
+func (a *archive) forget() {
 	for i := range a.members {
-		if a.members[i].explored {
+		a.members[i].explored = false
+	}
+}
+
+// draw picks the one that is crowded least by the others, of those that are not explored,
+// and of equal ones any.
+func (a *archive) draw(rng *rand.Rand) (at int, ok bool) {
+	values, all := make([][]float64, len(a.members)), make([]int, len(a.members))
+	for i := range a.members {
+		values[i], all[i] = a.members[i].values, i
+	}
+	crowding, equal := a.directions.Crowding(values, all), 0
+	for i := range a.members {
+		switch {
+		case a.members[i].explored:
 			continue
-		}
-		if count++; rng.IntN(count) == 0 {
-			at = i
+		case !ok || crowding[i] > crowding[at]:
+			at, ok, equal = i, true, 1
+		case crowding[i] == crowding[at]:
+			if equal++; rng.IntN(equal) == 0 {
+				at = i
+			}
 		}
 	}
-	return at, count > 0
+	return at, ok
 }

@@ -7,17 +7,15 @@ import (
 	"lathe/search"
 )
 
-// The paper's parameters (Deb et al. 2002, section V.A).
-const (
-	crossoverRate = 0.9 // of pairs; the others go on as they are
-	crossoverEta  = 20
-	mutationEta   = 20
-)
+// crossoverRate is the share of pairs that are crossed; the others go on as they are (Deb
+// et al. 2002, section V.A).
+const crossoverRate = 0.9
 
 // breeder makes genomes of genomes.
 type breeder struct {
 	space search.Space
 	genes []search.Gene
+	eta   float64 // distribution index
 	rng   *rand.Rand
 }
 
@@ -35,7 +33,7 @@ func (b *breeder) cross(x, y search.Genome) (search.Genome, search.Genome) {
 		}
 		if gene.Ordered() {
 			low, high := bounds(gene)
-			p, q := blend(float64(min(v, w)), float64(max(v, w)), low, high, crossoverEta, b.rng.Float64())
+			p, q := blend(float64(min(v, w)), float64(max(v, w)), low, high, b.eta, b.rng.Float64())
 			v, w = index(gene, p), index(gene, q)
 		}
 		if b.rng.IntN(2) == 0 {
@@ -88,7 +86,7 @@ func (b *breeder) another(gene search.Gene, v int) int {
 	}
 	low, high := bounds(gene)
 	u := b.rng.Float64()
-	w := index(gene, jolt(float64(v), low, high, mutationEta, u))
+	w := index(gene, jolt(float64(v), low, high, b.eta, u))
 	switch {
 	case w != v:
 		return w

@@ -11,6 +11,9 @@ import (
 	"pgregory.net/rapid"
 )
 
+// paperEta is the paper's distribution index (Deb et al. 2002, section V.A).
+const paperEta = 20
+
 // Children stay within bounds and on their parents' sides; far from the bounds they are
 // symmetric about the parents' mean.
 func TestBlend(t *testing.T) {
@@ -19,15 +22,15 @@ func TestBlend(t *testing.T) {
 		high := low + rapid.Float64Range(0.1, 20).Draw(t, "extent")
 		a, b := rapid.Float64Range(0, 1).Draw(t, "a"), rapid.Float64Range(0, 1).Draw(t, "b")
 		a, b = low+(high-low)*min(a, b), low+(high-low)*max(a, b)
-		u := rapid.Float64Range(0, 0.999999).Draw(t, "u")
+		u, eta := rapid.Float64Range(0, 0.999999).Draw(t, "u"), rapid.Float64Range(1, 30).Draw(t, "eta")
 		if b-a < 1e-9 {
 			t.Skip()
 		}
-		p, q := blend(a, b, low, high, crossoverEta, u)
+		p, q := blend(a, b, low, high, eta, u)
 		if !(low <= p && p <= (a+b)/2 && (a+b)/2 <= q && q <= high) {
 			t.Fatalf("children %v and %v of %v and %v within %v and %v", p, q, a, b, low, high)
 		}
-		p, q = blend(a, b, low-1e9, high+1e9, crossoverEta, u)
+		p, q = blend(a, b, low-1e9, high+1e9, eta, u)
 		if math.Abs(p+q-a-b) > 1e-6 {
 			t.Fatalf("children %v and %v of %v and %v have another mean", p, q, a, b)
 		}
@@ -61,7 +64,7 @@ func TestBlendHasThePapersSpread(t *testing.T) {
 func TestJolt(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		x, u := rapid.Float64Range(0, 1).Draw(t, "x"), rapid.Float64Range(0, 0.999999).Draw(t, "u")
-		y := jolt(x, 0, 1, mutationEta, u)
+		y := jolt(x, 0, 1, rapid.Float64Range(1, 30).Draw(t, "eta"), u)
 		if !(0 <= y && y <= 1) || u < 0.5 && y > x+1e-12 || u > 0.5 && y < x-1e-12 {
 			t.Fatalf("%v became %v by %v", x, y, u)
 		}
@@ -69,9 +72,9 @@ func TestJolt(t *testing.T) {
 	const n = 100000
 	sum := 0.0
 	for i := range n {
-		sum += math.Abs(jolt(0.5, 0, 1, mutationEta, (float64(i)+0.5)/n) - 0.5)
+		sum += math.Abs(jolt(0.5, 0, 1, paperEta, (float64(i)+0.5)/n) - 0.5)
 	}
-	if got, want := sum/n, 1.0/(mutationEta+2); math.Abs(got-want) > 0.001*want {
+	if got, want := sum/n, 1.0/(paperEta+2); math.Abs(got-want) > 0.001*want {
 		t.Errorf("the mean step is %v, want %v", got, want)
 	}
 }
@@ -81,7 +84,7 @@ func TestJolt(t *testing.T) {
 func TestBreed(t *testing.T) {
 	p := searchtest.Varied()
 	rng := rand.New(rand.NewPCG(5, 6))
-	b := breeder{space: p.Space, genes: p.Space.Genes(), rng: rng}
+	b := breeder{space: p.Space, genes: p.Space.Genes(), eta: DefaultIndex, rng: rng}
 	changed := 0
 	const rounds = 5000
 	for range rounds {

@@ -14,6 +14,7 @@ package nsga2
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 
 	"lathe/search"
@@ -28,12 +29,26 @@ type Options struct {
 	// Generations, the first included, which is drawn at random. 0: as many as the
 	// driver lets it have.
 	Generations int
+	// Index is the distribution index of crossover and mutation, at least 1: the higher
+	// it is, the nearer children of sizes are to their parents. 0: DefaultIndex; the paper
+	// has 20.
+	Index float64
 }
 
 // DefaultPopulation suits budgets of 60 to some thousand evaluations.
 //
-// Note: the paper has 100, for 25,000 evaluations.
-const DefaultPopulation = 20
+// Note: the paper has 100, for 25,000 evaluations. On truths over the paper's space that no
+// comparison uses (searchtest, seeds 101 to 200), populations of 10, 12, 16 and 20 have
+// 89.5, 89.1, 88.7 and 88.6 % of the exact hypervolume after 60 evaluations and 98.70,
+// 98.75, 98.77 and 98.79 % after 1,200.
+const DefaultPopulation = 12
+
+// DefaultIndex is for a hundred evaluations of sizes of which an axis has a hundred; it is
+// what pymoo's guide has for integers.
+//
+// Note: on the same truths 20 has 87.5, 92.2 and 96.5 % after 60, 120 and 300 evaluations,
+// and 3 has 89.3, 94.4 and 97.7 %; 2 and 5 are the same within a few tenths.
+const DefaultIndex = 3
 
 // tries is how many matings in a row may give nothing new and allowed before the
 // generation is made up with random points. Of the paper's space one point in seven
@@ -63,14 +78,22 @@ func New(o Options) (*Method, error) {
 	case o.Population < 2:
 		return nil, fmt.Errorf("nsga2: population of %d: want 0 for %d, or 2 and more", o.Population, DefaultPopulation)
 	}
+	switch {
+	case o.Index == 0:
+		o.Index = DefaultIndex
+	case !(o.Index >= 1) || math.IsInf(o.Index, 1):
+		return nil, fmt.Errorf("nsga2: distribution index %g: want 0 for %d, or 1 and more", o.Index, DefaultIndex)
+	}
 	if o.Generations < 0 {
 		return nil, fmt.Errorf("nsga2: %d generations: want 0 for no limit, or more", o.Generations)
 	}
 	return &Method{opt: o, mine: make(map[search.Genome]bool)}, nil
 }
 
-// Name has the population; how long the search goes on is not in it.
-func (m *Method) Name() string { return fmt.Sprintf("nsga2 population=%d", m.opt.Population) }
+// Name has the population and the index; how long the search goes on is not in it.
+func (m *Method) Name() string {
+	return fmt.Sprintf("nsga2 population=%d index=%g", m.opt.Population, m.opt.Index)
+}
 
 // NeedsBudget implements search.Endless.
 func (m *Method) NeedsBudget() bool { return m.opt.Generations == 0 }
@@ -78,7 +101,7 @@ func (m *Method) NeedsBudget() bool { return m.opt.Generations == 0 }
 // Init starts from nothing.
 func (m *Method) Init(p *search.Problem, rng *rand.Rand) error {
 	m.problem, m.directions, m.rng = p, p.Directions(), rng
-	m.breeder = breeder{space: p.Space, genes: p.Space.Genes(), rng: rng}
+	m.breeder = breeder{space: p.Space, genes: p.Space.Genes(), eta: m.opt.Index, rng: rng}
 	m.population, m.known, m.order = nil, 0, nil
 	return nil
 }

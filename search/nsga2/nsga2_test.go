@@ -1,6 +1,7 @@
 package nsga2
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
@@ -138,7 +139,7 @@ func TestPaperSpace(t *testing.T) {
 }
 
 func TestOptions(t *testing.T) {
-	for _, o := range []Options{{Population: 1}, {Population: -3}, {Generations: -1}} {
+	for _, o := range []Options{{Population: 1}, {Population: -3}, {Generations: -1}, {Index: 0.5}, {Index: math.Inf(1)}, {Index: math.NaN()}} {
 		if _, err := New(o); err == nil {
 			t.Errorf("%+v should be an error", o)
 		}

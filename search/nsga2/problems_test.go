@@ -147,7 +147,7 @@ func (c continuous) last(t testing.TB, generations int, seed uint64) float64 {
 		p.Objectives = append(p.Objectives, search.Objective{Name: fmt.Sprintf("f%d", i+1)})
 		ref[i] = 1.1
 	}
-	m := method(t, Options{Population: 100, Generations: generations})
+	m := method(t, Options{Population: 100, Generations: generations, Index: paperEta})
 	res, err := (&search.Driver{Problem: p, Method: m, Evaluator: newGrid(c), Settings: search.Settings{Seed: seed}}).Run(t.Context())
 	if err != nil {
 		t.Fatal(err)

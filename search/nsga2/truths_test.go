@@ -26,15 +26,18 @@ func truth(seed uint64) *searchtest.Truth {
 
 // BenchmarkTruths prints what is beside pymoo's in docs/BENCHMARKS.md: the share of the
 // exact front's hypervolume that the front of what was measured has by what is true of
-// it, by evaluations and population.
+// it, by evaluations, population and distribution index.
 func BenchmarkTruths(b *testing.B) {
-	for _, size := range []int{10, 20, 40} {
-		b.Run(fmt.Sprintf("population=%d", size), func(b *testing.B) {
+	for _, o := range []Options{
+		{Population: 10, Index: paperEta}, {Population: 20, Index: paperEta}, {Population: 40, Index: paperEta},
+		{Population: 10}, {}, {Population: 20},
+	} {
+		b.Run(method(b, o).Name(), func(b *testing.B) {
 			for b.Loop() {
 				shares := map[int][]float64{60: nil, 300: nil, 1200: nil}
 				for seed := range uint64(truthSeeds) {
 					t := truth(seed)
-					d := search.Driver{Problem: t.Problem, Method: method(b, Options{Population: size}), Evaluator: t.Evaluator(truthNoise, seed), Settings: search.Settings{Seed: seed, MaxEvaluations: 1200}}
+					d := search.Driver{Problem: t.Problem, Method: method(b, o), Evaluator: t.Evaluator(truthNoise, seed), Settings: search.Settings{Seed: seed, MaxEvaluations: 1200}}
 					res, err := d.Run(b.Context())
 					if err != nil {
 						b.Fatal(err)
