@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"finetune/train":                  {"graphgen/weights/safetensors"},
 	"finetune/tokenizer":              nil,
 	"finetune/text":                   nil,
+	"finetune/text/sample":            nil,
 	"cmd/lathe":                       nil, // checked apart
 }
 
