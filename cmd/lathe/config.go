@@ -31,6 +31,7 @@ type config struct {
 	Seed     uint64        `mapstructure:"seed"`
 	Timing   timingConfig  `mapstructure:"timing"`
 	Search   searchConfig  `mapstructure:"search"`
+	Train    trainConfig   `mapstructure:"train"`
 	Space    spaceConfig   `mapstructure:"space"`
 }
 
@@ -88,7 +89,7 @@ type setting struct {
 }
 
 // settings are all keys but those below space, in the order they are shown.
-var settings = []setting{
+var settings = append([]setting{
 	{"cache_dir", "", "folder of the ONNX Runtime library and the weights pool; empty: lathe/ in the user's cache folder"},
 	{"store", "lathe.db", "file of measurements, models and fronts"},
 	{"runtime.library", "", "ONNX Runtime library to use; empty: found or obtained"},
@@ -123,7 +124,7 @@ var settings = []setting{
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
 	{"search.population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default"},
 	{"search.cost_weight", 1.0, "weight of cost against performance in what alphanas looks for, each as a share of its range; 0: performance alone"},
-}
+}, trainSettings...)
 
 // loaded is the configuration in force and where each value came from.
 type loaded struct {

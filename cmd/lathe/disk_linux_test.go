@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"syscall"
 	"testing"
@@ -103,4 +104,21 @@ func TestReadOnlyDisk(t *testing.T) {
 	fails(t, dir, []string{"cannot be written"}, "search", "--store", db)
 	fails(t, dir, []string{"read-only file system"}, "emit", candidate, "-o", filepath.Join(disk, "out"))
 	fails(t, dir, []string{"weights: the pool's folder: ", "read-only file system (cache_dir sets another)"}, "measure", candidate, "--cache-dir", filepath.Join(disk, "cache"))
+}
+
+// A disk that is full when a checkpoint is due: training goes on and says so, what was
+// saved before stays whole, and with room on the disk again it ends as it would have.
+func TestFullDiskInTraining(t *testing.T) {
+	skipSlowUnderRace(t)
+	t.Parallel()
+	dir, args := trainProject(t, "--steps", "60")
+	finish(t, dir, args("unbroken")...)
+	full, resize := disk(t, "800k") // three checkpoints of 250 kB
+	fails(t, dir, []string{"warning: train: checkpoint after step ", "no space left on device", "the last good checkpoint is " + filepath.Join(full, "out", "checkpoints", "step-000000")}, args(filepath.Join(full, "out"))...)
+	resize("size=100m")
+	finish(t, dir, "train", "--resume", "-o", filepath.Join(full, "out"))
+	got, want := losses(t, filepath.Join(full, "out")), losses(t, filepath.Join(dir, "unbroken"))
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("%d entries, want %d of an unbroken training, and the same", len(got), len(want))
+	}
 }

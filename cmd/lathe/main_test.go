@@ -71,11 +71,6 @@ func skipSlowUnderRace(t *testing.T) {
 	}
 }
 
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
-}
-
 func TestScripts(t *testing.T) { runScripts(t, "script", nil) }
 
 // TestScriptsOfData are the scripts that need the shared data.

@@ -162,6 +162,9 @@ func rebuild(dir string, build func(dir string) (header, error)) (header, error)
 // Rebuilt says why tokens that were kept had to be made anew; nil if they had not.
 func (c *Corpus) Rebuilt() error { return c.rebuilt }
 
+// Key names the corpus: it is equal where files' contents, tokenizer and options are.
+func (c *Corpus) Key() string { return c.h.Key }
+
 // Split is one of the parts.
 func (c *Corpus) Split(p Part) *Tokens { return c.tokens[p] }
 

@@ -16,6 +16,7 @@ type loop struct {
 	log         *log
 	checkpoints checkpoints
 	saved       int // step of the newest checkpoint; -1: none
+	tried       int // step after which the last was to be written
 	unsaved     error
 	began       time.Time // less the seconds of before it was resumed
 	ids, labels []int64   // of a step's batch
@@ -46,7 +47,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	if err != nil {
 		return nil, err
 	}
-	if l.pos.Step > 0 && l.saved != l.pos.Step {
+	if l.pos.Step != max(l.saved, l.tried) {
 		l.save()
 	}
 	if l.unsaved != nil {
@@ -234,6 +235,7 @@ func (l *loop) record(e Entry) {
 
 // save writes a checkpoint, and removes those that are no longer kept.
 func (l *loop) save() {
+	l.tried = l.pos.Step
 	l.unsaved = func() (err error) {
 		if l.pos.LogBytes, err = l.log.sync(); err != nil {
 			return fmt.Errorf("train: checkpoint after step %d: %w", l.pos.Step, err)

@@ -1,5 +1,7 @@
 package ir
 
+import "slices"
+
 // Emitters that take elements by index, and of those that add where indices say: the
 // one's gradient is the other.
 
@@ -13,10 +15,6 @@ func (b *Builder) GatherElements(x, index *Value, axis int64) *Value {
 
 // ScatterElements is x plus updates, of index's shape, each added where
 // [Builder.GatherElements] would take it from. Indices may repeat.
-//
-// Note: there is no emitter of ScatterND, whose updates are whole rows. ONNX Runtime
-// 1.32.0 adds them on several threads without holding on to what it adds to, and loses
-// some where indices repeat.
 func (b *Builder) ScatterElements(x, index, updates *Value, axis int64) *Value {
 	b.indexed("ScatterElements", x, index, axis)
 	b.same("ScatterElements", x, updates)
@@ -37,4 +35,24 @@ func (b *Builder) indexed(op string, x, index *Value, axis int64) {
 			b.fail("%s: indices %v along axis %d of %v", op, index.Shape, axis, x.Shape)
 		}
 	}
+}
+
+// ScatterND is x plus updates [indices.., rest..], each added at x[index], where index
+// is a row of indices, int64 [.., k], and x is [k dimensions.., rest..]. Indices may
+// repeat.
+func (b *Builder) ScatterND(x, indices, updates *Value) *Value {
+	b.same("ScatterND", x, updates)
+	if !b.rank("ScatterND", indices, 1) {
+		return x
+	}
+	last := len(indices.Shape) - 1
+	k := indices.Shape[last]
+	if k.Sym != "" || k.N > int64(len(x.Shape)) {
+		b.fail("ScatterND: indices %v of %v", indices.Shape, x.Shape)
+		return x
+	}
+	if want := slices.Concat(indices.Shape[:last], x.Shape[k.N:]); !updates.Shape.equal(want) {
+		b.fail("ScatterND: updates are %v, must be %v", updates.Shape, want)
+	}
+	return b.one("ScatterND", []Attr{{"reduction", "add"}}, x.Type, x.Shape, x, indices, updates)
 }

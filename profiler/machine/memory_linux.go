@@ -7,6 +7,8 @@ import (
 	"path"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // AvailableMemory is what this process can still take without anything being
@@ -15,6 +17,16 @@ import (
 // holds files and can be dropped counts as available. ok is false where the system
 // does not say.
 func AvailableMemory() (bytes int64, ok bool) { return availableMemory("/") }
+
+// PeakMemory is the most memory that this process has had at a time, files that it maps
+// among it. It is only known on Linux.
+func PeakMemory() (bytes int64, ok bool) {
+	var self unix.Rusage
+	if unix.Getrusage(unix.RUSAGE_SELF, &self) != nil {
+		return 0, false
+	}
+	return int64(self.Maxrss) << 10, true // 32 bits on some architectures
+}
 
 // availableMemory reads the files below root, which ends in a slash.
 func availableMemory(root string) (least int64, ok bool) {

@@ -28,6 +28,9 @@ func PinThread(cpus []int) (unpin func() error, err error) {
 // AvailableMemory is unknown here.
 func AvailableMemory() (bytes int64, ok bool) { return 0, false }
 
+// PeakMemory is only known on Linux.
+func PeakMemory() (bytes int64, ok bool) { return 0, false }
+
 // ClockRates are unknown here: 0 for each CPU.
 func ClockRates(cpus []int) []float64 { return make([]float64, len(cpus)) }
 

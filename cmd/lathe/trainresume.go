@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"lathe/finetune/tokenizer"
+	"lathe/finetune/train"
+	"lathe/graphgen/arch"
+)
+
+// resumeTraining goes on with one.
+func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
+	plan, err := readPlan(f.dir)
+	if err != nil {
+		return err
+	}
+	if err := a.changePlan(f, plan); err != nil {
+		return err
+	}
+	unlock, err := train.Lock(f.dir)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	t := &training{a: a, plan: plan, dir: f.dir, resume: true, sample: f.sample}
+	defer t.close()
+	if t.tk, err = tokenizer.Load(f.dir); err != nil {
+		return badInput(err)
+	}
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	if key := t.corpus.Key(); key != plan.TextKey {
+		return badInput(fmt.Errorf("%s: the text, or the tokenizer in %s, is not what the training began with: it can only go on with that", f.command, f.dir))
+	}
+	// Of use where there is no checkpoint yet.
+	s := trainStart{candidate: arch.Candidate{Spec: plan.Spec}}
+	if plan.From != "" && !exists(filepath.Join(f.dir, train.CheckpointsDir)) {
+		if s.own, err = a.openUserModel(ctx, plan.From); err != nil {
+			return err
+		}
+		defer s.own.close()
+	}
+	if plan.From == "" || s.own != nil {
+		src, err := a.startWeights(ctx, s)
+		if err != nil {
+			return err
+		}
+		if src.Hash() != plan.Start {
+			return badInput(fmt.Errorf("%s: the weights of %s are not what the training began with", f.command, plan.From))
+		}
+		if err := t.model.Load(ctx, src); err != nil {
+			return err
+		}
+	}
+	if err := plan.write(f.dir); err != nil {
+		return err
+	}
+	return t.run(ctx)
+}
+
+// changePlan makes the changes that a resumed training may have.
+func (a *app) changePlan(f *trainFlags, p *trainPlan) error {
+	c := a.cfg.Train
+	for _, s := range append(trainSettings, setting{key: "seed"}, setting{key: "text"}, setting{key: "field"}, setting{key: "tokenizer"}, setting{key: "instruction"}, setting{key: "separator"}, setting{key: "whole"}, setting{key: "end"}) {
+		flag := flagOf(s.key)
+		if !f.changed(flag) {
+			continue
+		}
+		switch flag {
+		case "steps":
+			p.Schedule.Steps = c.Steps
+		case "lr":
+			p.Schedule.Floor *= c.LR / p.Schedule.Peak
+			p.Schedule.Peak = c.LR
+		case "patience":
+			p.Patience = c.Patience
+		case "keep":
+			p.Keep = c.Keep
+		default:
+			return badInput(fmt.Errorf("%s: --resume takes the settings that the training began with, but for --steps, --lr, --patience and --keep; --%s is none of them", f.command, flag))
+		}
+	}
+	return badInput(p.Schedule.Validate())
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"lathe/finetune"
+	"lathe/finetune/text"
+	"lathe/finetune/tokenizer"
+	"lathe/finetune/train"
+	"lathe/graphgen/arch"
+	"lathe/graphgen/hf"
+	"lathe/graphgen/weights"
+)
+
+// trainStart is what a training starts from.
+type trainStart struct {
+	candidate arch.Candidate
+	own       *userModel // whose weights are finetuned; nil: random ones
+}
+
+// training is one under way.
+type training struct {
+	a      *app
+	plan   *trainPlan
+	dir    string
+	resume bool
+	sample string
+
+	tk        *tokenizer.Tokenizer
+	corpus    *text.Corpus
+	rows      *text.Batches
+	dev, test *text.Batches // nil: none
+	model     *finetune.Model
+}
+
+func (t *training) close() {
+	if t.model != nil {
+		t.model.Close()
+	}
+	if t.corpus != nil {
+		t.corpus.Close()
+	}
+}
+
+// newTraining begins one, or tells what it would be.
+func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) error {
+	budget, err := a.budget(f)
+	if err == nil {
+		err = f.validate()
+	}
+	if err == nil {
+		err = a.cfg.Train.validate(f.command, budget)
+	}
+	if err != nil {
+		return err
+	}
+	if !f.dry {
+		if err := freeFolder(f); err != nil {
+			return err
+		}
+		unlock, err := train.Lock(f.dir)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
+	tk, err := a.trainTokenizer(f, s)
+	if err != nil {
+		return err
+	}
+	plan, err := a.newPlan(f, s, tk.Tokenizer)
+	if err != nil {
+		return err
+	}
+	t := &training{a: a, plan: plan, dir: f.dir, sample: f.sample, tk: tk.Tokenizer}
+	defer t.close()
+	if err := t.open(ctx); err != nil {
+		return err
+	}
+	plan.TextKey = t.corpus.Key()
+	timed, err := t.setBudget(budget, f.dry)
+	if err != nil {
+		return err
+	}
+	if f.dry {
+		return t.printDryRun(timed)
+	}
+	src, err := a.startWeights(ctx, s)
+	if err != nil {
+		return err
+	}
+	plan.Start = src.Hash()
+	if err := t.model.Load(ctx, src); err != nil {
+		return err
+	}
+	if err := errors.Join(tk.save(f.dir), plan.write(f.dir)); err != nil {
+		return err
+	}
+	return t.run(ctx)
+}
+
+// freeFolder refuses a folder in which something would be written over.
+func freeFolder(f *trainFlags) error {
+	if exists(filepath.Join(f.dir, planFile)) {
+		return badInput(fmt.Errorf("%s: %s has a training: go on with it by --resume, or choose another folder", f.command, f.dir))
+	}
+	for _, name := range []string{modelFile, hf.ConfigFile, hf.WeightsFile, train.LogFile, train.CheckpointsDir} {
+		if p := filepath.Join(f.dir, name); exists(p) {
+			return badInput(fmt.Errorf("%s: %s is there already: choose another folder", f.command, p))
+		}
+	}
+	return nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// open opens text and model.
+func (t *training) open(ctx context.Context) (err error) {
+	cache, err := t.a.cacheDir()
+	if err != nil {
+		return err
+	}
+	o := t.plan.textOptions()
+	bar := t.a.bar(1, "text", true)
+	o.Tokenizer, o.Cache = t.tk, filepath.Join(cache, "text")
+	o.Progress = func(s text.Stage, done, of int64) {
+		bar.Describe(string(s) + " text")
+		bar.ChangeMax64(of)
+		bar.Set64(done)
+	}
+	t.corpus, err = text.Open(ctx, o)
+	bar.Clear()
+	if err != nil {
+		return unlessStopped(ctx, err)
+	}
+	if err := t.corpus.Rebuilt(); err != nil {
+		t.a.note("warning: %v", err)
+	}
+	if err := t.corpus.Check(t.plan.Spec.Vocab); err != nil {
+		return badInput(err)
+	}
+	if t.rows, err = t.plan.batches(t.corpus.Split(text.Train), true); err != nil {
+		return badInput(err)
+	}
+	if t.dev, err = t.held(text.Dev, t.plan.Dev); err != nil {
+		return err
+	}
+	if t.test, err = t.held(text.Test, t.plan.Test); err != nil {
+		return err
+	}
+	if t.dev == nil && t.plan.Patience > 0 {
+		return badInput(errors.New("patience is for a loss on a development set, and there is none"))
+	}
+	env, err := t.a.runtime(ctx)
+	if err != nil {
+		return err
+	}
+	t.model, err = finetune.New(ctx, env, t.plan.modelOptions())
+	return err
+}
+
+// held are the rows of a part that is not trained on. One that is too short is none.
+func (t *training) held(part text.Part, share float64) (*text.Batches, error) {
+	if share == 0 {
+		return nil, nil
+	}
+	b, err := t.plan.batches(t.corpus.Split(part), false)
+	if err != nil {
+		t.a.note("warning: %v; there is no %s set", err, part)
+		return nil, nil
+	}
+	return b, nil
+}
+
+// looks is how many batches of a held part are looked at.
+func (t *training) looks(b *text.Batches) int {
+	if b == nil {
+		return 0
+	}
+	pass := t.plan.Rows * t.plan.Sequence
+	return min(b.Len(), (t.plan.EvalTokens+pass-1)/pass)
+}
+
+// startWeights are those that training starts from.
+func (a *app) startWeights(ctx context.Context, s trainStart) (weights.Source, error) {
+	if s.own == nil {
+		return &weights.Random{Seed: a.cfg.Seed}, nil
+	}
+	scanned, err := a.scan(ctx, s.own)
+	if err != nil {
+		return nil, err
+	}
+	if bad := notFiniteWarnings(scanned.NotFinite); len(bad) > 0 {
+		return nil, badInput(fmt.Errorf("%s cannot be trained: %s", s.own.path, bad[0]))
+	}
+	return &weights.Given{Tensors: s.own.tensors, Sum: scanned.Sum}, nil
+}
+
+// run trains, and writes what came of it.
+func (t *training) run(ctx context.Context) error {
+	p := t.plan
+	meter := t.a.newTrainMeter(p.Schedule.Steps)
+	o := train.Options{
+		Model: trainee{t.model}, Train: t.rows, Sequence: p.Sequence, Rows: p.Rows, Passes: p.Passes, Schedule: p.Schedule,
+		EvalEvery: p.EvalEvery, Patience: p.Patience, Dir: t.dir, CheckpointEvery: p.CheckpointEvery, Keep: p.Keep,
+		Of: p.of(), Resume: t.resume, Now: time.Now, Observe: meter.observe,
+	}
+	if t.dev != nil {
+		o.Dev, o.DevBatches = t.dev, t.looks(t.dev)
+	}
+	res, err := train.Run(ctx, o)
+	meter.bar.Clear()
+	switch {
+	case errors.Is(err, train.ErrOther) || errors.Is(err, train.ErrDamaged):
+		return badInput(err)
+	case err != nil:
+		return err
+	case res.Ending == train.Interrupted:
+		fmt.Fprintf(t.a.stderr, "saved after step %d of %d; lathe %s --resume -o %s goes on from there\n", res.Step, p.Schedule.Steps, p.Command, t.dir)
+		return context.Canceled
+	}
+	return t.finish(ctx, res)
+}
