@@ -77,5 +77,8 @@ func (p *Problem) doubts(all []Evaluation) []error {
 			out = append(out, fmt.Errorf("search: objective %s was %.6g in every evaluation: it told nothing apart", o.Name, v))
 		}
 	}
+	if err := p.outside(all); err != nil {
+		out = append(out, err)
+	}
 	return out
 }

@@ -65,6 +65,8 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 		}
 	}
 	switch {
+	case len(front) == 0:
+		return nil, fmt.Errorf("search: %w: the front is empty", ErrNoPick)
 	case usable == 0:
 		return nil, fmt.Errorf("search: %w: the front has no candidate with a %s", ErrNoPick, what)
 	case best.Evaluation == nil:

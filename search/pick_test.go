@@ -47,7 +47,7 @@ func TestPickFromTheSeed(t *testing.T) {
 		name, want string
 		front      []search.Evaluation
 	}{
-		{"empty", "no candidate with a latency", nil},
+		{"empty", "the front is empty", nil},
 		{"baseline alone", "no candidate with a latency", []search.Evaluation{baseline}},
 		{"all smaller", "none of 1 candidate has at least the baseline's decoder_params, 1.51155e+08; the nearest, gpt2-l6-d1280-f6016-h4", []search.Evaluation{baseline, less}},
 		{"all slower", "takes 1.1 of its latency", []search.Evaluation{evaluation(t, p, 1.1, 7, 1280, 6016, 4), less}},

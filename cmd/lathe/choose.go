@@ -62,7 +62,7 @@ func (s *setup) predictedMethod(p *search.Problem, c *choice) (search.Method, er
 }
 
 // How long NSGA-II looks at predictions, which are some seconds' work in all.
-const predictedPopulation, predictedGenerations = 200, 200
+const predictedPopulation, predictedGenerations = 200, 100
 
 // believed is the method that proposes a report's front and nothing else.
 type believed struct {
@@ -90,11 +90,6 @@ func (m *believed) Propose(*search.History) ([]search.Genome, search.Status) {
 		all = append(all, f.Genome)
 	}
 	return all, search.Status{}
-}
-
-// enumerated reports whether a front comes of going through the whole space.
-func enumerated(s *setup) bool {
-	return s.Method == "enumerate" || s.Method == modelBased && s.By == byModel
 }
 
 // volumeBelief is what a model-based search believes its front's normalised hypervolume

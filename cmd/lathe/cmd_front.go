@@ -84,6 +84,10 @@ latency, the baseline marked, one line for each iteration of the search. With
 			if err != nil || plot == "" || a.json && !cmd.Flags().Changed("plot") {
 				return err
 			}
+			if len(body.Front) == 0 {
+				a.note("nothing is drawn: the front is empty")
+				return nil
+			}
 			if err := a.plotFront(plot, body); err != nil {
 				return err
 			}

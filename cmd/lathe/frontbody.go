@@ -10,6 +10,7 @@ import (
 	"lathe/graphgen/arch"
 	"lathe/profiler/store"
 	"lathe/search"
+	"lathe/search/enumerate"
 )
 
 // frontBody is a front as the store keeps it.
@@ -125,7 +126,10 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 	for _, w := range res.Warnings {
 		body.Warnings = append(body.Warnings, w.Error())
 	}
-	if n := len(body.Iterations); enumerated(run.setup) && n > 1 { // its batches are no iterations
+	// Batches of an enumeration are no iterations, and those after a search that chose what
+	// to measure are of predictions alone.
+	chosen := run.setup.Method == modelBased && run.setup.By == byModel
+	if n := len(body.Iterations); (res.Begin.Method == enumerate.Name || chosen) && n > 1 {
 		body.Iterations = body.Iterations[n-1:]
 		body.Iterations[0].Number = 1
 	}

@@ -137,7 +137,7 @@ func (s *setup) method(p *search.Problem) (search.Method, error) {
 			return nil, nil
 		}
 		return s.modelBased(p)
-	case "enumerate":
+	case enumerate.Name:
 		return enumerate.New(enumerate.Options{})
 	case "evolve":
 		return evolve.New(evolve.Options{Iterations: s.Iterations, Population: s.Population})
@@ -276,7 +276,13 @@ func (s *setup) problem() (*search.Problem, error) {
 	if err := p.Validate(); err != nil {
 		return nil, badInput(err)
 	}
-	return p, badInput(p.CheckObjectives())
+	if size := space.Size(); s.Method == enumerate.Name && size > enumerate.MaxPoints {
+		return nil, badInput(fmt.Errorf("search.method enumerate goes through up to %d points, and the space has %.4g before its constraints: another method, such as %s, need not", enumerate.MaxPoints, size, modelBased))
+	}
+	if err := p.CheckObjectives(); err != nil {
+		return nil, badInput(err)
+	}
+	return p, badInput(p.CheckLimits())
 }
 
 // plan is the timing of one candidate during the search: steps only.

@@ -46,8 +46,11 @@ func New(o Options) (*Method, error) {
 	return &Method{chunk: o.Chunk}, nil
 }
 
-// Name is "enumerate": the chunk has no bearing on which points are proposed.
-func (m *Method) Name() string { return "enumerate" }
+// Name is the method's: the chunk has no bearing on which points are proposed.
+const Name = "enumerate"
+
+// Name implements search.Method.
+func (m *Method) Name() string { return Name }
 
 // MaxPoints is how many points a space may have, before its constraints: their
 // evaluations are all kept, some 200 bytes each.
