@@ -66,7 +66,7 @@ func LastWords(ctx context.Context, s Scorer, passages []Passage, o Options) (La
 	if len(passages) == 0 {
 		return LastWordResult{}, fmt.Errorf("eval: %w: there are no passages", ErrShort)
 	}
-	err := e.run(ctx, s, rand.New(rand.NewPCG(o.Seed, orderStream)), o.Progress)
+	err := e.run(ctx, s, o.Progress)
 	if err != nil && ctx.Err() == nil {
 		return LastWordResult{}, err
 	}

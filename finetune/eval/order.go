@@ -2,7 +2,7 @@ package eval
 
 import (
 	"context"
-	"math/rand/v2"
+	"math/bits"
 	"slices"
 )
 
@@ -13,11 +13,15 @@ type evaluation struct {
 	done    []bool
 }
 
-// batches puts windows of similar length together, at most so many: indices of them.
-// The first batch has the longest, so that all memory is taken at once; the others
-// follow in random order, so that those that were scored when a run is interrupted are
-// a fair sample of the text.
-func batches(windows []Window, most int, rng *rand.Rand) [][]int {
+// batches puts windows of similar length together, at most so many: indices of them. The
+// first batch has the longest, so that all memory is taken at once. The others follow in
+// the order of their numbers' bits reversed (van der Corput's sequence), so that however
+// many of them have been scored, they are spread evenly over all lengths, and over the
+// text where lengths are equal: what an interrupt leaves is a fair sample.
+//
+// Note: in random order a sample of whole batches, each of one length, was off by three
+// times what its interval said.
+func batches(windows []Window, most int) (out [][]int) {
 	order := make([]int, len(windows))
 	for i := range order {
 		order[i] = i
@@ -28,22 +32,26 @@ func batches(windows []Window, most int, rng *rand.Rand) [][]int {
 		}
 		return windows[b].Scored - windows[a].Scored
 	})
-	out := slices.Collect(slices.Chunk(order, most))
-	rest := out[min(1, len(out)):]
-	rng.Shuffle(len(rest), func(i, j int) { rest[i], rest[j] = rest[j], rest[i] })
+	sorted := slices.Collect(slices.Chunk(order, most))
+	width := bits.Len(uint(max(0, len(sorted)-1)))
+	for i := range 1 << width {
+		if at := int(bits.Reverse64(uint64(i)) >> (64 - width)); at < len(sorted) {
+			out = append(out, sorted[at])
+		}
+	}
 	return out
 }
 
 // run scores all windows, until ctx ends: its error is then ctx's, and what was scored
 // before is kept. progress is told of scored tokens.
-func (e *evaluation) run(ctx context.Context, s Scorer, rng *rand.Rand, progress func(done, total int)) error {
+func (e *evaluation) run(ctx context.Context, s Scorer, progress func(done, total int)) error {
 	e.scores, e.done = make([]Score, len(e.windows)), make([]bool, len(e.windows))
 	total, scored := 0, 0
 	for _, w := range e.windows {
 		total += w.Scored
 	}
 	var group []Window
-	for _, batch := range batches(e.windows, max(1, s.Limits().Batch), rng) {
+	for _, batch := range batches(e.windows, max(1, s.Limits().Batch)) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

@@ -20,7 +20,7 @@ type Options struct {
 	// Size is the bytes and characters of a token's text; nil leaves bits a byte and
 	// a character out.
 	Size func(id int64) (bytes, chars int)
-	Seed uint64 // of the order of windows and of the intervals
+	Seed uint64 // of the intervals
 	// Progress is told of tokens scored, after each batch.
 	Progress func(done, total int)
 }
@@ -99,7 +99,7 @@ func Perplexity(ctx context.Context, s Scorer, docs []Document, o Options) (Resu
 	for i, w := range all {
 		e.windows[i] = Window{docs[w.doc].IDs[w.begin:w.end], w.scored}
 	}
-	err = e.run(ctx, s, rand.New(rand.NewPCG(o.Seed, orderStream)), o.Progress)
+	err = e.run(ctx, s, o.Progress)
 	if err != nil && ctx.Err() == nil {
 		return Result{}, err
 	}
@@ -108,11 +108,8 @@ func Perplexity(ctx context.Context, s Scorer, docs []Document, o Options) (Resu
 	return r, err
 }
 
-// Streams of random numbers from one seed.
-const (
-	orderStream = iota + 0x6576616c
-	intervalStream
-)
+// intervalStream keeps the bootstrap apart from other uses of the seed.
+const intervalStream = 0x6576616c
 
 // sum makes figures of scores, in the order of the text.
 func (r *Result) sum(docs []Document, all []span, e *evaluation, o Options) {

@@ -2,7 +2,6 @@ package eval
 
 import (
 	"math"
-	"math/rand/v2"
 	"slices"
 	"testing"
 
@@ -78,7 +77,7 @@ func TestBatches(t *testing.T) {
 			windows[i] = Window{make([]int64, n), 1}
 		}
 		seen := map[int]bool{}
-		all := batches(windows, most, rand.New(rand.NewPCG(1, 2)))
+		all := batches(windows, most)
 		sorted := slices.Clone(lengths)
 		slices.Sort(sorted)
 		for _, b := range all {
@@ -104,4 +103,29 @@ func TestBatches(t *testing.T) {
 			t.Fatalf("%d of %d windows, the first of %d tokens", len(seen), len(windows), len(windows[all[0][0]].IDs))
 		}
 	})
+}
+
+// However many batches have been run, the windows left out are spread over all lengths.
+func TestBatchesSpread(t *testing.T) {
+	for n := 1; n <= 70; n++ {
+		windows := make([]Window, n)
+		for i := range windows {
+			windows[i] = Window{make([]int64, 2+i), 1}
+		}
+		all := batches(windows, 1)
+		for done := 1; done <= n; done++ {
+			at := []int{-1, n}
+			for _, b := range all[:done] {
+				at = append(at, b[0])
+			}
+			slices.Sort(at)
+			gap := 0
+			for i := range at[1:] {
+				gap = max(gap, at[i+1]-at[i])
+			}
+			if float64(gap) > 4*float64(n)/float64(done)+1 {
+				t.Fatalf("%d of %d batches leave a gap of %d", done, n, gap)
+			}
+		}
+	}
 }
