@@ -32,27 +32,23 @@ type Options struct {
 	// First and Update are how many minibatches the first training and each later one
 	// take. 0: 1500 and 150.
 	First, Update int
-	// Y and C say what is 0 and 1 of performance and of costs. Those with Low = High are
-	// the lowest and highest of the first data.
-	Y Range
-	C [NumCosts]Range
 }
 
-// Range is what a value is normalised by: Low becomes 0, High becomes 1.
-type Range struct{ Low, High float64 }
+// extent is what a value is normalised by: low becomes 0, high becomes 1. That is of the
+// first data and stays.
+//
+// Note: extents that grew with the data, the network's last layer being rescaled, found
+// the optimum of the mixed space (BENCHMARKS.md) no sooner.
+type extent struct{ low, high float64 }
 
-func (r Range) normalise(v float64) float64   { return (v - r.Low) / (r.High - r.Low) }
-func (r Range) denormalise(v float64) float64 { return r.Low + v*(r.High-r.Low) }
-func (r *Range) widen(v float64)              { r.Low, r.High = min(r.Low, v), max(r.High, v) }
+func (e extent) normalise(v float64) float64   { return (v - e.low) / (e.high - e.low) }
+func (e extent) denormalise(v float64) float64 { return e.low + v*(e.high-e.low) }
+func (e *extent) widen(v float64)              { e.low, e.high = min(e.low, v), max(e.high, v) }
 
-// settle takes the range that is given, if one is; a range of one value gets that
-// value's size as its unit.
-func (r *Range) settle(given Range) {
-	switch {
-	case given.Low != given.High:
-		*r = given
-	case r.Low == r.High:
-		r.High = r.Low + max(math.Abs(r.Low), 1)
+// settle gives an extent of one value that value's size as its unit.
+func (e *extent) settle() {
+	if e.low == e.high {
+		e.high = e.low + max(math.Abs(e.low), 1)
 	}
 }
 
@@ -69,8 +65,8 @@ type Surrogate struct {
 	data []Triple
 	mean []float64 // of the first data's features
 	rate []float64 // 1 / their standard deviation, 0 of those that do not differ
-	y    Range
-	c    [NumCosts]Range
+	y    extent
+	c    [NumCosts]extent
 
 	x, target []float64 // scratch
 	gradient  []float64
@@ -135,9 +131,9 @@ func (s *Surrogate) first() {
 	s.mean, s.rate = make([]float64, d), make([]float64, d)
 	n := float64(len(s.data))
 	first := &s.data[0]
-	s.y = Range{first.Y, first.Y}
+	s.y = extent{first.Y, first.Y}
 	for k, v := range first.C {
-		s.c[k] = Range{v, v}
+		s.c[k] = extent{v, v}
 	}
 	for i := range s.data {
 		t := &s.data[i]
@@ -158,9 +154,9 @@ func (s *Surrogate) first() {
 			s.rate[j] = 1 / sd
 		}
 	}
-	s.y.settle(s.opt.Y)
+	s.y.settle()
 	for k := range s.c {
-		s.c[k].settle(s.opt.C[k])
+		s.c[k].settle()
 	}
 	s.x, s.target = make([]float64, d), make([]float64, outputs)
 	s.net = newNetwork(d, s.opt.Hidden, outputs, s.rng)
