@@ -40,10 +40,9 @@ func (n *Node) Body() *Body {
 
 // Scanning is a Scan whose body is being built.
 type Scanning struct {
-	b      *Builder
-	body   *Body
-	seqs   []*Value
-	around []*Node
+	b    *Builder
+	body *Body
+	seqs []*Value
 }
 
 // Scan runs a body for each index along the first dimension of seqs, which all have
