@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"lathe/graphgen/arch"
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
 	"lathe/reports"
@@ -160,7 +161,7 @@ func (a *app) printFront(b *frontBody) error {
 		if err := reports.FrontTable(a.stdout, reports.Text, rows); err != nil {
 			return err
 		}
-		if b.Variants[0].Kind == search.Predicted {
+		if b.Variants[0].Kind == search.Predicted && named(pick) {
 			names := make([]string, len(b.Variants))
 			for i, v := range b.Variants {
 				names[i] = v.Candidate.Name()
@@ -171,8 +172,18 @@ func (a *app) printFront(b *frontBody) error {
 	for _, why := range b.Skipped {
 		fmt.Fprintln(a.stdout, "left out:", why)
 	}
-	_, err := fmt.Fprintf(a.stdout, "\nNext: lathe measure %s --baseline %s --requests 144\n", pick.Name(), b.Setup.baselineArg())
+	next, what := "", pick.Name()
+	if !named(pick) {
+		next, what = fmt.Sprintf("lathe front --search %s --yaml %s > pick.yaml; ", b.Search, what), "pick.yaml"
+	}
+	_, err := fmt.Fprintf(a.stdout, "\nNext: %slathe measure %s --baseline %s --requests 144\n", next, what, b.Setup.baselineArg())
 	return err
+}
+
+// named reports whether a candidate's name says all of it.
+func named(c arch.Candidate) bool {
+	again, err := arch.ParseCandidate(c.Name())
+	return err == nil && again.Equal(c)
 }
 
 // thin keeps at most n of a front, evenly, the pick among them.
