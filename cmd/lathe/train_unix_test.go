@@ -69,7 +69,7 @@ func untilLogged(p *process, dir string, lines int) {
 func TestKilledTraining(t *testing.T) {
 	skipSlowUnderRace(t)
 	t.Parallel()
-	dir, args := trainProject(t, "--steps", "300")
+	dir, args := trainProject(t, "--steps", "300", "--seed", "7")
 	finish(t, dir, args("unbroken")...)
 	broken := filepath.Join(dir, "broken")
 	p := start(t, dir, args("broken")...)

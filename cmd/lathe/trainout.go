@@ -163,7 +163,6 @@ func (t *training) writeModel(ctx context.Context, r *trainResult) error {
 	_, err = hf.FormatConfig(p.Spec, p.Tokens)
 	if errors.Is(err, hf.ErrNoConfig) {
 		r.Config = filepath.Join(t.dir, candidateFile)
-		r.Warnings = append(r.Warnings, fmt.Sprintf("%v; %s has the model, %s says what it is", err, r.Model, r.Config))
 		return create(r.Config, func(w io.Writer) error {
 			return yaml.NewEncoder(w).Encode(o.candidate)
 		})
@@ -204,6 +203,8 @@ func (t *training) print(r *trainResult) error {
 	}
 	if r.Safetensors != "" {
 		rows = append(rows, reports.KeyValue{Key: "for transformers", Value: r.Folder})
+	} else {
+		rows = append(rows, reports.KeyValue{Key: "for transformers", Value: "none: it has no configuration for this; " + r.Config + " says what the model is"})
 	}
 	if err := reports.KeyValues(t.a.stdout, reports.Text, reports.KeyValue{Key: "candidate", Value: r.Candidate}, rows); err != nil {
 		return err

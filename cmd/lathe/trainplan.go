@@ -15,6 +15,7 @@ import (
 	"lathe/finetune/tokenizer"
 	"lathe/finetune/train"
 	"lathe/graphgen/arch"
+	"lathe/graphgen/hf"
 )
 
 // planFile is what a training was begun with, in its folder.
@@ -74,6 +75,14 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 		Schedule:  train.Schedule{Shape: train.Shape(c.Schedule), Peak: c.LR, Warmup: c.Warmup},
 		EvalEvery: c.EvalEvery, EvalTokens: c.EvalTokens, Patience: c.Patience, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep,
 	}
+	if _, err := hf.FormatConfig(spec, nil); errors.Is(err, hf.ErrNoConfig) {
+		// The ONNX graph is then all that has the weights: they are kept as they are.
+		whole := arch.Build{Dialect: p.Build.Dialect, Threads: p.Build.Threads}
+		if !whole.Equal(p.Build) {
+			a.note("note: transformers has no configuration for %s, so the ONNX graph is written in fp32; lathe emit --weights quantizes it", spec.Name())
+		}
+		p.Build = whole
+	}
 	if p.Threads == 0 {
 		p.Threads = runtime.NumCPU()
 	}
@@ -88,14 +97,10 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 		p.Sequence = spec.Positions
 	}
 	for _, path := range f.text { // so that the training goes on from any folder
-		abs, err := filepath.Abs(path)
-		if err != nil {
-			return nil, err
-		}
-		p.Text = append(p.Text, abs)
+		p.Text = append(p.Text, mustAbs(path))
 	}
 	if s.own != nil {
-		p.From, p.Tokens = s.own.path, s.own.tokens
+		p.From, p.Tokens = mustAbs(s.own.path), s.own.tokens
 	} else if end >= 0 {
 		id := json.RawMessage(fmt.Sprint(end))
 		p.Tokens = map[string]json.RawMessage{"eos_token_id": id, "bos_token_id": id}

@@ -44,7 +44,7 @@ func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
 		defer s.own.close()
 	}
 	if plan.From == "" || s.own != nil {
-		src, err := a.startWeights(ctx, s)
+		src, err := a.startWeights(ctx, s, plan.Seed)
 		if err != nil {
 			return err
 		}

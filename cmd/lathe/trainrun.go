@@ -90,7 +90,7 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 	if f.dry {
 		return t.printDryRun(timed)
 	}
-	src, err := a.startWeights(ctx, s)
+	src, err := a.startWeights(ctx, s, plan.Seed)
 	if err != nil {
 		return err
 	}
@@ -190,9 +190,9 @@ func (t *training) looks(b *text.Batches) int {
 }
 
 // startWeights are those that training starts from.
-func (a *app) startWeights(ctx context.Context, s trainStart) (weights.Source, error) {
+func (a *app) startWeights(ctx context.Context, s trainStart, seed uint64) (weights.Source, error) {
 	if s.own == nil {
-		return &weights.Random{Seed: a.cfg.Seed}, nil
+		return &weights.Random{Seed: seed}, nil
 	}
 	scanned, err := a.scan(ctx, s.own)
 	if err != nil {

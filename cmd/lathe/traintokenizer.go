@@ -80,7 +80,7 @@ func (t *trainTokenizer) save(dir string) error {
 	if info, err := os.Stat(t.path); err == nil && !info.IsDir() {
 		from, single = filepath.Split(t.path)
 	}
-	if same, _ := filepath.Abs(from); from != "" && same == mustAbs(dir) {
+	if mustAbs(from) == mustAbs(dir) {
 		return nil
 	}
 	if single != "" && !slices.Contains(tokenizerFiles, single) { // by a name of its own
@@ -106,6 +106,7 @@ func (t *trainTokenizer) usualName(file string) string {
 	return "tokenizer.json"
 }
 
+// mustAbs is the path as it is from any folder, or itself in a folder that is gone.
 func mustAbs(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {
