@@ -49,7 +49,8 @@ take and how much memory, and writes nothing.`,
   lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text mail/*.jsonl.gz --field body --tokenizer ./bpe --minutes 20 -o small
   lathe train lstm-l2-d256-v4096 --text mail.txt --tokenizer ./bpe --dry-run
   lathe train --resume -o small
-  lathe train --resume -o small --steps 20000`,
+  lathe train --resume -o small --steps 20000
+  lathe eval small --text dev.txt`,
 		Args: func(_ *cobra.Command, args []string) error {
 			return f.checkArgs("train", "CANDIDATE", args)
 		},
