@@ -78,6 +78,9 @@ func checkExample(t *testing.T, where, line string) {
 			t.Errorf("%s: example %q runs no lathe", where, line)
 			continue
 		}
+		if at := slices.Index(w, ">"); at >= 0 { // the shell's, with the file behind it
+			w = w[:at]
+		}
 		if err := checkLine(w[1:]); err != nil {
 			t.Errorf("%s: example %q: %v", where, line, err)
 		}
