@@ -1,6 +1,7 @@
 package regress
 
 import (
+	"fmt"
 	"math"
 
 	"lathe/profiler/stat/gp"
@@ -9,11 +10,15 @@ import (
 // Belief is a fit with what it does not know. Its means are the Model's; around them,
 // in logarithms, lies a Gaussian process that is uncertain of the sum's terms as well as
 // of what they leave.
+//
+// The Model is not Fit's: its process is there without any conviction, and its weights
+// allow for what that says is alike (generalized).
 type Belief struct {
 	Model  *Model
 	Nugget float64 // noise beyond the rows' own, relative, as the process sees it
 
 	process gp.Fitted
+	base    *Model    // by independent errors: the trend's terms are shares of its sum
 	mean    []float64 // of each term's amount relative to the sum, over the rows
 }
 
@@ -24,11 +29,9 @@ const termSD = 0.1
 
 // Believe fits rows and says what is left unknown.
 //
-// Note: the means of the process with its trend were tried in the place of the Model's,
-// which takes a process only with conviction. On 18 to 20 truths of a smooth field and 2 %
-// of noise, model-based search then found 99.77 % of the exact front with 60 measurements
-// in place of 99.67 % (the worst 98.9 % either way), and a fit to 60 at random 99.5 % in
-// place of 99.8 %. It was not worth two means of the same latency.
+// Note: two other means were tried. Fit's own has no process before it is convinced, and
+// errors that count as independent; that of the process with its trend has terms that may
+// be negative. Figures are in docs/BENCHMARKS.md, "What search methods find".
 func Believe(rows []Row, o Options) (*Belief, error) {
 	if err := check(rows, &o); err != nil {
 		return nil, err
@@ -38,7 +41,7 @@ func Believe(rows []Row, o Options) (*Belief, error) {
 	if err != nil {
 		return nil, err
 	}
-	b := &Belief{Model: m, mean: make([]float64, len(m.Weights))}
+	b := &Belief{Model: m, base: m, mean: make([]float64, len(m.Weights))}
 	n := len(p.rows)
 	for i := range p.rows {
 		for j, x := range b.shares(p.rows[i].Features) {
@@ -60,10 +63,16 @@ func Believe(rows []Row, o Options) (*Belief, error) {
 		return b, nil
 	}
 	b.process = gp.New(shapes, prior).WithTrend(trend).Fit(all(n), residual, variance, m.theta)
-	if b.process.Process != nil {
-		b.Nugget = b.process.Process.Nugget
+	if b.process.Process == nil {
+		return b, nil
 	}
-	return b, nil
+	b.Nugget = b.process.Process.Nugget
+	errors, err := b.process.Errors()
+	if err != nil {
+		return nil, fmt.Errorf("regress: %w", err)
+	}
+	b.Model, err = generalized(p.rows, m, errors)
+	return b, err
 }
 
 // sessions is how much the medians of two sessions of the same thing differ beyond what
@@ -96,7 +105,7 @@ func (b *Belief) Joint(features, shapes [][]float64) *gp.Joint {
 
 // shares are the amounts relative to the sum.
 func (b *Belief) shares(features []float64) []float64 {
-	sum := b.Model.Sum(features)
+	sum := b.base.Sum(features)
 	out := make([]float64, len(features))
 	for j, x := range features {
 		if sum > 0 {
