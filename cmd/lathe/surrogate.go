@@ -55,12 +55,14 @@ func (s *surrogate) Name() string {
 func (s *surrogate) Refit(evaluations []search.Evaluation) error {
 	latency := s.problem.Index(search.Latency.Name)
 	seen := make([][]latmodel.Observation, len(s.builds))
-	var above, square, noise float64
+	var above, square, noise, known float64
 	for i := range evaluations {
 		e := &evaluations[i]
 		c := s.problem.Candidate(e.Genome)
 		sd := relativeSD(e)
-		noise += sd / float64(len(evaluations))
+		if !math.IsNaN(sd) {
+			noise, known = noise+sd, known+1
+		}
 		if k := s.build(c.Build); !s.isBaseline(c) && e.PL > 0 && e.TL > 0 {
 			seen[k] = append(seen[k], latmodel.Observation{Spec: c.Spec, PL: e.PL, TL: e.TL, PLSD: sd, TLSD: sd})
 		}
@@ -69,7 +71,7 @@ func (s *surrogate) Refit(evaluations []search.Evaluation) error {
 			square += (e.PL - e.TL) * (e.PL - e.TL)
 		}
 	}
-	s.noise, s.prompt = noise, 0.5
+	s.noise, s.prompt = noise/max(1, known), 0.5
 	if square > 0 {
 		s.prompt = max(0, min(1, above/square))
 	}
@@ -86,11 +88,11 @@ func (s *surrogate) Refit(evaluations []search.Evaluation) error {
 		e := &evaluations[i]
 		c := s.problem.Candidate(e.Genome)
 		b := s.beliefs[s.build(c.Build)]
-		if s.isBaseline(c) {
-			s.fitted[e.Genome] = fitted{pl: 1, tl: 1}
-			continue
-		}
-		if e.PL > 0 && e.TL > 0 && b.Known() {
+		switch {
+		case !(e.PL > 0 && e.TL > 0):
+		case e.Kind == search.Exact: // as the baseline beside itself is
+			s.fitted[e.Genome] = fitted{pl: e.PL, tl: e.TL}
+		case b.Known():
 			pl, tl := b.At(c.Spec)
 			var f fitted
 			f.pl, f.plSD = shrunk(b, latmodel.PL, pl, e.PL, relativeSD(e))
@@ -114,15 +116,18 @@ func (s *surrogate) isBaseline(c arch.Candidate) bool {
 }
 
 // relativeSD is a measurement's relative standard error, by the first interval that is
-// known; 0 where none is.
+// known; NaN where none is.
 func relativeSD(e *search.Evaluation) float64 {
+	if e.Kind == search.Exact {
+		return 0
+	}
 	for i, iv := range e.Intervals {
 		if iv.Known() && !math.IsInf(iv.High-iv.Low, 0) && e.Values[i] > 0 {
 			const halfWidths = 1.96 // of a 95 % interval, in standard errors
 			return (iv.High - iv.Low) / 2 / halfWidths / e.Values[i]
 		}
 	}
-	return 0
+	return math.NaN()
 }
 
 // build is the index of a candidate's build.

@@ -11,20 +11,25 @@ import (
 )
 
 // Observation is what one candidate's measurement came to, for those who have no
-// records: ratios to the baseline and their relative standard errors.
+// records: ratios to the baseline and their relative standard errors, 0 where they are
+// exact and NaN where nobody knows.
 type Observation struct {
 	Spec       arch.Spec
 	PL, TL     float64
 	PLSD, TLSD float64
 }
 
-// Belief is a model in the making, of one build: the same fit as a [Model]'s, of
-// observations instead of records, with standard deviations that are there after every
-// observation and without the cross-validation that a Model's intervals come from. It
-// says where the next measurement would tell most. It is safe for concurrent use.
+// Belief is a model in the making, of one build: of the same terms as a [Model], fitted to
+// observations instead of records, and as regress.Belief says; with standard deviations
+// that are there after every observation and without the cross-validation that a Model's
+// intervals come from. It says where the next measurement would tell most. It is safe for
+// concurrent use.
 type Belief struct {
 	model  Model // of which intervals, ranges and records are unknown
 	pl, tl *regress.Belief
+	// blind: no observation's standard error is known, so that what candidates have of
+	// their own cannot be told from noise.
+	blind bool
 }
 
 // NewBelief fits observations of a build's candidates beside a baseline. With fewer than
@@ -33,6 +38,7 @@ type Belief struct {
 func NewBelief(seen []Observation, b arch.Build, baseline record.Subject, at Point) (*Belief, error) {
 	out := &Belief{model: Model{Build: b.Normalized(), Point: at, Candidates: len(seen)}}
 	var all observed
+	seen, out.blind = withNoise(seen)
 	for _, o := range seen {
 		all.all = append(all.all, observation{
 			spec: o.Spec,
@@ -61,6 +67,33 @@ func NewBelief(seen []Observation, b arch.Build, baseline record.Subject, at Poi
 		}
 	}
 	return out, nil
+}
+
+// withNoise gives observations whose standard errors are not known the greatest of the
+// others', since it is the shortest sessions that have no interval. Where none is known it
+// is 0, and blind: the fit's noise is then all there is.
+func withNoise(seen []Observation) (out []Observation, blind bool) {
+	pl, tl, unknown := math.Inf(-1), math.Inf(-1), 0
+	for _, o := range seen {
+		if math.IsNaN(o.PLSD) || math.IsNaN(o.TLSD) {
+			unknown++
+		} else {
+			pl, tl = max(pl, o.PLSD), max(tl, o.TLSD)
+		}
+	}
+	if unknown == 0 {
+		return seen, false
+	}
+	blind = unknown == len(seen)
+	for _, o := range seen {
+		if math.IsNaN(o.PLSD) || math.IsNaN(o.TLSD) {
+			if o.PLSD, o.TLSD = pl, tl; blind {
+				o.PLSD, o.TLSD = 0, 0
+			}
+		}
+		out = append(out, o)
+	}
+	return out, blind
 }
 
 // physical is what is believed before anything is measured: ratios are in proportion to
@@ -101,8 +134,14 @@ func (b *Belief) At(s arch.Spec) (pl, tl float64) {
 }
 
 // Own is the relative standard deviation of what each candidate's ratio has of its own,
-// which its sizes do not tell; 0 where the observations show none.
-func (b *Belief) Own(t Target) float64 { return b.of(t).Own() }
+// which its sizes do not tell; 0 where the observations show none, or where no standard
+// error of theirs is known: what the fit leaves is then all taken for noise.
+func (b *Belief) Own(t Target) float64 {
+	if b.blind {
+		return 0
+	}
+	return b.of(t).Own()
+}
 
 func (b *Belief) of(t Target) *regress.Belief {
 	if t == PL {
@@ -113,11 +152,12 @@ func (b *Belief) of(t Target) *regress.Belief {
 
 // Left is the share of what was observed of a candidate beyond its mean that counts as
 // its own and not as noise, and the relative standard deviation of what stays unknown of
-// its own, for an observation with a relative standard error of sd.
+// its own, for an observation with a relative standard error of sd; of one whose error is
+// not known, none counts.
 func (b *Belief) Left(t Target, sd float64) (share, unknown float64) {
-	own, noise := b.of(t).Own(), math.Hypot(b.of(t).Noise(), sd)
-	if own == 0 {
-		return 0, 0
+	own, noise := b.Own(t), math.Hypot(b.of(t).Noise(), sd)
+	if own == 0 || math.IsNaN(sd) {
+		return 0, own
 	}
 	share = own * own / (own*own + noise*noise)
 	return share, own * math.Sqrt(1-share)

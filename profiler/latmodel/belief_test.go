@@ -107,3 +107,40 @@ func TestWhatIsACandidatesOwn(t *testing.T) {
 		}
 	}
 }
+
+// What is off is noise as long as nobody knows how far measurements are off: a belief does
+// not follow lucky ones.
+func TestABeliefWithoutErrorsOfMeasurementsTrustsNone(t *testing.T) {
+	rng := rand.New(rand.NewPCG(13, 3))
+	seen := plain.observations(t, 60, 0.05, 0, rng)
+	for i := range seen {
+		seen[i].PLSD, seen[i].TLSD = math.NaN(), math.NaN()
+	}
+	believe := func() *latmodel.Belief {
+		b, err := latmodel.NewBelief(seen, arch.Build{}, record.Of(baseline()), point)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return b
+	}
+	b := believe()
+	if share, unknown := b.Left(latmodel.TL, math.NaN()); share != 0 || unknown != 0 || b.Own(latmodel.TL) != 0 {
+		t.Errorf("share %v, unknown %v, own %v of what cannot be told from noise", share, unknown, b.Own(latmodel.TL))
+	}
+	joint := b.Joint([]arch.Spec{seen[0].Spec})
+	before := joint.TL.SD(0)
+	joint.Observe(0, 0, 0)
+	if after := joint.TL.SD(0); after < 0.5*before {
+		t.Errorf("one more measurement takes what is unknown from %v to %v", before, after)
+	}
+	// Where some errors are known, an unknown one counts as the greatest of them.
+	for i := range seen[1:] {
+		seen[i+1].PLSD, seen[i+1].TLSD = 0.05, 0.05
+	}
+	with := believe()
+	seen[0].PLSD, seen[0].TLSD = 0.05, 0.05
+	pl, tl := with.At(seen[9].Spec)
+	if p, q := believe().At(seen[9].Spec); p != pl || q != tl {
+		t.Errorf("ratios %v and %v with one error unknown, %v and %v with all known", pl, tl, p, q)
+	}
+}
