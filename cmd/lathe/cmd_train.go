@@ -46,7 +46,7 @@ killed, or out of disk, it goes on with --resume, to the numbers that it would h
 --steps and --lr may then be others. --dry-run makes some steps, says how long it would
 take and how much memory, and writes nothing.`,
 		Example: `  lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text mail/ --tokenizer ./bpe -o small
-  lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text "mail/*.jsonl.gz" --field body --tokenizer ./bpe --minutes 20 -o small
+  lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text mail/*.jsonl.gz --field body --tokenizer ./bpe --minutes 20 -o small
   lathe train lstm-l2-d256-v4096 --text mail.txt --tokenizer ./bpe --dry-run
   lathe train --resume -o small
   lathe train --resume -o small --steps 20000
