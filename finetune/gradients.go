@@ -87,18 +87,23 @@ type reverse struct {
 }
 
 // run returns the gradient by the rows of the embedding. Gradients of parameters are in
-// sums afterwards.
+// sums afterwards. It goes from layer to layer: the next waits until the gradients of
+// the last one's parameters are there, so that what they were computed from is free.
+//
+// Note: the library runs what is ready in an order of its own, in which the gradients of
+// all activations come first, and all of them stay until those of parameters do.
 func (r *reverse) run(hidden *ir.Value, checkpoint bool) (*ir.Value, error) {
-	if !checkpoint {
-		return r.back(r.f.Hidden, hidden, r.f.Embedded)
-	}
 	layers := r.f.Layers
 	g, err := r.back(r.f.Hidden, hidden, layers[len(layers)-1].Out)
 	for i := len(layers) - 1; i >= 0 && err == nil; i-- {
-		// What is computed again waits for the gradient by what it makes, so that it is not
-		// there before it is needed; and is not what was computed at first, to the library.
-		x := after(r.b, layers[i].In, flatten(r.b, g))
-		g, err = r.back(r.f.Again(i, x), g, x)
+		x, y := layers[i].In, layers[i].Out
+		if checkpoint {
+			// What is computed again waits for the gradient by what it makes, so that it is not
+			// there before it is needed; and is not what was computed at first, to the library.
+			x = after(r.b, x, g)
+			y = r.f.Again(i, x)
+		}
+		g, err = r.back(y, g, x)
 	}
 	if err != nil {
 		return nil, err
@@ -120,16 +125,12 @@ func (r *reverse) back(y, g, x *ir.Value) (*ir.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	var added []*ir.Value
 	for i, v := range r.params {
-		r.sums[v] = res[i+1]
+		if sum := res[i+1]; sum != r.sums[v] {
+			added = append(added, sum)
+			r.sums[v] = sum
+		}
 	}
-	return res[0], nil
-}
-
-// flatten is v as a matrix.
-func flatten(b *ir.Builder, v *ir.Value) *ir.Value {
-	if len(v.Shape) == 2 {
-		return v
-	}
-	return b.Reshape(v, 0, -1, v.Shape[len(v.Shape)-1].N)
+	return after(r.b, res[0], added...), nil
 }

@@ -58,7 +58,8 @@ func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, into *ir.Value) lo
 		if into == nil {
 			continue
 		}
-		minusOne := b.Floats(ir.Float, "minus_one", negativeOnes(sizes[i]), sizes[i], 1)
+		// The label's own probability is read before it is changed in place.
+		minusOne := b.Sub(b.Mul(own, b.Scalar(ir.Float, 0)), b.Scalar(ir.Float, 1))
 		logits := b.ScatterElements(probabilities, label[i], minusOne, 1)
 		hidden = append(hidden, b.Mul(b.Gemm(logits, f.Head, nil, 1, 0, false, false), weight[i]))
 		head.matrix = b.Gemm(logits, b.Mul(rows[i], weight[i]), head.matrix, 1, 1, true, false)
@@ -68,19 +69,6 @@ func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, into *ir.Value) lo
 		head.hidden = join(b, hidden)
 	}
 	return head
-}
-
-// after is x, computed when all of vs are: nothing is added, which no optimizer of the
-// library may know.
-//
-// Note: the library runs what is ready in an order of its own, and would keep the logits
-// of several pieces at once.
-func after(b *ir.Builder, x *ir.Value, vs ...*ir.Value) *ir.Value {
-	for _, v := range vs {
-		corner := b.Slice(b.Slice(v, 0, 0, 1), 1, 0, 1)
-		x = b.Add(x, b.Mul(corner, b.Scalar(ir.Float, 0)))
-	}
-	return x
 }
 
 // pieces cuts n into parts of nearly the same size.
@@ -97,12 +85,4 @@ func join(b *ir.Builder, vs []*ir.Value) *ir.Value {
 		return vs[0]
 	}
 	return b.Join(0, vs...)
-}
-
-func negativeOnes(n int64) []float32 {
-	out := make([]float32, n)
-	for i := range out {
-		out[i] = -1
-	}
-	return out
 }

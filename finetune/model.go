@@ -50,7 +50,7 @@ func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error)
 	}
 	o.Optimizer = o.Optimizer.withDefaults()
 	if o.HeadChunks == 0 {
-		o.HeadChunks = chunks(int64(o.Batch)*int64(o.Sequence), int64(o.Spec.Vocab))
+		o.HeadChunks = chunks(int64(o.Batch)*int64(o.Sequence), int64(o.Spec.Vocab), int64(o.Spec.DModel))
 	}
 	st, err := gradientGraph(o)
 	if err != nil {
@@ -87,11 +87,13 @@ func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error)
 	return m, err
 }
 
-// chunks is how many pieces the head's rows are cut into where nobody says: as few as
-// keep a piece's logits at 64 MB.
-func chunks(tokens, vocab int64) int {
-	const most = 64 << 20
-	return int(min(tokens, (tokens*vocab*4+most-1)/most))
+// chunks is how many pieces the head's rows are cut into where nobody says. Pieces cost
+// a second matrix of gradients, [vocab, d_model], beside the logits of a piece, and each
+// of them reads and writes both: so a piece has twice as many rows as the matrix has
+// columns, or 64 MB of logits where that is more.
+func chunks(tokens, vocab, dModel int64) int {
+	rows := max(2*dModel, 64<<20/(4*vocab))
+	return int((tokens + rows - 1) / rows)
 }
 
 func (m *Model) own(c interface{ Close() }) { m.owned = append(m.owned, c) }
