@@ -13,19 +13,20 @@ import (
 
 // exportVersion is the version of the JSON lines format. A reader refuses a
 // higher one.
-const exportVersion = 1
+const exportVersion = 2
 
 // The lines of an export: one object each, with one of these keys. The first line
 // is the header, the last one the end, which tells a whole file from one that was
 // cut between two lines.
 type exportLine struct {
-	Header *exportHeader   `json:"lathe_store,omitempty"`
-	Record json.RawMessage `json:"record,omitempty"` // as record.Encoder writes it
-	Model  *Model          `json:"model,omitempty"`
-	Search *Search         `json:"search,omitempty"`
-	Entry  *exportEntry    `json:"entry,omitempty"`
-	Front  *Front          `json:"front,omitempty"`
-	End    *Counts         `json:"end,omitempty"`
+	Header  *exportHeader   `json:"lathe_store,omitempty"`
+	Record  json.RawMessage `json:"record,omitempty"` // as record.Encoder writes it
+	Model   *Model          `json:"model,omitempty"`
+	Search  *Search         `json:"search,omitempty"`
+	Entry   *exportEntry    `json:"entry,omitempty"`
+	Front   *Front          `json:"front,omitempty"`
+	Trained *Training       `json:"training,omitempty"`
+	End     *Counts         `json:"end,omitempty"`
 }
 
 type exportHeader struct {
@@ -39,11 +40,12 @@ type exportEntry struct {
 
 // Counts says how many things an export or import had.
 type Counts struct {
-	Records  int `json:"records"`
-	Models   int `json:"models"`
-	Searches int `json:"searches"`
-	Entries  int `json:"entries"`
-	Fronts   int `json:"fronts"`
+	Records   int `json:"records"`
+	Models    int `json:"models"`
+	Searches  int `json:"searches"`
+	Entries   int `json:"entries"`
+	Fronts    int `json:"fronts"`
+	Trainings int `json:"trainings"`
 }
 
 // Export writes all that the store holds as JSON lines, as it was at one moment;
@@ -113,6 +115,15 @@ func (s *Store) Export(ctx context.Context, w io.Writer) (Counts, error) {
 	}
 	for i := range fronts {
 		if err := put(&n.Fronts, exportLine{Front: &fronts[i]}); err != nil {
+			return n, err
+		}
+	}
+	trainings, err := s.trainings(ctx, tx, ``)
+	if err != nil {
+		return n, err
+	}
+	for i := range trainings {
+		if err := put(&n.Trainings, exportLine{Trained: &trainings[i]}); err != nil {
 			return n, err
 		}
 	}

@@ -88,19 +88,19 @@ func parseLine(line []byte) (l exportLine, err error) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&l); err != nil {
-		return l, fmt.Errorf("%w: want one of the keys record, model, search, entry, front, end", err)
+		return l, fmt.Errorf("%w: want one of the keys record, model, search, entry, front, training, end", err)
 	}
 	if dec.More() {
 		return l, errors.New("more than one object")
 	}
 	keys := 0
-	for _, set := range []bool{l.Record != nil, l.Model != nil, l.Search != nil, l.Entry != nil, l.Front != nil, l.End != nil} {
+	for _, set := range []bool{l.Record != nil, l.Model != nil, l.Search != nil, l.Entry != nil, l.Front != nil, l.Trained != nil, l.End != nil} {
 		if set {
 			keys++
 		}
 	}
 	if keys != 1 || l.Header != nil {
-		return l, errors.New("want exactly one of the keys record, model, search, entry, front, end")
+		return l, errors.New("want exactly one of the keys record, model, search, entry, front, training, end")
 	}
 	return l, nil
 }
@@ -133,6 +133,9 @@ func (t *Tx) importLine(l exportLine, n, seen *Counts) error {
 	case l.Entry != nil:
 		seen.Entries++
 		return t.importEntry(*l.Entry, n)
+	case l.Trained != nil:
+		seen.Trainings++
+		return t.importTraining(*l.Trained, n)
 	}
 	seen.Fronts++
 	return t.importFront(*l.Front, n)
@@ -241,4 +244,15 @@ func (t *Tx) importFront(f Front, n *Counts) error {
 		_, err := t.SaveFront(f)
 		return err
 	})
+}
+
+func (t *Tx) importTraining(tr Training, n *Counts) error {
+	body, err := t.s.compact("a training", tr.Body)
+	if err != nil {
+		return err
+	}
+	// The same training on another machine took other seconds: the first counts.
+	verdict := t.same("", `SELECT 'same' FROM trainings WHERE spec = ? AND recipe = ?`, []any{tr.Spec, tr.Recipe}, "same")
+	tr.Body = json.RawMessage(body)
+	return insertNew(verdict, &n.Trainings, func() error { return t.SaveTraining(tr) })
 }

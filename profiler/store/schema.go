@@ -69,6 +69,17 @@ CREATE TABLE fronts (
 ) STRICT;
 CREATE INDEX fronts_search ON fronts (search_id);
 `,
+	`
+-- What came of training an architecture.
+CREATE TABLE trainings (
+	seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+	spec    TEXT NOT NULL,             -- hash of the arch.Spec
+	recipe  TEXT NOT NULL,             -- hash of all else that decides the result
+	created TEXT NOT NULL,
+	body    TEXT NOT NULL,
+	UNIQUE (spec, recipe)
+) STRICT;
+`,
 }
 
 // schemaVersion is the version that this code reads and writes.

@@ -100,6 +100,9 @@ func fill(t testing.TB, s *Store) {
 		must(err)
 	}
 	must(s.FinishSearch(ctx, "s0", "budget spent", when.Add(time.Minute)))
+	for i := range 2 {
+		must(s.SaveTraining(ctx, Training{fmt.Sprint("spec", i), "recipe", when, json.RawMessage(fmt.Sprintf(`{"loss": %d}`, i))}))
+	}
 }
 
 func TestRecords(t *testing.T) {
@@ -245,10 +248,19 @@ func TestModelsFrontsJournals(t *testing.T) {
 		t.Error(err, diff)
 	}
 
+	tr, err := s.Training(ctx, "spec1", "recipe")
+	if diff := cmp.Diff(Training{"spec1", "recipe", when, json.RawMessage(`{"loss":1}`)}, tr); diff != "" || err != nil {
+		t.Error(err, diff)
+	}
+	if _, err := s.Training(ctx, "spec1", "another"); !errors.Is(err, ErrNotFound) {
+		t.Error(err)
+	}
+
 	for name, write := range map[string]func() error{
 		"AddRecord":    func() error { _, err := s.AddRecord(ctx, steps(1, 1)); return err },
 		"SaveModel":    func() error { _, err := s.SaveModel(ctx, m); return err },
 		"FinishSearch": func() error { return s.FinishSearch(ctx, "s1", "x", when) },
+		"SaveTraining": func() error { return s.SaveTraining(ctx, tr) },
 		"LockSearch":   func() error { _, err := s.LockSearch(); return err },
 		"Import":       func() error { _, err := s.Import(ctx, strings.NewReader("")); return err },
 	} {
@@ -273,10 +285,19 @@ func TestModelsFrontsJournals(t *testing.T) {
 		second(s.SaveFront(ctx, Front{Body: nil})),
 		second(s.SaveModel(ctx, Model{Target: "t", Body: json.RawMessage("nope")})),
 		second(s.SaveModel(ctx, Model{Body: json.RawMessage("1")})),
+		s.SaveTraining(ctx, Training{Recipe: "recipe", Body: json.RawMessage("1")}),
+		s.SaveTraining(ctx, Training{Spec: "spec", Recipe: "recipe", Body: json.RawMessage("nope")}),
 	} {
 		if err == nil {
 			t.Error("bad contents were stored")
 		}
+	}
+	tr.Body = json.RawMessage(`{"loss":9}`)
+	if err := s.SaveTraining(ctx, tr); err != nil {
+		t.Error(err)
+	}
+	if kept, err := s.Training(ctx, "spec1", "recipe"); err != nil || string(kept.Body) != `{"loss":1}` {
+		t.Errorf("a training twice: %s, %v", kept.Body, err)
 	}
 	if id, err := s.CreateSearch(ctx, Search{Created: when, Config: json.RawMessage(`{}`)}); err != nil || len(id) != 12 {
 		t.Errorf("ID %q, %v", id, err)
@@ -356,7 +377,7 @@ func TestOpenRefuses(t *testing.T) {
 		want       error
 		text       string
 	}{
-		{"newer", newer, ErrNewer, newer + ": written by a newer version of lathe: it has schema version 99, this version of lathe knows up to 1"},
+		{"newer", newer, ErrNewer, newer + ": written by a newer version of lathe: it has schema version 99, this version of lathe knows up to 2"},
 		{"empty", file("empty.db", ""), ErrCorrupt, "0 bytes"},
 		{"text", file("text.db", strings.Repeat("the quick brown fox ", 300)), ErrNotStore, "no SQLite file"},
 		{"other database", database("other.db", `CREATE TABLE a (b)`), ErrNotStore, "something else"},
@@ -380,6 +401,32 @@ func TestOpenRefuses(t *testing.T) {
 	}
 	if left, _ := filepath.Glob(filepath.Join(dir, "*.new-*")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
+	}
+}
+
+// A store of the first version keeps what it has, and gets what it lacks.
+func TestMigration(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "old.db")
+	s := mustOpen(t, path, Options{})
+	add(t, s, steps(1, 1))
+	s.Close()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := db.Exec(`DROP TABLE trainings; PRAGMA user_version = 1`); err != nil {
+		t.Fatal(err)
+	}
+	db.Close()
+	if _, err := Open(t.Context(), path, Options{ReadOnly: true}); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "open it for writing once to bring it to 2") {
+		t.Error(err)
+	}
+	s = mustOpen(t, path, Options{})
+	if err := s.SaveTraining(t.Context(), Training{"spec", "recipe", when, json.RawMessage(`1`)}); err != nil {
+		t.Error(err)
+	}
+	if n, err := s.Count(t.Context(), Query{}); n != 1 || err != nil {
+		t.Errorf("%d records, %v", n, err)
 	}
 }
 
