@@ -80,7 +80,7 @@ func (d *Driver) Begin() Begin {
 		Space:      p.Space.Hash(),
 		Build:      p.buildNames(),
 		Baseline:   p.BaselineName(),
-		Proxy:      p.proxy().Name(),
+		Proxy:      p.QualityName(),
 		Objectives: p.objectiveNames(),
 		Evaluator:  d.Evaluator.Name(),
 	}

@@ -35,10 +35,10 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 	if cost < 0 {
 		return nil, fmt.Errorf("search: %w: no objective is a ratio to the baseline that is to be minimised", ErrNoPick)
 	}
-	name, what := p.proxy().Name(), p.Objectives[cost].Name
+	name, what := p.QualityName(), p.Objectives[cost].Name
 	floor, known := p.BaselineQuality()
 	if !known {
-		return nil, fmt.Errorf("search: %w: the %s of %s is not known, and a pick has at least the baseline's: choose from the front", ErrNoPick, name, p.File)
+		return nil, fmt.Errorf("search: %w: the %s of %s is not known, and a pick has at least the baseline's: choose from the front", ErrNoPick, name, p.BaselineName())
 	}
 	type option struct {
 		*Evaluation
@@ -52,7 +52,7 @@ func Pick(front []Evaluation, p *Problem) (*Choice, error) {
 			continue
 		}
 		usable++
-		o := option{e, p.Quality(e.Genome), e.Values[cost]}
+		o := option{e, p.qualityOf(e), e.Values[cost]}
 		if top.Evaluation == nil || o.quality > top.quality {
 			top = o
 		}

@@ -3,6 +3,7 @@ package search_test
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -172,6 +173,34 @@ func TestBaselineFile(t *testing.T) {
 		t.Error("the quality of a file that nobody recognised")
 	}
 	if _, err := search.Pick(front, p); !errors.Is(err, search.ErrNoPick) || !strings.Contains(err.Error(), "the decoder_params of theirs.onnx@01234567 is not known, and a pick has at least the baseline's: choose from the front") {
+		t.Error(err)
+	}
+}
+
+// By trained quality a pick is what became at least as good as the baseline, whatever its
+// parameters are.
+func TestPickByTraining(t *testing.T) {
+	p := seedProblem(t)
+	p.Objectives = []search.Objective{search.LogLikelihood, search.Latency}
+	p.Trained = &search.Trained{Baseline: -3.5}
+	if err := p.Validate(); err != nil {
+		t.Fatal(err)
+	}
+	large := search.Evaluation{Genome: point(t, p, 18, 2048, 8192, 16), Values: []float64{-3.6, 0.5}}
+	small := search.Evaluation{Genome: point(t, p, 6, 1024, 4096, 8), Values: []float64{-3.4, 0.9}}
+	pick, err := search.Pick([]search.Evaluation{large, small}, p)
+	if err != nil || pick.Genome != small.Genome || !strings.Contains(pick.Reason, "among 1 of 2 candidates with at least its log_likelihood") {
+		t.Errorf("%+v, %v", pick, err)
+	}
+	if q, known := p.BaselineQuality(); q != -3.5 || !known || p.QualityName() != "log_likelihood" {
+		t.Error(q, known, p.QualityName())
+	}
+	p.Trained = &search.Trained{Baseline: math.NaN()}
+	if _, err := search.Pick([]search.Evaluation{large, small}, p); !errors.Is(err, search.ErrNoPick) || !strings.Contains(err.Error(), "the log_likelihood of gpt2-l12-d1024-f4096-h16 is not known") {
+		t.Error(err)
+	}
+	p.Objectives = search.TwoObjectives(search.DecoderParams{})
+	if err := p.Validate(); err == nil || !strings.Contains(err.Error(), "log_likelihood is no objective") {
 		t.Error(err)
 	}
 }

@@ -19,6 +19,7 @@ package search
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"lathe/graphgen/arch"
@@ -36,6 +37,14 @@ type Problem struct {
 	// Baseline then has the Spec that it was recognised as, or nothing.
 	File  string
 	Proxy Proxy // quality without training; nil means DecoderParams
+	// Trained: quality is LogLikelihood, which the Evaluator finds by training, and Proxy is
+	// not asked.
+	Trained *Trained
+}
+
+// Trained is what a search by trained quality knows beforehand.
+type Trained struct {
+	Baseline float64 // the baseline's LogLikelihood; NaN where it is not known
 }
 
 // Proxy scores an architecture without training it; higher is better. The same
@@ -77,6 +86,9 @@ func (p *Problem) Validate() error {
 		if p.Index(o.Name) != i {
 			return fmt.Errorf("search: objective %q is there twice", o.Name)
 		}
+	}
+	if p.Trained != nil && p.Index(LogLikelihood.Name) < 0 {
+		return fmt.Errorf("search: quality is by training, and %s is no objective", LogLikelihood.Name)
 	}
 	if compared == 0 {
 		return errors.New("search: the problem has no objectives: TwoObjectives are quality and latency")
@@ -146,9 +158,28 @@ func (p *Problem) BaselineName() string {
 // unknownBaseline: it is a file that was not recognised.
 func (p *Problem) unknownBaseline() bool { return p.File != "" && len(p.Baseline.Spec.Layers) == 0 }
 
-// BaselineQuality is the proxy's score of the baseline; ok is false where its
-// architecture is not known.
+// QualityName names the objective that is quality.
+func (p *Problem) QualityName() string {
+	if p.Trained != nil {
+		return LogLikelihood.Name
+	}
+	return p.proxy().Name()
+}
+
+// qualityOf is an evaluated point's quality.
+func (p *Problem) qualityOf(e *Evaluation) float64 {
+	if p.Trained != nil {
+		return e.Values[p.Index(LogLikelihood.Name)]
+	}
+	return p.Quality(e.Genome)
+}
+
+// BaselineQuality is the baseline's quality; ok is false where it is not known, as where
+// the proxy would have to score an architecture that is not.
 func (p *Problem) BaselineQuality() (score float64, ok bool) {
+	if p.Trained != nil {
+		return p.Trained.Baseline, !math.IsNaN(p.Trained.Baseline)
+	}
 	if p.unknownBaseline() {
 		return 0, false
 	}

@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"encoding/csv"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,8 +58,9 @@ var (
 // errors, which name line and column too. Other columns than those below are left
 // alone.
 //
-// A row's architecture is in a column candidate, as a compact name, or in n_layer,
-// d_model, d_inner and n_head, with vocab, positions and n_kv_head if wanted. d_inner,
+// A row's architecture is in a column candidate, as a compact name or as JSON (see
+// arch.Candidate), or in n_layer, d_model, d_inner and n_head, with vocab, positions and
+// n_kv_head if wanted. d_inner,
 // n_head and n_kv_head have one number, or one a layer with | between them. Columns
 // name or id name rows. Counts of parameters in other columns are not read: they are
 // computed as they are everywhere else.
@@ -172,21 +174,32 @@ func (h *header) row(record []string) (Row, error) {
 		return row, err
 	}
 	if h.byName {
-		name, _ := h.cell(record, colCandidate)
-		if row.Name == "" {
-			row.Name = name
-		}
-		c, err := arch.ParseCandidate(name)
+		text, _ := h.cell(record, colCandidate)
+		c, err := parseCandidate(text)
 		if err != nil {
 			return row, fmt.Errorf("column %s: %w", colCandidate, err)
 		}
-		row.Spec = c.Spec
+		if row.Spec = c.Spec; row.Name == "" {
+			row.Name = c.Name()
+		}
 		return row, nil
 	}
 	if row.Spec, err = h.spec(record); err != nil {
 		return row, err
 	}
 	return row, row.Spec.Validate()
+}
+
+// parseCandidate reads a name, or what a model is in JSON, whose name may not say that its
+// layers differ.
+func parseCandidate(text string) (c arch.Candidate, err error) {
+	if !strings.HasPrefix(text, "{") {
+		return arch.ParseCandidate(text)
+	}
+	if err := json.Unmarshal([]byte(text), &c); err != nil {
+		return c, err
+	}
+	return c, c.Validate()
 }
 
 func quoted(s string) string {

@@ -1,6 +1,8 @@
 package proxy_test
 
 import (
+	"encoding/csv"
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -71,6 +73,29 @@ func TestReadColumns(t *testing.T) {
 	}
 }
 
+// Layers that differ, which a name does not say.
+func TestReadJSON(t *testing.T) {
+	spec := arch.Spec{Family: arch.Mixed, Vocab: 300, Positions: 64, DModel: 32, Layers: []arch.Layer{{Type: arch.LSTM}, {Type: arch.Transformer, NHead: 2, DInner: 96}}}
+	body, err := json.Marshal(arch.Candidate{Spec: spec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	w := csv.NewWriter(&text)
+	w.Write([]string{"candidate", "perplexity"})
+	for i := range 8 {
+		w.Write([]string{string(body), fmt.Sprint(10 + i)})
+	}
+	w.Flush()
+	table, err := proxy.Read(strings.NewReader(text.String()), "t.csv", proxy.ReadOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r := table.Rows[7]; !r.Spec.Equal(spec) || r.Quality != 17 || r.Name != (arch.Candidate{Spec: spec}).Name() {
+		t.Errorf("%+v", r)
+	}
+}
+
 func TestReadRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ text, quality, want string }{
 		"empty":         {"", "", "t.csv is empty: want CSV with a header"},
@@ -93,6 +118,8 @@ func TestReadRefuses(t *testing.T) {
 		"quote":         {eight(sizes, "a,3,6\"4,64,4,5"), "", "t.csv:9: bare \" in non-quoted"},
 		"same":          {sizes + strings.Repeat("\na,3,64,64,4,5", 8), "", "ppl is 5 in every row: nothing to rank"},
 		"name":          {"candidate,ppl\ngpt3-l2,5\n", "", "t.csv:2: column candidate: "},
+		"json":          {"candidate,ppl\n\"{\"\"spec\"\": {\"\"famly\"\": 1}}\",5\n", "", `t.csv:2: column candidate: arch: json: arch: json: json: unknown field "famly"`},
+		"no model":      {"candidate,ppl\n\"{\"\"spec\"\": {\"\"family\"\": \"\"gpt2\"\"}}\",5\n", "", "t.csv:2: column candidate: arch: "},
 		"too many rows": {sizes + strings.Repeat("\na,3,64,64,4,5", 1001), "", "t.csv:1002: more than 1000 rows"},
 	} {
 		_, err := proxy.Read(strings.NewReader(c.text), "t.csv", proxy.ReadOptions{Quality: c.quality})
@@ -108,6 +135,7 @@ func FuzzRead(f *testing.F) {
 	f.Add([]byte(eight(sizes, "last,3,64,128|256|64,4|4|8,51.5")), "")
 	f.Add([]byte("candidate,score\ngpt2-l2-d64-f64-h2,1\n"), "score")
 	f.Add([]byte("n_layer,d_model,d_inner,n_head,n_kv_head,vocab,positions,ppl\n1,64,64,4,2,9,9,1\n"), "ppl")
+	f.Add([]byte("candidate,ppl\n\"{\"\"spec\"\":{\"\"family\"\":\"\"lstm\"\"}}\",3\n"), "ppl")
 	f.Add([]byte("\"a\nb\",ppl\n\x00,|"), "\xff")
 	f.Fuzz(func(t *testing.T, data []byte, quality string) {
 		table, err := proxy.Read(strings.NewReader(string(data)), "t.csv", proxy.ReadOptions{Quality: quality})
