@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler/latmodel"
 	"lathe/search"
 	"lathe/search/enumerate"
 	"lathe/search/modelbased"
@@ -14,36 +15,50 @@ import (
 
 // choice is what a model-based search measured and believes.
 type choice struct {
-	result *search.Result
-	report *modelbased.Report // nil: nothing was measured
+	surrogate *surrogate
+	method    *modelbased.Method
+	result    *search.Result     // nil: nothing was measured for it
+	report    *modelbased.Report // likewise
 }
 
 // choose has a model-based search measure where that could change the front, and then
 // whatever it chose in the sessions that are left of its visits. A budget of 0 leaves it
 // at what is stored.
 func (a *app) choose(ctx context.Context, run *searchRun, p *search.Problem, sm *sampler) (*choice, error) {
+	c := &choice{surrogate: run.setup.surrogate(p)}
 	if run.setup.budget() == 0 {
-		return nil, nil
+		return c, nil
 	}
-	method, err := run.setup.modelBased(p)
-	if err != nil {
+	var err error
+	if c.method, err = run.setup.modelBased(c.surrogate); err != nil {
 		return nil, badInput(err)
 	}
-	res, err := a.drive(ctx, run, p, method, &measureEvaluator{sm, p})
-	if err != nil {
+	if c.result, err = a.drive(ctx, run, p, c.method, &measureEvaluator{sm, p}); err != nil {
 		return nil, err
 	}
 	var all []arch.Candidate
-	for _, e := range res.Evaluations {
+	for _, e := range c.result.Evaluations {
 		if e.Dropped == "" && e.Kind == search.Noisy {
 			all = append(all, p.Candidate(e.Genome))
 		}
 	}
-	if _, err := a.measureAll(ctx, run.setup, sm, all); err != nil {
+	_, err = a.measureAll(ctx, run.setup, sm, all)
+	return c, err
+}
+
+// conclude has it learn from all that was measured: what it then believes is its front.
+func (c *choice) conclude(s *setup, p *search.Problem, seen []seenCandidate, models []*latmodel.Model) (_ predictor, err error) {
+	if c.result == nil {
+		c.surrogate.learn(seen, s.promptShare(models), nil)
+		err = c.surrogate.Refit(nil)
+	} else {
+		c.surrogate.learn(seen, s.promptShare(models), c.result.Evaluations)
+		c.report, err = c.method.Report()
+	}
+	if err != nil {
 		return nil, err
 	}
-	report, err := method.Report()
-	return &choice{res, report}, err
+	return newBelievingEvaluator(c.surrogate, s, p), nil
 }
 
 // predictedMethod is how what a model predicts is searched. What a model-based search
@@ -55,7 +70,7 @@ func (s *setup) predictedMethod(p *search.Problem, c *choice) (search.Method, er
 		return s.method(p)
 	case p.Space.Size() <= enumerate.MaxPoints:
 		return enumerate.New(enumerate.Options{})
-	case c == nil:
+	case c.report == nil:
 		return nsga2.New(nsga2.Options{Population: predictedPopulation, Generations: predictedGenerations})
 	}
 	return &believed{report: c.report}, nil
@@ -101,6 +116,9 @@ type volumeBelief struct {
 
 // addChoice says of a front what was measured for it, and why that ended.
 func (b *frontBody) addChoice(p *search.Problem, c *choice) {
+	if c.result == nil {
+		return
+	}
 	b.Status, b.Measured = c.result.Status, len(c.result.Evaluations)
 	measured := make(map[string]bool)
 	for _, e := range c.result.Evaluations {

@@ -274,7 +274,7 @@ func (d *demo) enumerate(m *latmodel.Model) (*frontBody, error) {
 	if err != nil {
 		return nil, err
 	}
-	body, err := d.a.searchModel(d.ctx, run, d.problem, []*latmodel.Model{m}, nil)
+	body, err := d.a.searchPredicted(d.ctx, run, d.problem, []*latmodel.Model{m}, newModelEvaluator([]*latmodel.Model{m}, run.setup, d.problem), nil)
 	if err != nil {
 		return nil, err
 	}

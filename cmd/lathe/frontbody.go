@@ -30,6 +30,7 @@ type frontBody struct {
 	Belief      *volumeBelief       `json:"belief,omitempty"`   // of a model-based search
 	Dropped     int                 `json:"dropped"`            // of these, candidates that could not be run
 	Reasons     []string            `json:"dropped_reasons,omitempty"`
+	Seen        []seenCandidate     `json:"seen,omitempty"`     // what a model-based search learned from
 	Rejected    []rejected          `json:"rejected,omitempty"` // measured, and not on the front
 	Iterations  []search.Iteration  `json:"iterations"`
 	Front       []frontEntry        `json:"front"`              // from the best quality to the worst
@@ -60,7 +61,7 @@ type rejected struct {
 }
 
 // frontVersion is the version of what is stored of a front.
-const frontVersion = 3
+const frontVersion = 4
 
 // frontEntry is an evaluation with the candidate that it is of, and by name what every
 // table shows.
@@ -166,8 +167,8 @@ type candidateEvaluator interface {
 	candidate(context.Context, arch.Candidate) (search.Evaluation, error)
 }
 
-// addPredicted adds what a model has to say of the front and the pick.
-func (b *frontBody) addPredicted(p *search.Problem, model *modelEvaluator) error {
+// addPredicted adds what is predicted of the front and the pick beside their values.
+func (b *frontBody) addPredicted(p *search.Problem, by predictor) error {
 	entries := make([]*frontEntry, 0, len(b.Front)+1)
 	for i := range b.Front {
 		entries = append(entries, &b.Front[i])
@@ -179,13 +180,13 @@ func (b *frontBody) addPredicted(p *search.Problem, model *modelEvaluator) error
 		if e.Kind != search.Predicted {
 			continue
 		}
-		predicted, err := model.candidate(context.Background(), e.Candidate)
+		predicted, err := by.candidate(context.Background(), e.Candidate)
 		if err != nil {
 			return err
 		}
 		e.Intervals, e.LatencyCI = predicted.Intervals, predicted.Interval(p.Index(search.Latency.Name))
 	}
-	return b.addVariants(context.Background(), p, model)
+	return b.addVariants(context.Background(), p, by)
 }
 
 // addVariants evaluates the pick with 4, 8 and 16 heads.

@@ -137,6 +137,9 @@ func (e *modelEvaluator) of(g search.Genome) (model int, architecture search.Gen
 	return e.joint.Place(g), architecture
 }
 
+// predicts implements predictor.
+func (*modelEvaluator) predicts() {}
+
 // Evaluate implements search.Evaluator.
 func (e *modelEvaluator) Evaluate(ctx context.Context, points []search.Genome, emit func(search.Evaluation) error) error {
 	values := make([]float64, len(e.problem.Objectives))

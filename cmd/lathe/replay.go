@@ -100,25 +100,25 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, journal *search.Jou
 		}
 		return res, err
 	}
-	var chosen *choice
+	chosen := &choice{surrogate: s.surrogate(p)}
 	if b.Measured > 0 { // of a model-based search
-		method, err := s.modelBased(p)
-		if err != nil {
+		var err error
+		if chosen.method, err = s.modelBased(chosen.surrogate); err != nil {
 			return nil, err
 		}
-		res, err := b.replayFirst(ctx, p, method, journal, b.Measured)
-		if err != nil {
+		if chosen.result, err = b.replayFirst(ctx, p, chosen.method, journal, b.Measured); err != nil {
 			return nil, err
 		}
-		report, err := method.Report()
-		if err != nil {
-			return nil, err
-		}
-		chosen = &choice{res, report}
 	}
 	models, err := a.modelsOf(ctx, st, b)
 	if err != nil {
 		return nil, err
+	}
+	var ev predictor = newModelEvaluator(models, s, p)
+	if s.Method == modelBased {
+		if ev, err = chosen.conclude(s, p, b.Seen, models); err != nil {
+			return nil, err
+		}
 	}
 	method, err := s.predictedMethod(p, chosen)
 	if err != nil {
@@ -128,7 +128,7 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, journal *search.Jou
 	if s.Method == modelBased {
 		limit = 0 // that one was of measurements
 	}
-	d := &search.Driver{Problem: p, Method: method, Evaluator: newModelEvaluator(models, s, p), Settings: search.Settings{Seed: s.Seed, MaxEvaluations: limit}}
+	d := &search.Driver{Problem: p, Method: method, Evaluator: ev, Settings: search.Settings{Seed: s.Seed, MaxEvaluations: limit}}
 	res, err := d.Run(ctx)
 	if err == nil {
 		err = b.cameOut(p, res)

@@ -29,7 +29,7 @@ func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, meth
 		_, err = st.AppendEntry(context.WithoutCancel(ctx), run.id, entryKind(e), body)
 		return err
 	})
-	_, predicted := evaluator.(*modelEvaluator)
+	_, predicted := evaluator.(predictor)
 	limit, journal := run.setup.MaxEvaluations, run.journal
 	switch {
 	case predicted && run.setup.Method == modelBased:

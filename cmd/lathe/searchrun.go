@@ -156,10 +156,21 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			}
 			models = append(models, m)
 		}
-		if body, err = a.searchModel(ctx, run, p, models, chosen); err != nil {
+		var ev predictor = newModelEvaluator(models, s, p)
+		var seen []seenCandidate
+		if chosen != nil {
+			if seen, err = a.seen(ctx, s); err != nil {
+				return nil, err
+			}
+			if ev, err = chosen.conclude(s, p, seen, models); err != nil {
+				return nil, err
+			}
+		}
+		if body, err = a.searchPredicted(ctx, run, p, models, ev, chosen); err != nil {
 			return nil, err
 		}
 		if chosen != nil {
+			body.Seen = seen
 			body.addChoice(p, chosen)
 		}
 	}
@@ -167,15 +178,21 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 	return body, a.keepFront(ctx, st, run.id, body)
 }
 
-// searchModel searches what models predict, one for each build, and adds intervals and the pick's
-// head variants.
-func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model, chosen *choice) (*frontBody, error) {
-	model := newModelEvaluator(models, run.setup, p)
+// predictor is an evaluator that measures nothing.
+type predictor interface {
+	search.Evaluator
+	candidateEvaluator
+	predicts()
+}
+
+// searchPredicted searches what is predicted, and adds intervals and the pick's head
+// variants. Models are one for each build.
+func (a *app) searchPredicted(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model, by predictor, chosen *choice) (*frontBody, error) {
 	method, err := run.setup.predictedMethod(p, chosen)
 	if err != nil {
 		return nil, badInput(err)
 	}
-	res, err := a.drive(ctx, run, p, method, model)
+	res, err := a.drive(ctx, run, p, method, by)
 	if err != nil {
 		return nil, err
 	}
@@ -190,5 +207,5 @@ func (a *app) searchModel(ctx context.Context, run *searchRun, p *search.Problem
 		}
 		body.Models = append(body.Models, modelError{run.setup.builds()[k].Name(), hash, m.Candidates, m.CV(latmodel.PL).Model.MAPE, m.CV(latmodel.TL).Model.MAPE})
 	}
-	return body, body.addPredicted(p, model)
+	return body, body.addPredicted(p, by)
 }

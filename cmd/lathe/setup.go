@@ -136,7 +136,7 @@ func (s *setup) method(p *search.Problem) (search.Method, error) {
 		if p == nil {
 			return nil, nil
 		}
-		return s.modelBased(p)
+		return s.modelBased(s.surrogate(p))
 	case enumerate.Name:
 		return enumerate.New(enumerate.Options{})
 	case "evolve":
@@ -161,10 +161,14 @@ func (s *setup) method(p *search.Problem) (search.Method, error) {
 // from them, of each build: twice the terms of a latency, or half of the budget if that is less.
 const firstBatch = 16
 
+// surrogate is what a model-based search believes before it measures.
+func (s *setup) surrogate(p *search.Problem) *surrogate {
+	return newSurrogate(p, s.Baseline, latmodel.Point{Prompt: s.Timing.PromptTokens, Cache: s.Timing.PromptTokens + s.Timing.GeneratedTokens/2})
+}
+
 // modelBased makes the method that chooses what to measure.
-func (s *setup) modelBased(p *search.Problem) (*modelbased.Method, error) {
-	at := latmodel.Point{Prompt: s.Timing.PromptTokens, Cache: s.Timing.PromptTokens + s.Timing.GeneratedTokens/2}
-	return modelbased.New(newSurrogate(p, s.Baseline, at), modelbased.Options{Initial: s.initial()})
+func (s *setup) modelBased(by *surrogate) (*modelbased.Method, error) {
+	return modelbased.New(by, modelbased.Options{Initial: s.initial()})
 }
 
 // initial is how many candidates are measured before anything is learned: of a search

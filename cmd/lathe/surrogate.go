@@ -24,6 +24,7 @@ type surrogate struct {
 	prompt   float64            // the prompt's share of the baseline's request
 	quality  func(arch.Spec) (mean, sd float64)
 	fitted   map[search.Genome]fitted // what was measured
+	pooled   *pooled                  // in the place of evaluations, once these are all there
 }
 
 // fitted is a measured point's ratios: the model's, moved towards what was measured by as
@@ -53,17 +54,59 @@ func (s *surrogate) Name() string {
 
 // Refit implements modelbased.Surrogate.
 func (s *surrogate) Refit(evaluations []search.Evaluation) error {
+	seen, measured := s.observed(evaluations)
+	if s.pooled != nil {
+		seen, measured, s.prompt = s.pooled.seen, s.pooled.measured, s.pooled.prompt
+	}
+	s.beliefs = s.beliefs[:0]
+	for k, b := range s.builds {
+		belief, err := latmodel.NewBelief(seen[k], b, s.baseline, s.point)
+		if err != nil {
+			return err
+		}
+		s.beliefs = append(s.beliefs, belief)
+	}
+	s.fitted = make(map[search.Genome]fitted)
+	for g, at := range measured {
+		if s.beliefs[at.build].Known() {
+			s.fitted[g] = s.fit(at.build, seen[at.build][at.index])
+		}
+	}
+	for i := range evaluations {
+		if e := &evaluations[i]; e.Kind == search.Exact && e.PL > 0 && e.TL > 0 { // as the baseline beside itself is
+			s.fitted[e.Genome] = fitted{pl: e.PL, tl: e.TL}
+		}
+	}
+	return nil
+}
+
+// fit is an observed candidate's fitted ratios.
+func (s *surrogate) fit(build int, o latmodel.Observation) (f fitted) {
+	b := s.beliefs[build]
+	pl, tl := b.At(o.Spec)
+	f.pl, f.plSD = shrunk(b, latmodel.PL, pl, o.PL, o.PLSD)
+	f.tl, f.tlSD = shrunk(b, latmodel.TL, tl, o.TL, o.TLSD)
+	return f
+}
+
+// place is an observation's, among those of its build.
+type place struct{ build, index int }
+
+// observed are evaluations as observations by build, and where each point's is. It finds
+// the noise of a measurement and the prompt's share as well.
+func (s *surrogate) observed(evaluations []search.Evaluation) ([][]latmodel.Observation, map[search.Genome]place) {
 	latency := s.problem.Index(search.Latency.Name)
-	seen := make([][]latmodel.Observation, len(s.builds))
+	seen, measured := make([][]latmodel.Observation, len(s.builds)), make(map[search.Genome]place)
 	var above, square, noise, known float64
 	for i := range evaluations {
 		e := &evaluations[i]
 		c := s.problem.Candidate(e.Genome)
 		sd := relativeSD(e)
-		if !math.IsNaN(sd) {
+		if sd > 0 {
 			noise, known = noise+sd, known+1
 		}
 		if k := s.build(c.Build); !s.isBaseline(c) && e.PL > 0 && e.TL > 0 {
+			measured[e.Genome] = place{k, len(seen[k])}
 			seen[k] = append(seen[k], latmodel.Observation{Spec: c.Spec, PL: e.PL, TL: e.TL, PLSD: sd, TLSD: sd})
 		}
 		if latency >= 0 {
@@ -75,32 +118,7 @@ func (s *surrogate) Refit(evaluations []search.Evaluation) error {
 	if square > 0 {
 		s.prompt = max(0, min(1, above/square))
 	}
-	s.beliefs = s.beliefs[:0]
-	for k, b := range s.builds {
-		belief, err := latmodel.NewBelief(seen[k], b, s.baseline, s.point)
-		if err != nil {
-			return err
-		}
-		s.beliefs = append(s.beliefs, belief)
-	}
-	s.fitted = make(map[search.Genome]fitted)
-	for i := range evaluations {
-		e := &evaluations[i]
-		c := s.problem.Candidate(e.Genome)
-		b := s.beliefs[s.build(c.Build)]
-		switch {
-		case !(e.PL > 0 && e.TL > 0):
-		case e.Kind == search.Exact: // as the baseline beside itself is
-			s.fitted[e.Genome] = fitted{pl: e.PL, tl: e.TL}
-		case b.Known():
-			pl, tl := b.At(c.Spec)
-			var f fitted
-			f.pl, f.plSD = shrunk(b, latmodel.PL, pl, e.PL, relativeSD(e))
-			f.tl, f.tlSD = shrunk(b, latmodel.TL, tl, e.TL, relativeSD(e))
-			s.fitted[e.Genome] = f
-		}
-	}
-	return nil
+	return seen, measured
 }
 
 // shrunk is a measured ratio's fitted value.
@@ -116,18 +134,15 @@ func (s *surrogate) isBaseline(c arch.Candidate) bool {
 }
 
 // relativeSD is a measurement's relative standard error, by the first interval that is
-// known; NaN where none is.
+// known; 0 where none is.
 func relativeSD(e *search.Evaluation) float64 {
-	if e.Kind == search.Exact {
-		return 0
-	}
 	for i, iv := range e.Intervals {
 		if iv.Known() && !math.IsInf(iv.High-iv.Low, 0) && e.Values[i] > 0 {
 			const halfWidths = 1.96 // of a 95 % interval, in standard errors
 			return (iv.High - iv.Low) / 2 / halfWidths / e.Values[i]
 		}
 	}
-	return math.NaN()
+	return 0
 }
 
 // build is the index of a candidate's build.
@@ -152,31 +167,38 @@ func (s *surrogate) Known() bool {
 
 // Mean implements modelbased.Surrogate.
 func (s *surrogate) Mean(points []search.Genome, values [][]float64) error {
+	ratios := s.ratios()
+	for i, g := range points {
+		pl, tl := ratios(g)
+		s.fill(values[i], pl, tl)
+	}
+	return nil
+}
+
+// ratios gives a point's, fitted to what was measured of it where it was.
+func (s *surrogate) ratios() func(search.Genome) (pl, tl float64) {
 	var fast []*latmodel.Predictor // by build
 	if s.space != nil {
 		for _, b := range s.beliefs {
 			fast = append(fast, b.Predictor(s.space.Compiled().Space()))
 		}
 	}
-	for i, g := range points {
-		var pl, tl float64
+	return func(g search.Genome) (pl, tl float64) {
 		if f, seen := s.fitted[g]; seen {
-			pl, tl = f.pl, f.tl
-		} else if fast != nil {
+			return f.pl, f.tl
+		}
+		if fast != nil {
 			k, architecture := 0, g
 			if s.joint != nil {
 				var b arch.Build
 				architecture, b = s.joint.Split(g)
 				k = s.build(b)
 			}
-			pl, tl = fast[k].At(s.space.Point(architecture))
-		} else {
-			c := s.problem.Candidate(g)
-			pl, tl = s.beliefs[s.build(c.Build)].At(c.Spec)
+			return fast[k].At(s.space.Point(architecture))
 		}
-		s.fill(values[i], pl, tl)
+		c := s.problem.Candidate(g)
+		return s.beliefs[s.build(c.Build)].At(c.Spec)
 	}
-	return nil
 }
 
 func (s *surrogate) fill(values []float64, pl, tl float64) {

@@ -1,6 +1,7 @@
 package latmodel
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -11,12 +12,34 @@ import (
 )
 
 // Observation is what one candidate's measurement came to, for those who have no
-// records: ratios to the baseline and their relative standard errors, 0 where they are
-// exact and NaN where nobody knows.
+// records: ratios to the baseline and their relative standard errors, 0 where nobody
+// knows them.
 type Observation struct {
 	Spec       arch.Spec
 	PL, TL     float64
 	PLSD, TLSD float64
+	Cache      float64 // tokens in the cache in TL's steps, a mean; 0: the point's
+}
+
+// Observations are what Fit would fit of the same records.
+func Observations(records []record.Record, o Options) ([]Observation, error) {
+	o, err := o.validate()
+	if err != nil {
+		return nil, err
+	}
+	seen, err := observe(records, o)
+	if err != nil {
+		return nil, err
+	}
+	var out []Observation
+	for _, c := range seen.all {
+		own := Observation{Spec: c.spec, PL: c.pl.ratio, TL: c.tl.ratio, Cache: c.tl.past}
+		if !math.IsInf(c.pl.spread+c.tl.spread, 0) && !math.IsNaN(c.pl.spread+c.tl.spread) {
+			own.PLSD, own.TLSD = c.pl.sd(), c.tl.sd()
+		}
+		out = append(out, own)
+	}
+	return out, nil
 }
 
 // Belief is a model in the making, of one build: of the same terms as a [Model], fitted to
@@ -43,7 +66,7 @@ func NewBelief(seen []Observation, b arch.Build, baseline record.Subject, at Poi
 		all.all = append(all.all, observation{
 			spec: o.Spec,
 			pl:   measured{ratio: o.PL, spread: halfWidths * o.PLSD},
-			tl:   measured{ratio: o.TL, spread: halfWidths * o.TLSD, past: float64(at.Cache)},
+			tl:   measured{ratio: o.TL, spread: halfWidths * o.TLSD, past: cmp.Or(o.Cache, float64(at.Cache))},
 		})
 	}
 	all.build = out.model.Build
@@ -73,27 +96,15 @@ func NewBelief(seen []Observation, b arch.Build, baseline record.Subject, at Poi
 // others', since it is the shortest sessions that have no interval. Where none is known it
 // is 0, and blind: the fit's noise is then all there is.
 func withNoise(seen []Observation) (out []Observation, blind bool) {
-	pl, tl, unknown := math.Inf(-1), math.Inf(-1), 0
+	var pl, tl float64
 	for _, o := range seen {
-		if math.IsNaN(o.PLSD) || math.IsNaN(o.TLSD) {
-			unknown++
-		} else {
-			pl, tl = max(pl, o.PLSD), max(tl, o.TLSD)
-		}
+		pl, tl = max(pl, o.PLSD), max(tl, o.TLSD)
 	}
-	if unknown == 0 {
-		return seen, false
-	}
-	blind = unknown == len(seen)
 	for _, o := range seen {
-		if math.IsNaN(o.PLSD) || math.IsNaN(o.TLSD) {
-			if o.PLSD, o.TLSD = pl, tl; blind {
-				o.PLSD, o.TLSD = 0, 0
-			}
-		}
+		o.PLSD, o.TLSD = cmp.Or(o.PLSD, pl), cmp.Or(o.TLSD, tl)
 		out = append(out, o)
 	}
-	return out, blind
+	return out, pl == 0 || tl == 0
 }
 
 // physical is what is believed before anything is measured: ratios are in proportion to
@@ -156,7 +167,7 @@ func (b *Belief) of(t Target) *regress.Belief {
 // not known, none counts.
 func (b *Belief) Left(t Target, sd float64) (share, unknown float64) {
 	own, noise := b.Own(t), math.Hypot(b.of(t).Noise(), sd)
-	if own == 0 || math.IsNaN(sd) {
+	if own == 0 || sd == 0 {
 		return 0, own
 	}
 	share = own * own / (own*own + noise*noise)

@@ -114,7 +114,7 @@ func TestABeliefWithoutErrorsOfMeasurementsTrustsNone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(13, 3))
 	seen := plain.observations(t, 60, 0.05, 0, rng)
 	for i := range seen {
-		seen[i].PLSD, seen[i].TLSD = math.NaN(), math.NaN()
+		seen[i].PLSD, seen[i].TLSD = 0, 0
 	}
 	believe := func() *latmodel.Belief {
 		b, err := latmodel.NewBelief(seen, arch.Build{}, record.Of(baseline()), point)
@@ -124,7 +124,7 @@ func TestABeliefWithoutErrorsOfMeasurementsTrustsNone(t *testing.T) {
 		return b
 	}
 	b := believe()
-	if share, unknown := b.Left(latmodel.TL, math.NaN()); share != 0 || unknown != 0 || b.Own(latmodel.TL) != 0 {
+	if share, unknown := b.Left(latmodel.TL, 0); share != 0 || unknown != 0 || b.Own(latmodel.TL) != 0 {
 		t.Errorf("share %v, unknown %v, own %v of what cannot be told from noise", share, unknown, b.Own(latmodel.TL))
 	}
 	joint := b.Joint([]arch.Spec{seen[0].Spec})
