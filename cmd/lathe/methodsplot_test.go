@@ -27,7 +27,7 @@ func plotMethods(path string, scores []score) error {
 	p.X.Scale = plot.LogScale{}
 	p.X.Tick.Marker = plot.ConstantTicks(countTicks())
 	p.Y.Tick.Marker = plot.ConstantTicks(shareTicks())
-	p.Legend.Top, p.Legend.Left = true, false
+	p.Legend.Top, p.Legend.XOffs, p.Legend.YOffs = true, -vg.Millimeter*2, -vg.Millimeter*2
 	p.Add(plotter.NewGrid())
 	shapes := []draw.GlyphDrawer{draw.CircleGlyph{}, draw.SquareGlyph{}, draw.TriangleGlyph{}, draw.PyramidGlyph{}}
 	for k, s := range scores {
@@ -54,7 +54,7 @@ func plotMethods(path string, scores []score) error {
 		p.Legend.Add(s.name, lines, points)
 	}
 	p.X.Min, p.X.Max = float64(allCounts[0])*0.95, 3000 // room for the legend
-	p.Y.Min, p.Y.Max = nines(0.70), nines(0.999)
+	p.Y.Min, p.Y.Max = nines(0.70), nines(0.9993)
 	return p.Save(18*vg.Centimeter, 12*vg.Centimeter, path)
 }
 
