@@ -49,7 +49,7 @@ func (l *lowering) biasWhere(seen *ir.Value) *ir.Value {
 // [batch, sequence, n_head * head_dim]. It extends layer i's cache.
 func (l *lowering) attention(x *ir.Value, prefix string, i int, layer arch.Layer) *ir.Value {
 	heads, headDim := int64(layer.NHead), int64(l.spec.HeadDimOf(i))
-	qkv := l.linear(x, prefix+"c_attn", l.dModel, 3*heads*headDim, normal(gpt2Std))
+	qkv := l.joint(l.linear(x, prefix+"c_attn", l.dModel, 3*heads*headDim, normal(gpt2Std)))
 	pastKey, pastValue := l.past(i, heads, headDim)
 	var y, key, value *ir.Value
 	if l.fused {

@@ -26,7 +26,7 @@ func (l *lowering) groupedAttention(x *ir.Value, prefix string, i int, layer arc
 	if l.spec.QKVBias {
 		bias = l.StackedParam(prefix+"qkv_proj.bias", l.float, ir.Init{}, stacked("bias"), width)
 	}
-	qkv := l.projection(x, prefix+"qkv_proj", l.dModel, width, normal(llamaStd), bias, stacked("weight")...)
+	qkv := l.joint(l.projection(x, prefix+"qkv_proj", l.dModel, width, normal(llamaStd), bias, stacked("weight")...))
 	pastKey, pastValue := l.past(i, kvHeads, headDim)
 	rope := l.ropes[headDim]
 	var y, key, value *ir.Value

@@ -80,7 +80,7 @@ func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
 	if l.float != ir.Float {
 		x = l.Cast(x, l.float)
 	}
-	return l.Mul(x, gain), stream{sum: sum}
+	return l.normed(l.Mul(x, gain)), stream{sum: sum}
 }
 
 // gatedMLP is SwiGLU (Shazeer 2020): d_model to d_inner twice, one product times the

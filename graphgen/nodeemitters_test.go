@@ -31,6 +31,7 @@ type emitter struct {
 }
 
 var emitters = map[string][]emitter{
+	"Abs":                unary("Abs", (*ir.Builder).Abs),
 	"Add":                elementwise("Add", (*ir.Builder).Add),
 	"Erf":                unary("Erf", (*ir.Builder).Erf),
 	"Exp":                unary("Exp", (*ir.Builder).Exp),
@@ -79,6 +80,7 @@ var emitters = map[string][]emitter{
 		return one(e.Squeeze(e.in(0), axisOf(e.v.in[1].ints()[0], e.v.in[0]))), ""
 	}}},
 	"Swish":     {{"SiLU", true, swish}},
+	"TopK":      {{"TopK", false, topK}},
 	"Transpose": {{"Transpose", false, transpose}},
 	"Unsqueeze": {{"Unsqueeze", false, unsqueeze}},
 	"Where": {{"Where", false, func(e *emitting) ([]*ir.Value, string) {
@@ -88,7 +90,7 @@ var emitters = map[string][]emitter{
 
 // onlyMoreTypes are operators whose versions after ours take more types and are
 // otherwise the same.
-var onlyMoreTypes = []string{"Cast", "GRU", "Identity", "LSTM", "Range", "Reshape", "Shape", "Squeeze", "Transpose", "Unsqueeze"}
+var onlyMoreTypes = []string{"TopK", "Cast", "GRU", "Identity", "LSTM", "Range", "Reshape", "Shape", "Squeeze", "Transpose", "Unsqueeze"}
 
 func one(v *ir.Value) []*ir.Value { return []*ir.Value{v} }
 

@@ -52,6 +52,17 @@ func scatterND(e *emitting) ([]*ir.Value, string) {
 	return one(e.ScatterND(e.in(0), e.in(1), e.in(2))), ""
 }
 
+func topK(e *emitting) ([]*ir.Value, string) {
+	switch x := e.v.in[0]; {
+	case int(axisOf(e.v.num("axis", -1), x)) != len(x.shape)-1:
+		return nil, "not the last dimension"
+	case e.v.num("largest", 1) == 0:
+		return nil, "the smallest; ours are the greatest"
+	}
+	values, indices := e.TopK(e.in(0), e.v.in[1].ints()[0])
+	return []*ir.Value{values, indices}, ""
+}
+
 func logSoftmax(e *emitting) ([]*ir.Value, string) {
 	return e.overLast(e.v.num("axis", -1), e.LogSoftmax)
 }

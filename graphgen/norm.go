@@ -12,7 +12,7 @@ func (l *lowering) norm(s stream, name string) (*ir.Value, stream) {
 		return x, stream{sum: sum}
 	}
 	sum := l.added(s)
-	return l.LayerNorm(sum, gain, beta, l.eps), stream{sum: sum}
+	return l.normed(l.LayerNorm(sum, gain, beta, l.eps)), stream{sum: sum}
 }
 
 // added is the residual stream with what is pending, by standard operators.

@@ -103,7 +103,7 @@ func (l *lowering) recurrent(x *ir.Value, prefix string, i int) *ir.Value {
 			l.carry(PresentState(i, stateNames[k]), s)
 		}
 	}
-	return y
+	return l.recurred(y)
 }
 
 // cell is a recurrent layer's sizes and biases.

@@ -46,7 +46,10 @@ type Forward struct {
 	// the tokens in IDs.
 	Hidden *ir.Value
 	Head   *ir.Value // what it multiplies by, [vocab, d_model]: Embedding where they are tied
-	Masks  []Mask    // of dropout, in the order of their use
+	// Norms are what all norms return, [batch*sequence, d_model]; none in a stack of
+	// recurrent layers.
+	Norms []*ir.Value
+	Masks []Mask // of dropout, in the order of their use
 
 	l *lowering
 	d decoder
@@ -58,9 +61,13 @@ type TrainedLayer struct {
 	// In and Out are the residual stream before and after, [batch*sequence, d_model]. In
 	// a stack of recurrent layers they are what goes in and comes out, [sequence, batch,
 	// size], and the last Out is [batch*sequence, d_model].
-	In, Out   *ir.Value
+	In, Out *ir.Value
+	// QKV is queries, keys and values of all heads side by side, before positions turn
+	// them, [batch*sequence, (n_head+2*n_kv_head)*head_dim].
+	QKV       *ir.Value
 	Attention *ir.Value // heads' results side by side, [batch*sequence, n_head*head_dim]
 	MLP       *ir.Value // activations, [batch*sequence, d_inner]
+	States    *ir.Value // of a recurrent layer, [sequence, batch, hidden]
 }
 
 // Mask is an input that says what dropout keeps.
@@ -76,6 +83,7 @@ type passes struct {
 	layer int // being lowered; -1 before the first
 	at    *TrainedLayer
 	masks map[string]*ir.Value
+	done  bool // what comes now is written once more
 }
 
 // Train writes a Spec's forward pass for training into b: the portable fp32 lowering
@@ -111,6 +119,7 @@ func Train(b *ir.Builder, s arch.Spec, t Training) (*Forward, error) {
 		f.Hidden = d.last(stream{sum: x})
 		f.Head = l.headMatrix()
 	})
+	l.train.done = true
 	return f, nil
 }
 

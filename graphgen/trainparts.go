@@ -82,6 +82,30 @@ func (l *lowering) activations(x *ir.Value) *ir.Value {
 	return x
 }
 
+// joint notes queries, keys and values.
+func (l *lowering) joint(qkv *ir.Value) *ir.Value {
+	if l.mode == training {
+		l.train.at.QKV = qkv
+	}
+	return qkv
+}
+
+// recurred notes the states of a recurrent layer.
+func (l *lowering) recurred(y *ir.Value) *ir.Value {
+	if l.mode == training {
+		l.train.at.States = y
+	}
+	return y
+}
+
+// normed notes what a norm returns.
+func (l *lowering) normed(x *ir.Value) *ir.Value {
+	if l.mode == training && !l.train.done {
+		l.train.f.Norms = append(l.train.f.Norms, x)
+	}
+	return x
+}
+
 // attended notes what attention heads return.
 func (l *lowering) attended(x *ir.Value) *ir.Value {
 	l.train.at.Attention = x

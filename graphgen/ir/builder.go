@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"lathe/graphgen/half"
@@ -189,6 +190,18 @@ func (b *Builder) Nodes() []*Node { return b.g.Nodes }
 // Params are the parameters declared so far, in order. The caller must not change the
 // list.
 func (b *Builder) Params() []*Param { return b.g.Params }
+
+// DropUnused leaves out the parameters that no node takes so far: of a part of a model,
+// such as one without its head.
+func (b *Builder) DropUnused() {
+	used := map[*Value]bool{}
+	b.g.Walk(func(n, _ *Node) {
+		for _, v := range n.Inputs {
+			used[v] = true
+		}
+	})
+	b.g.Params = slices.DeleteFunc(b.g.Params, func(p *Param) bool { return !used[p.Value] })
+}
 
 // Output makes v a graph output under name. A node's output is renamed; what is
 // an input, a parameter or an output already passes through an Identity.

@@ -24,6 +24,7 @@ func sig(minIn, maxIn, minOut, maxOut int, attrs ...string) signature {
 // SimplifiedLayerNormalization is one of the latter, although it is registered in
 // the standard domain.
 var signatures = map[string]signature{
+	"Abs":                                sig(1, 1, 1, 1),
 	"Add":                                sig(2, 2, 1, 1),
 	"And":                                sig(2, 2, 1, 1),
 	"Cast":                               sig(1, 1, 1, 1, "to"),
@@ -71,6 +72,7 @@ var signatures = map[string]signature{
 	"Sub":                                sig(2, 2, 1, 1),
 	"Sum":                                sig(1, 1<<30, 1, 1),
 	"Tanh":                               sig(1, 1, 1, 1),
+	"TopK":                               sig(2, 2, 2, 2, "axis", "largest", "sorted"),
 	"Transpose":                          sig(1, 1, 1, 1, "perm"),
 	"Unsqueeze":                          sig(2, 2, 1, 1),
 	"Where":                              sig(3, 3, 1, 1),

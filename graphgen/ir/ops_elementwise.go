@@ -17,6 +17,9 @@ func (b *Builder) Erf(x *Value) *Value { return b.unary("Erf", x) }
 // Reciprocal is 1/x of each element.
 func (b *Builder) Reciprocal(x *Value) *Value { return b.unary("Reciprocal", x) }
 
+// Abs is the magnitude of each element.
+func (b *Builder) Abs(x *Value) *Value { return b.unary("Abs", x) }
+
 // Sign is -1, 0 or 1 for each element.
 func (b *Builder) Sign(x *Value) *Value { return b.unary("Sign", x) }
 

@@ -37,6 +37,22 @@ func (b *Builder) indexed(op string, x, index *Value, axis int64) {
 	}
 }
 
+// TopK is the k greatest elements along the last dimension, the greatest first, and
+// their indices, int64. Of equal ones the first comes first.
+func (b *Builder) TopK(x *Value, k int64) (values, indices *Value) {
+	if !b.rank("TopK", x, 1) {
+		return x, x
+	}
+	s := slices.Clone(x.Shape)
+	last := &s[len(s)-1]
+	if k < 1 || last.Sym == "" && k > last.N {
+		b.fail("TopK: %d of %v", k, *last)
+	}
+	*last = D(k)
+	y := b.node("TopK", DomainONNX, []Attr{{"axis", int64(-1)}}, []*Value{x, b.Int64s(k)}, out{x.Type, s}, out{Int64, s})
+	return y[0], y[1]
+}
+
 // ScatterND is x plus updates [indices.., rest..], each added at x[index], where index
 // is a row of indices, int64 [.., k], and x is [k dimensions.., rest..]. Indices may
 // repeat.
