@@ -113,16 +113,7 @@ func (m *Model) Options() StepOptions { return m.opts }
 func (m *Model) makeInputs(st *step) error {
 	tokens := int64(m.opts.Batch) * int64(m.opts.Sequence)
 	tensor := func(t ort.Type, shape ...int64) (*ort.Tensor, error) {
-		n, err := ort.Shape(shape).Elements()
-		if err != nil {
-			return nil, err
-		}
-		buf, err := ort.NewBuffer(t, n)
-		if err != nil {
-			return nil, err
-		}
-		defer buf.Close()
-		v, err := buf.View(shape...)
+		v, err := newTensor(t, shape...)
 		if err == nil {
 			m.own(v)
 		}
@@ -142,6 +133,20 @@ func (m *Model) makeInputs(st *step) error {
 		m.in.masks = append(m.in.masks, v)
 	}
 	return errors.Join(errs[:]...)
+}
+
+// newTensor is a tensor of zeros with memory of its own.
+func newTensor(t ort.Type, shape ...int64) (*ort.Tensor, error) {
+	n, err := ort.Shape(shape).Elements()
+	if err != nil {
+		return nil, err
+	}
+	buf, err := ort.NewBuffer(t, n)
+	if err != nil {
+		return nil, err
+	}
+	defer buf.Close()
+	return buf.View(shape...)
 }
 
 // Accumulate computes the losses of a batch's tokens, and adds scale times the gradient
@@ -329,11 +334,21 @@ func (m *Model) program(st *step, profile string) (*program, error) {
 
 // session makes a session with an empty binding.
 func (m *Model) session(g *ir.Graph, threads int, profile string) (*program, error) {
+	p, err := newProgram(m.env, g, threads, profile)
+	if err == nil {
+		m.own(p)
+	}
+	return p, err
+}
+
+// newProgram makes a session of a graph whose parameters are inputs, with an empty
+// binding. The caller closes it.
+func newProgram(env *ort.Env, g *ir.Graph, threads int, profile string) (*program, error) {
 	model, err := ir.Encode(g, asInputs{})
 	if err != nil {
 		return nil, err
 	}
-	s, err := m.env.NewSession(model, "", ort.Options{
+	s, err := env.NewSession(model, "", ort.Options{
 		Name: g.Name, Threads: threads,
 		NoMemPattern:  true, // the pattern of a run doubles what the arena holds
 		ProfilePrefix: profile,
@@ -342,7 +357,9 @@ func (m *Model) session(g *ir.Graph, threads int, profile string) (*program, err
 		return nil, err
 	}
 	p := &program{session: s}
-	m.own(p)
-	p.binding, err = s.NewBinding()
-	return p, err
+	if p.binding, err = s.NewBinding(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
 }

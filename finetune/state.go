@@ -38,10 +38,11 @@ func (m *Model) Stepped(steps int) {
 // Gradients are the sums so far, in the model's own memory.
 func (m *Model) Gradients() []Tensor { return m.view(m.gradients) }
 
-func (m *Model) view(buf *ort.Buffer) []Tensor {
+// view is a buffer by parameter.
+func (l layout) view(buf *ort.Buffer) []Tensor {
 	all := ort.BufferData[float32](buf)
-	out := make([]Tensor, len(m.places))
-	for i, p := range m.places {
+	out := make([]Tensor, len(l.places))
+	for i, p := range l.places {
 		out[i] = Tensor{p.param, all[p.first:][:p.n:p.n]}
 	}
 	return out
@@ -49,7 +50,18 @@ func (m *Model) view(buf *ort.Buffer) []Tensor {
 
 // Load sets the parameters to a source's values, moments and steps to zero.
 func (m *Model) Load(ctx context.Context, src weights.Source) error {
-	for _, t := range m.view(m.parameters) {
+	if err := load(ctx, m.view(m.parameters), src); err != nil {
+		return err
+	}
+	clear(ort.BufferData[float32](m.mean))
+	clear(ort.BufferData[float32](m.square))
+	m.Stepped(0)
+	return nil
+}
+
+// load fills parameters with a source's values.
+func load(ctx context.Context, to []Tensor, src weights.Source) error {
+	for _, t := range to {
 		w := &into{rest: t.Values}
 		if err := src.WriteParam(ctx, w, t.Param); err != nil {
 			return fmt.Errorf("finetune: %w", err)
@@ -58,8 +70,5 @@ func (m *Model) Load(ctx context.Context, src weights.Source) error {
 			return fmt.Errorf("finetune: parameter %s: the source has %d values less than its %d", t.Param.Name, len(w.rest), len(t.Values))
 		}
 	}
-	clear(ort.BufferData[float32](m.mean))
-	clear(ort.BufferData[float32](m.square))
-	m.Stepped(0)
 	return nil
 }
