@@ -59,6 +59,7 @@ var arrows = map[string][]string{
 	"finetune/eval":                   {"profiler/stat", "runtime/decode", "runtime/ort"},
 	"finetune":                        {"finetune/autodiff", "graphgen", "graphgen/arch", "graphgen/ir", "graphgen/weights", "runtime/ort"},
 	"finetune/autodiff":               {"graphgen/ir"},
+	"finetune/inherit":                {"finetune", "graphgen", "graphgen/arch", "graphgen/ir", "graphgen/weights", "runtime/ort"},
 	"finetune/train":                  {"graphgen/weights/safetensors"},
 	"finetune/tokenizer":              nil,
 	"finetune/text":                   nil,
