@@ -37,7 +37,8 @@ type StepOptions struct {
 	// rest again in the reverse pass: less memory, about a third more time.
 	Checkpoint bool
 	Optimizer  Optimizer
-	Threads    int // 0 is 1
+	Distill    *Distill // nil: from the text alone
+	Threads    int      // 0 is 1
 	// ProfilePrefix, if set, starts the name of the file to which the library writes where
 	// the gradients' time went; see ort.Options.
 	ProfilePrefix string
@@ -100,6 +101,11 @@ func (o StepOptions) training() graphgen.Training {
 func (o StepOptions) validate() error {
 	if o.HeadChunks < 0 || o.HeadChunks > o.Batch*o.Sequence {
 		return fmt.Errorf("finetune: %d tokens a step cannot be cut into %d chunks for the head", o.Batch*o.Sequence, o.HeadChunks)
+	}
+	if o.Distill != nil {
+		if err := o.Distill.validate(o.Spec.Vocab); err != nil {
+			return err
+		}
 	}
 	return o.Optimizer.validate()
 }

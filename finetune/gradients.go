@@ -40,9 +40,12 @@ func gradientGraph(o StepOptions) (*step, error) {
 			sums[p.Value] = b.Input(accumulator(p), p.Type, p.Shape...)
 		}
 	}
-	head := emitHead(b, f, o.HeadChunks, sums[f.Head])
+	head := emitHead(b, f, o.HeadChunks, sums[f.Head], o.Distill)
 	sums[f.Head] = head.matrix
 	b.Output(outLosses, head.losses)
+	if head.divergences != nil {
+		b.Output(outDivergences, head.divergences)
+	}
 	r := &reverse{b: b, f: f, sums: sums}
 	for _, p := range params {
 		if p.Value != f.Embedding && p.Value != f.Head {
@@ -73,7 +76,7 @@ func lossGraph(o StepOptions) (*step, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Output(outLosses, emitHead(b, f, o.HeadChunks, nil).losses)
+	b.Output(outLosses, emitHead(b, f, o.HeadChunks, nil, nil).losses)
 	g, err := b.Build()
 	return &step{graph: g, f: f}, err
 }

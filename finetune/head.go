@@ -22,16 +22,19 @@ const leastProbability = 1.1754944e-38
 // lossHead is the LM head, the tokens' losses and their gradients.
 type lossHead struct {
 	losses *ir.Value // float [tokens, 1]
-	hidden *ir.Value // gradient of the weighted sum by Hidden, [tokens, d_model]; nil without gradients
-	matrix *ir.Value // gradient by the head's matrix, added to what there was
+	// divergences from the teacher, float [tokens, 1]; nil without one
+	divergences *ir.Value
+	hidden      *ir.Value // gradient of the weighted sum by Hidden, [tokens, d_model]; nil without gradients
+	matrix      *ir.Value // gradient by the head's matrix, added to what there was
 }
 
 // emitHead writes the head in pieces of rows, one after the other. Cross entropy's
 // gradient by the logits is the probabilities less one at the label. Weights multiply
 // the rows of Hidden and of its gradient and never anything as wide as the vocabulary.
 //
-// into is what the gradient by the head's matrix is added to; nil leaves out gradients.
-func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, into *ir.Value) lossHead {
+// into is what the gradient by the head's matrix is added to; nil leaves out gradients,
+// and with them the teacher.
+func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, into *ir.Value, teacher *Distill) lossHead {
 	tokens := f.Hidden.Shape[0].N
 	labels := b.Input(inLabels, ir.Int64, ir.D(tokens), ir.D(1))
 	var weights *ir.Value
@@ -48,25 +51,38 @@ func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, into *ir.Value) lo
 	}
 	rows, label, weight := cut(f.Hidden), cut(labels), cut(weights)
 	var losses, hidden []*ir.Value
+	var taught *soft
+	if into != nil {
+		taught = newSoft(b, teacher, tokens, cut)
+	}
 	for i := range sizes {
 		if i > 0 && into != nil {
 			rows[i] = after(b, rows[i], hidden[i-1], head.matrix)
 		}
-		probabilities := b.Softmax(f.Logits(rows[i]))
+		raw := f.Logits(rows[i])
+		probabilities := b.Softmax(raw)
 		own := b.GatherElements(probabilities, label[i], 1)
 		losses = append(losses, b.Neg(b.Log(b.Max(own, b.Scalar(ir.Float, leastProbability)))))
 		if into == nil {
 			continue
 		}
-		// The label's own probability is read before it is changed in place.
-		minusOne := b.Sub(b.Mul(own, b.Scalar(ir.Float, 0)), b.Scalar(ir.Float, 1))
-		logits := b.ScatterElements(probabilities, label[i], minusOne, 1)
+		var logits *ir.Value // their gradient
+		if taught != nil {
+			logits = taught.gradient(b, raw, probabilities, label[i], i)
+		} else {
+			// The label's own probability is read before it is changed in place.
+			minusOne := b.Sub(b.Mul(own, b.Scalar(ir.Float, 0)), b.Scalar(ir.Float, 1))
+			logits = b.ScatterElements(probabilities, label[i], minusOne, 1)
+		}
 		hidden = append(hidden, b.Mul(b.Gemm(logits, f.Head, nil, 1, 0, false, false), weight[i]))
 		head.matrix = b.Gemm(logits, b.Mul(rows[i], weight[i]), head.matrix, 1, 1, true, false)
 	}
 	head.losses = join(b, losses)
 	if into != nil {
 		head.hidden = join(b, hidden)
+	}
+	if taught != nil {
+		head.divergences = join(b, taught.divergences)
 	}
 	return head
 }

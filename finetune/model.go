@@ -25,10 +25,12 @@ type Model struct {
 	batches int64 // added since the last
 	masks   []graphgen.Mask
 
-	in    inputs
-	grads *program // the gradients of a batch
-	loss  *program // its loss alone; nil until it is asked for
-	adam  *optimizer
+	in inputs
+	taught
+	divergence float64
+	grads      *program // the gradients of a batch
+	loss       *program // its loss alone; nil until it is asked for
+	adam       *optimizer
 
 	embedding int // the place of the token embedding
 	rows      *ort.Tensor
@@ -45,6 +47,10 @@ type inputs struct {
 // until [Model.Load]. The caller closes it.
 func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error) {
 	o.Threads = max(o.Threads, 1)
+	if o.Distill != nil {
+		d := o.Distill.withDefaults(o.Spec.Vocab)
+		o.Distill = &d
+	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
@@ -132,7 +138,7 @@ func (m *Model) makeInputs(st *step) error {
 		}
 		m.in.masks = append(m.in.masks, v)
 	}
-	return errors.Join(errs[:]...)
+	return errors.Join(append(errs[:], m.makeTaught(tokens, tensor))...)
 }
 
 // newTensor is a tensor of zeros with memory of its own.
@@ -156,6 +162,10 @@ func newTensor(t ort.Type, shape ...int64) (*ort.Tensor, error) {
 // with scales of one over the number of all their tokens, what is applied is the mean's
 // gradient.
 //
+// With a teacher ([Distill]) the gradient is that of the mixed loss; what is returned is
+// the cross entropy, which can be held against a training without one. See
+// [Model.Divergence] for the other part.
+//
 // A loss that is not finite is an error, [ErrNotFinite]; the gradients are then spoilt,
 // and parameters as they were: see [Model.Discard].
 func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64, tokens int, err error) {
@@ -165,12 +175,17 @@ func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64,
 	for i, mask := range m.masks {
 		keep(ort.Data[bool](m.in.masks[i]), mask.Rate, m.opts.Seed, m.steps, m.batches, i)
 	}
+	if err := m.ask(ids); err != nil {
+		return 0, 0, err
+	}
 	m.batches++
 	if err := m.grads.binding.Run(); err != nil {
 		return 0, 0, fmt.Errorf("finetune: gradients of step %d: %w", m.steps+1, err)
 	}
 	m.scatter(ids)
-	lossSum, err = m.sum(labels)
+	if lossSum, err = m.sum(labels); err == nil {
+		err = m.diverge(labels)
+	}
 	return lossSum, tokens, err
 }
 
@@ -293,6 +308,7 @@ func (m *Model) bindGradients(st *step) error {
 	for i, mask := range m.masks {
 		errs = append(errs, b.BindInput(mask.Input.Name, m.in.masks[i]))
 	}
+	errs = append(errs, m.taught.bind(b)...)
 	return errors.Join(append(errs, b.BindInput(inWeights, m.in.weights), b.BindOutput(outRows, m.rows))...)
 }
 
