@@ -9,9 +9,9 @@ import (
 )
 
 // slab is how many values the optimizer updates at once, so that all it reads and writes
-// meanwhile stays in a core's second cache: 64 KB each of parameters, gradients and both
+// meanwhile stays in a core's second cache: 128 KB each of parameters, gradients and both
 // moments, and about as much again of intermediate results.
-const slab = 16 << 10
+const slab = 32 << 10
 
 // lane is what every tensor's place is rounded up to: 64 bytes, a cache line and an
 // AVX-512 vector.
