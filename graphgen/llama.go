@@ -71,6 +71,9 @@ func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
 		return x, stream{sum: sum}
 	}
 	sum := l.added(s)
+	if l.mode == training { // so written it has a gradient of fewer operators
+		return l.SimplifiedLayerNorm(sum, gain, l.eps), stream{sum: sum}
+	}
 	wide := sum
 	if l.float != ir.Float { // squares of float16 overflow from 256 on
 		wide = l.Cast(sum, ir.Float)
