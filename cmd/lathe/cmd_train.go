@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) cmdTrain() *cobra.Command {
-	var f trainFlags
+	f := trainFlags{command: "train"}
 	cmd := &cobra.Command{
 		Use:   "train CANDIDATE --text FILE --tokenizer FILE -o FOLDER",
 		Short: "Train a candidate on text, from random weights",
@@ -36,6 +36,15 @@ take less memory and give the same step. --epochs, --steps, --tokens or --minute
 long it takes; minutes become steps after some have been timed. The optimizer is AdamW.
 The learning rate rises during --warmup steps and falls along --schedule.
 
+With --from MODEL it starts from a bigger model's weights and not from random ones: the
+layers, heads, neurons and dimensions that do most on --calibration tokens of the text.
+The model is one that "lathe finetune" takes, of the same family, with the same
+vocabulary, and no size of the candidate may be larger than its. With --teacher MODEL the
+loss is a mixture: (1 - w) times the text's cross entropy and w (--distill-weight) times
+T squared times the divergence from what the teacher expects, both at the temperature T
+(--temperature), of the teacher's 64 likeliest tokens and all others as one. The losses
+that are told are the text's.
+
 Every --eval-every steps the loss on the development set is found; the parameters where
 it was lowest are what is written at the end, with the loss on the test set. --patience
 ends a training that no longer gets better.
@@ -47,6 +56,7 @@ killed, or out of disk, it goes on with --resume, to the numbers that it would h
 take and how much memory, and writes nothing.`,
 		Example: `  lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text mail/ --tokenizer ./bpe -o small
   lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text mail/*.jsonl.gz --field body --tokenizer ./bpe --minutes 20 -o small
+  lathe train gpt2-l2-d128-f512-h2-v4096-p256 --from small --teacher small --text mail/ -o smaller
   lathe train lstm-l2-d256-v4096 --text mail.txt --tokenizer ./bpe --dry-run
   lathe train --resume -o small
   lathe train --resume -o small --steps 20000
@@ -55,7 +65,7 @@ take and how much memory, and writes nothing.`,
 			return f.checkArgs("train", "CANDIDATE", args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.command, f.changed = "train", cmd.Flags().Changed
+			f.changed = cmd.Flags().Changed
 			if f.resume {
 				return a.resumeTraining(cmd.Context(), &f)
 			}
@@ -63,7 +73,14 @@ take and how much memory, and writes nothing.`,
 			if err != nil {
 				return err
 			}
-			return a.newTraining(cmd.Context(), &f, trainStart{candidate: cands[0]})
+			start := trainStart{candidate: cands[0]}
+			if f.from != "" {
+				if start.own, err = a.openWhole(cmd.Context(), f.from); err != nil {
+					return err
+				}
+				defer start.own.close()
+			}
+			return a.newTraining(cmd.Context(), &f, start)
 		},
 	}
 	a.trainFlags(cmd, &f)
@@ -71,7 +88,7 @@ take and how much memory, and writes nothing.`,
 }
 
 func (a *app) cmdFinetune() *cobra.Command {
-	var f trainFlags
+	f := trainFlags{command: "finetune"}
 	cmd := &cobra.Command{
 		Use:   "finetune MODEL --text FILE -o FOLDER",
 		Short: "Train a model that is there on more text",
@@ -80,7 +97,7 @@ llama2.c, an ONNX file whose decoder is recognised, or hf:NAME, as "lathe import
 them. The tokenizer is the one in the model's folder, unless --tokenizer names another.
 
 All else is as in "lathe train": text, steps, log, checkpoints, --resume, and what is
-written; see lathe train --help. The learning rate is lower where none is given.`,
+written, and --teacher; see lathe train --help. The learning rate is lower where none is given.`,
 		Example: `  lathe finetune ./my-gpt2 --text mail/ --epochs 2 -o tuned
   lathe finetune stories260K.bin --tokenizer tok512.bin --text stories.txt --minutes 5 -o tuned
   lathe finetune ./my-gpt2 --text requests.jsonl --instruction --lr 2e-5 -o helper
@@ -89,18 +106,15 @@ written; see lathe train --help. The learning rate is lower where none is given.
 			return f.checkArgs("finetune", "MODEL", args)
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.command, f.changed = "finetune", cmd.Flags().Changed
+			f.changed = cmd.Flags().Changed
 			if f.resume {
 				return a.resumeTraining(cmd.Context(), &f)
 			}
-			own, err := a.openUserModel(cmd.Context(), args[0])
+			own, err := a.openWhole(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer own.close()
-			if own.whole != nil {
-				return own.whole
-			}
 			return a.newTraining(cmd.Context(), &f, trainStart{candidate: arch.Candidate{Spec: own.spec}, own: own})
 		},
 	}

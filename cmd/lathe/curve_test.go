@@ -12,7 +12,6 @@ import (
 
 	"lathe/finetune/text"
 	"lathe/finetune/tokenizer"
-	"lathe/graphgen/arch"
 	"lathe/graphgen/hf"
 	"lathe/graphgen/weights"
 )
@@ -33,8 +32,8 @@ func TestWriteCurve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if p.From != "" || p.Spec.Vocab > 1<<16 {
-		t.Fatalf("%s begins with %q and has %d tokens: want random weights and at most %d", p.Spec.Name(), p.From, p.Spec.Vocab, 1<<16)
+	if p.From != "" || p.Teacher != nil || p.Spec.Vocab > 1<<16 {
+		t.Fatalf("%s begins with %q and has %d tokens: want random weights, no teacher and at most %d", p.Spec.Name(), p.From, p.Spec.Vocab, 1<<16)
 	}
 	cfg, err := loadConfig("", nil)
 	if err != nil {
@@ -50,7 +49,7 @@ func TestWriteCurve(t *testing.T) {
 	if err := tr.open(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	src, err := a.startWeights(t.Context(), trainStart{candidate: arch.Candidate{Spec: p.Spec}}, p.Seed)
+	src, err := tr.startWeights(t.Context(), nil)
 	if err != nil {
 		t.Fatal(err)
 	}

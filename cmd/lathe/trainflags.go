@@ -39,6 +39,10 @@ type trainConfig struct {
 	Patience        int     `mapstructure:"patience"`
 	CheckpointEvery int     `mapstructure:"checkpoint_every"`
 	Keep            int     `mapstructure:"keep"`
+
+	Calibration   int     `mapstructure:"calibration"`
+	DistillWeight float64 `mapstructure:"distill_weight"`
+	Temperature   float64 `mapstructure:"temperature"`
 }
 
 // trainSettings are its keys.
@@ -66,6 +70,9 @@ var trainSettings = []setting{
 	{"train.patience", 0, "looks in a row that may find nothing better before training ends; 0: any number"},
 	{"train.checkpoint_every", 0, "steps between two checkpoints; 0: as eval_every"},
 	{"train.keep", 2, "newest checkpoints that are kept, besides the best"},
+	{"train.calibration", 16384, "tokens of the text on which it is seen what of a bigger model to inherit"},
+	{"train.distill_weight", 0.5, "share of the teacher in the loss"},
+	{"train.temperature", 2.0, "what logits of teacher and model are divided by where they are compared"},
 }
 
 // trainFlags are what train and finetune are asked, but for settings.
@@ -82,6 +89,7 @@ type trainFlags struct {
 	instruction    bool
 	tokenizer, end string
 	sample         string
+	from, teacher  string
 }
 
 func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
@@ -122,8 +130,17 @@ func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
 	fs.Int("patience", 0, "looks that may find nothing better before training ends; 0: any number")
 	fs.Int("checkpoint-every", 0, "steps between two checkpoints; 0: as --eval-every")
 	fs.Int("keep", 0, "newest checkpoints that are kept, besides the best")
+	fs.StringVar(&f.teacher, "teacher", "", "learn from this `MODEL` besides the text; its vocabulary is the model's")
+	fs.Float64("distill-weight", 0, "share of the teacher in the loss, to 1")
+	fs.Float64("temperature", 0, "what logits of teacher and model are divided by where they are compared")
+	if f.command == "train" {
+		fs.StringVar(&f.from, "from", "", "start from the weights of this bigger `MODEL` of the family, what matters most of it")
+		fs.Int("calibration", 0, "tokens of the text on which it is seen what matters")
+	}
 	for _, s := range trainSettings {
-		a.bind(fs, s.key, flagOf(s.key))
+		if fs.Lookup(flagOf(s.key)) != nil {
+			a.bind(fs, s.key, flagOf(s.key))
+		}
 	}
 }
 
@@ -186,6 +203,9 @@ func (c trainConfig) validate(command string, budget string) error {
 		{"patience", c.Patience >= 0, "0 or more"},
 		{"checkpoint_every", c.CheckpointEvery >= 0, "0 or more"},
 		{"keep", c.Keep >= 1, "1 or more"},
+		{"calibration", c.Calibration >= 1, "1 or more"},
+		{"distill_weight", c.DistillWeight > 0 && c.DistillWeight <= 1, "more than 0, at most 1"},
+		{"temperature", c.Temperature >= 0.1 && c.Temperature <= 100, "0.1 to 100"},
 	} {
 		if !v.ok {
 			return badInput(fmt.Errorf("%s: train.%s cannot be what it is: want %s", command, v.name, v.want))
@@ -211,6 +231,10 @@ func (c trainConfig) rows() (rows, passes int) {
 // validate refuses flags that contradict each other.
 func (f *trainFlags) validate() error {
 	switch {
+	case f.teacher == "" && (f.changed("temperature") || f.changed("distill-weight")):
+		return badInput(errors.New(f.command + ": --temperature and --distill-weight are of a teacher: give --teacher MODEL"))
+	case f.from == "" && f.changed("calibration"):
+		return badInput(errors.New(f.command + ": --calibration is for what is inherited: give --from MODEL"))
 	case len(f.text) == 0:
 		return badInput(errors.New(f.command + ": nothing to train on: give --text FILE"))
 	case f.whole && f.separator != "":

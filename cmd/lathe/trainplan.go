@@ -23,13 +23,17 @@ const planFile = "run.json"
 
 // trainPlan is all that decides a training's numbers, and where it is.
 type trainPlan struct {
-	Command string                     `json:"command"`
-	Spec    arch.Spec                  `json:"spec"`
-	Build   arch.Build                 `json:"build"`  // of the ONNX graph
-	From    string                     `json:"from"`   // the model that was given; "": random weights
-	Start   string                     `json:"start"`  // hash of the weights at the start
-	Tokens  map[string]json.RawMessage `json:"tokens"` // ids of special tokens, for config.json
-	Seed    uint64                     `json:"seed"`
+	Command string     `json:"command"`
+	Spec    arch.Spec  `json:"spec"`
+	Build   arch.Build `json:"build"` // of the ONNX graph
+	From    string     `json:"from"`  // the model that was given; "": random weights
+	// Calibration is the tokens on which it was seen what to inherit of it; 0: it is the
+	// model that is finetuned.
+	Calibration int                        `json:"calibration,omitempty"`
+	Teacher     *planTeacher               `json:"teacher,omitempty"`
+	Start       string                     `json:"start"`  // hash of the weights at the start
+	Tokens      map[string]json.RawMessage `json:"tokens"` // ids of special tokens, for config.json
+	Seed        uint64                     `json:"seed"`
 
 	Text        []string `json:"text"`
 	Fields      []string `json:"fields"`
@@ -99,6 +103,12 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 	for _, path := range f.text { // so that the training goes on from any folder
 		p.Text = append(p.Text, mustAbs(path))
 	}
+	if f.teacher != "" {
+		p.Teacher = &planTeacher{Path: f.teacher, Weight: c.DistillWeight, Temperature: c.Temperature}
+	}
+	if f.from != "" {
+		p.Calibration = c.Calibration
+	}
 	if s.own != nil {
 		p.From, p.Tokens = mustAbs(s.own.path), s.own.tokens
 	} else if end >= 0 {
@@ -162,8 +172,13 @@ func (p *trainPlan) stepTokens() int { return p.Rows * p.Passes * p.Sequence }
 
 // of is what a checkpoint has to be of, to be one of this training.
 func (p *trainPlan) of() map[string]string {
+	teacher := "none"
+	if p.Teacher != nil {
+		teacher = fmt.Sprintf("%s, weight %g at temperature %g", p.Teacher.Sum, p.Teacher.Weight, p.Teacher.Temperature)
+	}
 	return map[string]string{
-		"model": p.Spec.Name(), "text": p.TextKey, "start": p.Start, "seed": fmt.Sprint(p.Seed),
+		"teacher": teacher,
+		"model":   p.Spec.Name(), "text": p.TextKey, "start": p.Start, "seed": fmt.Sprint(p.Seed),
 		"batch":     fmt.Sprintf("%dx%d rows of %d tokens", p.Passes, p.Rows, p.Sequence),
 		"dropout":   fmt.Sprint(p.Dropout),
 		"optimizer": fmt.Sprintf("weight decay %g, clipped to %g", p.WeightDecay, p.Clip),

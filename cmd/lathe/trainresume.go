@@ -38,13 +38,13 @@ func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
 	// Of use where there is no checkpoint yet.
 	s := trainStart{candidate: arch.Candidate{Spec: plan.Spec}}
 	if plan.From != "" && !exists(filepath.Join(f.dir, train.CheckpointsDir)) {
-		if s.own, err = a.openUserModel(ctx, plan.From); err != nil {
+		if s.own, err = a.openWhole(ctx, plan.From); err != nil {
 			return err
 		}
 		defer s.own.close()
 	}
 	if plan.From == "" || s.own != nil {
-		src, err := a.startWeights(ctx, s, plan.Seed)
+		src, err := t.startWeights(ctx, s.own)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
 // changePlan makes the changes that a resumed training may have.
 func (a *app) changePlan(f *trainFlags, p *trainPlan) error {
 	c := a.cfg.Train
-	for _, s := range append(trainSettings, setting{key: "seed"}, setting{key: "text"}, setting{key: "field"}, setting{key: "tokenizer"}, setting{key: "instruction"}, setting{key: "separator"}, setting{key: "whole"}, setting{key: "end"}) {
+	for _, s := range append(trainSettings, setting{key: "seed"}, setting{key: "text"}, setting{key: "field"}, setting{key: "tokenizer"}, setting{key: "instruction"}, setting{key: "separator"}, setting{key: "whole"}, setting{key: "end"}, setting{key: "from"}, setting{key: "teacher"}) {
 		flag := flagOf(s.key)
 		if !f.changed(flag) {
 			continue

@@ -14,13 +14,12 @@ import (
 	"lathe/finetune/train"
 	"lathe/graphgen/arch"
 	"lathe/graphgen/hf"
-	"lathe/graphgen/weights"
 )
 
 // trainStart is what a training starts from.
 type trainStart struct {
 	candidate arch.Candidate
-	own       *userModel // whose weights are finetuned; nil: random ones
+	own       *userModel // whose weights it starts from; nil: random ones
 }
 
 // training is one under way.
@@ -34,13 +33,17 @@ type training struct {
 	tk        *tokenizer.Tokenizer
 	corpus    *text.Corpus
 	rows      *text.Batches
-	dev, test *text.Batches // nil: none
+	dev, test *text.Batches          // nil: none
+	teacher   *finetune.ModelTeacher // nil: none
 	model     *finetune.Model
 }
 
 func (t *training) close() {
 	if t.model != nil {
 		t.model.Close()
+	}
+	if t.teacher != nil {
+		t.teacher.Close()
 	}
 	if t.corpus != nil {
 		t.corpus.Close()
@@ -90,7 +93,7 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 	if f.dry {
 		return t.printDryRun(timed)
 	}
-	src, err := a.startWeights(ctx, s, plan.Seed)
+	src, err := t.startWeights(ctx, s.own)
 	if err != nil {
 		return err
 	}
@@ -163,7 +166,13 @@ func (t *training) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	t.model, err = finetune.New(ctx, env, t.plan.modelOptions())
+	step := t.plan.modelOptions()
+	if t.plan.Teacher != nil {
+		if step.Distill, err = t.openTeacher(ctx, env, step); err != nil {
+			return err
+		}
+	}
+	t.model, err = finetune.New(ctx, env, step)
 	return err
 }
 
@@ -187,21 +196,6 @@ func (t *training) looks(b *text.Batches) int {
 	}
 	pass := t.plan.Rows * t.plan.Sequence
 	return min(b.Len(), (t.plan.EvalTokens+pass-1)/pass)
-}
-
-// startWeights are those that training starts from.
-func (a *app) startWeights(ctx context.Context, s trainStart, seed uint64) (weights.Source, error) {
-	if s.own == nil {
-		return &weights.Random{Seed: seed}, nil
-	}
-	scanned, err := a.scan(ctx, s.own)
-	if err != nil {
-		return nil, err
-	}
-	if bad := notFiniteWarnings(scanned.NotFinite); len(bad) > 0 {
-		return nil, badInput(fmt.Errorf("%s cannot be trained: %s", s.own.path, bad[0]))
-	}
-	return &weights.Given{Tensors: s.own.tensors, Sum: scanned.Sum}, nil
 }
 
 // run trains, and writes what came of it.

@@ -37,13 +37,10 @@ type Part struct {
 // family. A size that the baseline does not have, and a vocabulary that is not its own,
 // are errors that name it.
 func Choose(baseline, candidate arch.Spec, s *Statistics) (*Choice, error) {
+	if err := Fits(baseline, candidate); err != nil {
+		return nil, err
+	}
 	baseline, candidate = baseline.Normalized(), candidate.Normalized()
-	if err := errors.Join(baseline.Validate(), candidate.Validate()); err != nil {
-		return nil, fmt.Errorf("inherit: %w", err)
-	}
-	if err := comparable(baseline, candidate); err != nil {
-		return nil, fmt.Errorf("inherit: %s from %s: %w", candidate.Name(), baseline.Name(), err)
-	}
 	if len(s.Dimensions) != baseline.DModel || len(s.Layers) != len(baseline.Layers) {
 		return nil, fmt.Errorf("inherit: the statistics are of d_model %d and %d layers, and not of %s", len(s.Dimensions), len(s.Layers), baseline.Name())
 	}
@@ -67,6 +64,22 @@ func Choose(baseline, candidate arch.Spec, s *Statistics) (*Choice, error) {
 		c.Layers = append(c.Layers, p)
 	}
 	return c, nil
+}
+
+// Fits says why a candidate cannot start from a baseline, whatever matters in it.
+func Fits(baseline, candidate arch.Spec) error {
+	baseline, candidate = baseline.Normalized(), candidate.Normalized()
+	if err := errors.Join(baseline.Validate(), candidate.Validate()); err != nil {
+		return fmt.Errorf("inherit: %w", err)
+	}
+	err := comparable(baseline, candidate)
+	if err == nil {
+		_, err = matchLayers(baseline, candidate, &Statistics{Layers: make([]Layer, len(baseline.Layers))})
+	}
+	if err != nil {
+		return fmt.Errorf("inherit: %s from %s: %w", candidate.Name(), baseline.Name(), err)
+	}
+	return nil
 }
 
 // comparable says why a candidate cannot have a baseline's weights, whatever its layers.
