@@ -74,7 +74,6 @@ const leastTail = 1e-6
 type soft struct {
 	weight, temperature float32
 	tokens, probs       []*ir.Value // by piece of rows
-	divergences         []*ir.Value
 }
 
 // newSoft declares the inputs; cut parts rows into pieces.
@@ -90,6 +89,18 @@ func newSoft(b *ir.Builder, d *Distill, rows int64, cut func(*ir.Value) []*ir.Va
 	}
 }
 
+// emit writes the mixed loss of piece i: as [piece.emit], but over logits whose gradient
+// is not the exponentials alone, and so in one block. It returns the gradient by the
+// matrix, added to sum.
+func (t *soft) emit(b *ir.Builder, p *piece, matrix, sum *ir.Value, i int) *ir.Value {
+	logits := b.Gemm(p.x, matrix, nil, 1, 0, false, true)
+	probabilities := b.Softmax(logits)
+	p.losses = b.Neg(logarithm(b, b.GatherElements(probabilities, p.label, 1)))
+	g := t.gradient(b, p, logits, probabilities, i)
+	p.hidden = b.Mul(b.Gemm(g, matrix, nil, 1, 0, false, false), p.weight)
+	return b.Gemm(g, b.Mul(p.x, p.weight), sum, 1, 1, true, false)
+}
+
 // gradient is that of piece i's losses by the logits, whose softmax is probabilities.
 //
 // With the model's s and the teacher's p at the temperature, tails S and P, and u the
@@ -97,7 +108,7 @@ func newSoft(b *ir.Builder, d *Distill, rows int64, cut func(*ir.Value) []*ir.Va
 // s(1-P/S) elsewhere. By the logits it is that over the temperature. So all is one
 // product as wide as the vocabulary (two where the temperature is not 1), and one
 // scatter of what is different at the teacher's tokens and at the label.
-func (t *soft) gradient(b *ir.Builder, logits, probabilities, label *ir.Value, i int) *ir.Value {
+func (t *soft) gradient(b *ir.Builder, at *piece, logits, probabilities *ir.Value, i int) *ir.Value {
 	scalar := func(v float32) *ir.Value { return b.Scalar(ir.Float, v) }
 	one := scalar(1)
 	s := probabilities
@@ -114,7 +125,7 @@ func (t *soft) gradient(b *ir.Builder, logits, probabilities, label *ir.Value, i
 		ratio = b.Div(teacher, tail)
 		kl = b.Add(kl, b.Mul(teacher, b.Sub(logarithm(b, teacher), b.Log(tail))))
 	}
-	t.divergences = append(t.divergences, kl)
+	at.divergences = kl
 
 	hard, pull := scalar(1-t.weight), scalar(t.weight*t.temperature)
 	elsewhere := b.Mul(pull, b.Sub(one, ratio))
@@ -125,12 +136,12 @@ func (t *soft) gradient(b *ir.Builder, logits, probabilities, label *ir.Value, i
 		g = b.Add(b.Mul(probabilities, hard), b.Mul(s, elsewhere))
 	}
 	updates := b.Mul(pull, b.Sub(b.Mul(ratio, top), p))
-	rows := label.Shape[0].N
+	rows := at.label.Shape[0].N
 	own := make([]float32, rows)
 	for k := range own {
 		own[k] = t.weight - 1
 	}
-	return b.ScatterElements(g, b.Join(1, t.tokens[i], label), b.Join(1, updates, b.Floats(ir.Float, "minus_hard", own, rows, 1)), 1)
+	return b.ScatterElements(g, b.Join(1, t.tokens[i], at.label), b.Join(1, updates, b.Floats(ir.Float, "minus_hard", own, rows, 1)), 1)
 }
 
 // logarithm is that of a probability, which may be 0.

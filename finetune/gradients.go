@@ -12,9 +12,10 @@ import (
 type step struct {
 	graph *ir.Graph
 	f     *graphgen.Forward
-	// added has for each parameter whether the graph adds its gradient to the accumulator.
-	// It does not to an embedding that is not the head's matrix: see [gradientGraph].
-	added []bool
+	// added has for each parameter whether the graph has an accumulator of its gradient. It
+	// has none of embeddings and of the head's matrix: see [gradientGraph].
+	added  []bool
+	blocks []int64 // rows of the head's matrix, by input: see emitHead
 }
 
 func accumulator(p *ir.Param) string { return "gradient." + p.Name }
@@ -25,8 +26,10 @@ func accumulated(p *ir.Param) string { return "gradient.new." + p.Name }
 // buffers: each accumulator has one reader, the node that writes its output or begins
 // the chain that does.
 //
-// The gradient by the rows of the token embedding that the batch names is an output of
-// its own, [rows, d_model]: adding them in the graph would copy the whole matrix.
+// The gradients by the rows of the token embedding that the batch names, and by those of
+// the head's matrix that labels name, are outputs of their own, [rows, d_model]: adding
+// them in the graph would copy the whole matrix. The rest of the gradient by the head's
+// matrix is in blocks: see emitHead.
 func gradientGraph(o StepOptions) (*step, error) {
 	b := ir.NewBuilder(o.Spec.Name() + " gradients")
 	f, err := graphgen.Train(b, o.Spec, o.training())
@@ -36,15 +39,20 @@ func gradientGraph(o StepOptions) (*step, error) {
 	params := b.Params()
 	sums := map[*ir.Value]*ir.Value{} // by parameter: its accumulator, and then the sums so far
 	for _, p := range params {
-		if p.Value != f.Embedding || p.Value == f.Head {
+		if p.Value != f.Embedding && p.Value != f.Head {
 			sums[p.Value] = b.Input(accumulator(p), p.Type, p.Shape...)
 		}
 	}
-	head := emitHead(b, f, o.HeadChunks, sums[f.Head], o.Distill)
-	sums[f.Head] = head.matrix
+	head := emitHead(b, f, o.HeadChunks, true, o.Distill)
 	b.Output(outLosses, head.losses)
 	if head.divergences != nil {
 		b.Output(outDivergences, head.divergences)
+	}
+	if head.labels != nil {
+		b.Output(outLabels, head.labels)
+	}
+	for i, v := range head.matrix {
+		b.Output(headAccumulated(i), v)
 	}
 	r := &reverse{b: b, f: f, sums: sums}
 	for _, p := range params {
@@ -52,12 +60,12 @@ func gradientGraph(o StepOptions) (*step, error) {
 			r.params = append(r.params, p.Value)
 		}
 	}
-	rows, err := r.run(head.hidden, o.Checkpoint)
+	rows, err := r.run(after(b, head.hidden, head.matrix...), o.Checkpoint)
 	if err != nil {
 		return nil, fmt.Errorf("finetune: %s: %w", o.Spec.Name(), err)
 	}
 	b.Output(outRows, rows)
-	s := &step{f: f, added: make([]bool, len(params))}
+	s := &step{f: f, added: make([]bool, len(params)), blocks: head.blocks}
 	for i, p := range params {
 		if v := sums[p.Value]; v != nil {
 			b.Output(accumulated(p), v)
@@ -76,9 +84,10 @@ func lossGraph(o StepOptions) (*step, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Output(outLosses, emitHead(b, f, o.HeadChunks, nil, nil).losses)
+	head := emitHead(b, f, o.HeadChunks, false, nil)
+	b.Output(outLosses, head.losses)
 	g, err := b.Build()
-	return &step{graph: g, f: f}, err
+	return &step{graph: g, f: f, blocks: head.blocks}, err
 }
 
 // reverse is the reverse pass from Hidden to parameters.

@@ -32,9 +32,10 @@ type Model struct {
 	loss       *program // its loss alone; nil until it is asked for
 	adam       *optimizer
 
-	embedding int // the place of the token embedding
-	rows      *ort.Tensor
-	owned     []interface{ Close() }
+	embedding, head int // places of the token embedding and of the head's matrix
+	// rows are gradients of the embedding by token of the batch, and of the head by label.
+	rows, labelRows *ort.Tensor
+	owned           []interface{ Close() }
 }
 
 // inputs are what every run of a batch is fed.
@@ -68,6 +69,14 @@ func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error)
 			m.Close()
 		}
 	}()
+	for i, p := range m.places {
+		if p.param.Value == st.f.Embedding {
+			m.embedding = i
+		}
+		if p.param.Value == st.f.Head {
+			m.head = i
+		}
+	}
 	for _, buf := range []**ort.Buffer{&m.parameters, &m.gradients, &m.mean, &m.square} {
 		if *buf, err = ort.NewBuffer(ort.Float32, m.size); err != nil {
 			return nil, fmt.Errorf("finetune: %s: %d parameters: %w", o.Spec.Name(), m.size, err)
@@ -125,12 +134,13 @@ func (m *Model) makeInputs(st *step) error {
 		}
 		return v, err
 	}
-	var errs [5]error
+	var errs [6]error
 	m.in.ids, errs[0] = tensor(ort.Int64, int64(m.opts.Batch), int64(m.opts.Sequence))
 	m.in.labels, errs[1] = tensor(ort.Int64, tokens, 1)
 	m.in.weights, errs[2] = tensor(ort.Float32, tokens, 1)
 	m.in.losses, errs[3] = tensor(ort.Float32, tokens, 1)
 	m.rows, errs[4] = tensor(ort.Float32, dims(st.f.Embedded.Shape)...)
+	m.labelRows, errs[5] = tensor(ort.Float32, dims(st.f.Hidden.Shape)...)
 	for _, mask := range m.masks {
 		v, err := tensor(ort.Bool, dims(mask.Input.Shape)...)
 		if err != nil {
@@ -182,7 +192,10 @@ func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64,
 	if err := m.grads.binding.Run(); err != nil {
 		return 0, 0, fmt.Errorf("finetune: gradients of step %d: %w", m.steps+1, err)
 	}
-	m.scatter(ids)
+	m.scatter(m.embedding, m.rows, ids, m.opts.Spec.Stack())
+	if m.opts.Distill == nil {
+		m.scatter(m.head, m.labelRows, ort.Data[int64](m.in.labels), false)
+	}
 	if lossSum, err = m.sum(labels); err == nil {
 		err = m.diverge(labels)
 	}
@@ -251,22 +264,23 @@ func (m *Model) sum(labels []int64) (sum float64, err error) {
 	return sum, nil
 }
 
-// scatter adds the gradients of the rows that ids name to those of the embedding.
+// scatter adds rows of gradients to those of the matrix at a place, each to the row that
+// an id names. ids are by row of the batch first, and so are rows, or by token first.
 //
 // Note: in a graph, ScatterND would first copy the whole matrix, and with several threads
 // the library adds rows of the same id at once.
-func (m *Model) scatter(ids []int64) {
-	p := m.places[m.embedding]
+func (m *Model) scatter(place int, rows *ort.Tensor, ids []int64, byToken bool) {
+	p := m.places[place]
 	sums := ort.BufferData[float32](m.gradients)[p.first:][:p.n]
-	rows := ort.Data[float32](m.rows)
-	width := len(rows) / len(ids)
+	vals := ort.Data[float32](rows)
+	width := len(vals) / len(ids)
 	for i := range ids {
 		at := i
-		if m.opts.Spec.Stack() { // rows are by token first
+		if byToken {
 			at = i%m.opts.Sequence*m.opts.Batch + i/m.opts.Sequence
 		}
 		to := sums[int(ids[i])*width:][:width]
-		for k, v := range rows[at*width:][:width] {
+		for k, v := range vals[at*width:][:width] {
 			to[k] += v
 		}
 	}
@@ -298,9 +312,6 @@ func (m *Model) bindGradients(st *step) error {
 	b := m.grads.binding
 	var errs []error
 	for i, p := range m.places {
-		if p.param.Value == st.f.Embedding {
-			m.embedding = i
-		}
 		if st.added[i] {
 			errs = append(errs, b.BindInput(accumulator(p.param), sums[i]), b.BindOutput(accumulated(p.param), sums[i]))
 		}
@@ -309,6 +320,12 @@ func (m *Model) bindGradients(st *step) error {
 		errs = append(errs, b.BindInput(mask.Input.Name, m.in.masks[i]))
 	}
 	errs = append(errs, m.taught.bind(b)...)
+	errs = append(errs, m.bindHead(st, m.gradients, func(i int, v *ort.Tensor) error {
+		return errors.Join(b.BindInput(headAccumulator(i), v), b.BindOutput(headAccumulated(i), v))
+	}))
+	if m.opts.Distill == nil {
+		errs = append(errs, b.BindOutput(outLabels, m.labelRows))
+	}
 	return errors.Join(append(errs, b.BindInput(inWeights, m.in.weights), b.BindOutput(outRows, m.rows))...)
 }
 
@@ -342,10 +359,36 @@ func (m *Model) program(st *step, profile string) (*program, error) {
 		errs = append(errs, p.binding.BindInput(place.param.Name, values[i]))
 	}
 	errs = append(errs,
+		m.bindHead(st, m.parameters, func(i int, v *ort.Tensor) error {
+			if len(st.blocks) == 1 {
+				return nil // it is a parameter's input
+			}
+			return p.binding.BindInput(headMatrix(i), v)
+		}),
 		p.binding.BindInput(graphgen.InputIDs, m.in.ids),
 		p.binding.BindInput(inLabels, m.in.labels),
 		p.binding.BindOutput(outLosses, m.in.losses))
 	return p, errors.Join(errs...)
+}
+
+// bindHead hands bind each block of the head's matrix, or of its gradients.
+func (m *Model) bindHead(st *step, buf *ort.Buffer, bind func(i int, v *ort.Tensor) error) error {
+	p := m.places[m.head]
+	width := p.param.Shape[1].N
+	first := p.first
+	for i, rows := range st.blocks {
+		v, err := buf.ViewAt(first, rows, width)
+		if err != nil {
+			return err
+		}
+		err = bind(i, v)
+		v.Close()
+		if err != nil {
+			return err
+		}
+		first += int(rows * width)
+	}
+	return nil
 }
 
 // session makes a session with an empty binding.

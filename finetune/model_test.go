@@ -26,6 +26,7 @@ func TestMain(m *testing.M) {
 var small = map[string]string{
 	"gpt2":         "gpt2-l2-d32-f48-h2-v61-p16",
 	"gpt2-untied":  "gpt2-l1-d24-f40-h3-v53-p12-untied",
+	"gpt2-blocks":  "gpt2-l1-d16-f24-h2-v2101-p12", // a vocabulary of several of the head's
 	"llama":        "llama-l2-d32-f48-h4-v61-p16",
 	"llama-shared": "llama-l1-d32-f40-h4-kv2-v53-p16-tied",
 	"lstm":         "lstm-l2-d24-hs32-v61",

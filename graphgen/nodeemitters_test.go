@@ -68,6 +68,7 @@ var emitters = map[string][]emitter{
 	"MatMul":             {{"MatMul", false, matMul}, {"FusedMatMulTransB", true, matMulTransB}, {"FusedMatMul", true, fusedMatMul}},
 	"RMSNormalization":   {{"SimplifiedLayerNorm", true, rmsNorm}},
 	"Range":              {{"Range", false, func(*emitting) ([]*ir.Value, string) { return nil, "its step is not the int64 1" }}},
+	"ReduceMax":          {{"MaxOver", false, over((*ir.Builder).MaxOver)}},
 	"ReduceMean":         {{"MeanOfLast", false, reduceMean}, {"MeanOver", false, over((*ir.Builder).MeanOver)}},
 	"ReduceSum":          {{"ReduceSum", false, reduceSum}, {"SumOver", false, over((*ir.Builder).SumOver)}},
 	"Reshape":            {{"Reshape", false, reshape}},

@@ -54,6 +54,7 @@ var signatures = map[string]signature{
 	"Range":                              sig(3, 3, 1, 1),
 	"ReduceMean":                         sig(1, 2, 1, 1, "keepdims"),
 	"Reciprocal":                         sig(1, 1, 1, 1),
+	"ReduceMax":                          sig(1, 2, 1, 1, "keepdims"),
 	"ReduceSum":                          sig(1, 2, 1, 1, "keepdims"),
 	"ReduceSumSquare":                    sig(1, 2, 1, 1, "keepdims"),
 	"Reshape":                            sig(2, 2, 1, 1),

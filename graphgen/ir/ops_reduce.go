@@ -15,6 +15,11 @@ func (b *Builder) MeanOver(x *Value, keep bool, axes ...int) *Value {
 	return b.reduce("ReduceMean", x, keep, axes)
 }
 
+// MaxOver is the greatest element over dimensions.
+func (b *Builder) MaxOver(x *Value, keep bool, axes ...int) *Value {
+	return b.reduce("ReduceMax", x, keep, axes)
+}
+
 // SumSquares is the sum of squares over dimensions.
 func (b *Builder) SumSquares(x *Value, keep bool, axes ...int) *Value {
 	return b.reduce("ReduceSumSquare", x, keep, axes)
