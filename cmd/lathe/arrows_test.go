@@ -62,6 +62,7 @@ var arrows = map[string][]string{
 	"finetune/inherit":                {"finetune", "graphgen", "graphgen/arch", "graphgen/ir", "graphgen/weights", "runtime/ort"},
 	"finetune/train":                  {"graphgen/weights/safetensors"},
 	"finetune/tokenizer":              nil,
+	"finetune/teacher":                nil,
 	"finetune/text":                   nil,
 	"finetune/text/sample":            nil,
 	"cmd/lathe":                       nil, // checked apart

@@ -43,7 +43,7 @@ vocabulary, and no size of the candidate may be larger than its. With --teacher 
 loss is a mixture: (1 - w) times the text's cross entropy and w (--distill-weight) times
 T squared times the divergence from what the teacher expects, both at the temperature T
 (--temperature), of the teacher's 64 likeliest tokens and all others as one. The losses
-that are told are the text's.
+that are told are the text's. --teacher-cache keeps what the teacher says on disk.
 
 Every --eval-every steps the loss on the development set is found; the parameters where
 it was lowest are what is written at the end, with the loss on the test set. --patience

@@ -90,6 +90,7 @@ type trainFlags struct {
 	tokenizer, end string
 	sample         string
 	from, teacher  string
+	keepTeacher    bool
 }
 
 func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
@@ -131,6 +132,7 @@ func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
 	fs.Int("checkpoint-every", 0, "steps between two checkpoints; 0: as --eval-every")
 	fs.Int("keep", 0, "newest checkpoints that are kept, besides the best")
 	fs.StringVar(&f.teacher, "teacher", "", "learn from this `MODEL` besides the text; its vocabulary is the model's")
+	fs.BoolVar(&f.keepTeacher, "teacher-cache", false, "keep what the teacher says in the cache folder, for later epochs and other students")
 	fs.Float64("distill-weight", 0, "share of the teacher in the loss, to 1")
 	fs.Float64("temperature", 0, "what logits of teacher and model are divided by where they are compared")
 	if f.command == "train" {
@@ -231,8 +233,8 @@ func (c trainConfig) rows() (rows, passes int) {
 // validate refuses flags that contradict each other.
 func (f *trainFlags) validate() error {
 	switch {
-	case f.teacher == "" && (f.changed("temperature") || f.changed("distill-weight")):
-		return badInput(errors.New(f.command + ": --temperature and --distill-weight are of a teacher: give --teacher MODEL"))
+	case f.teacher == "" && (f.keepTeacher || f.changed("temperature") || f.changed("distill-weight")):
+		return badInput(errors.New(f.command + ": --temperature, --distill-weight and --teacher-cache are of a teacher: give --teacher MODEL"))
 	case f.from == "" && f.changed("calibration"):
 		return badInput(errors.New(f.command + ": --calibration is for what is inherited: give --from MODEL"))
 	case len(f.text) == 0:

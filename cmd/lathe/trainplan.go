@@ -104,7 +104,7 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 		p.Text = append(p.Text, mustAbs(path))
 	}
 	if f.teacher != "" {
-		p.Teacher = &planTeacher{Path: f.teacher, Weight: c.DistillWeight, Temperature: c.Temperature}
+		p.Teacher = &planTeacher{Path: f.teacher, Weight: c.DistillWeight, Temperature: c.Temperature, Keep: f.keepTeacher}
 	}
 	if f.from != "" {
 		p.Calibration = c.Calibration

@@ -64,7 +64,7 @@ func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
 // changePlan makes the changes that a resumed training may have.
 func (a *app) changePlan(f *trainFlags, p *trainPlan) error {
 	c := a.cfg.Train
-	for _, s := range append(trainSettings, setting{key: "seed"}, setting{key: "text"}, setting{key: "field"}, setting{key: "tokenizer"}, setting{key: "instruction"}, setting{key: "separator"}, setting{key: "whole"}, setting{key: "end"}, setting{key: "from"}, setting{key: "teacher"}) {
+	for _, s := range append(trainSettings, setting{key: "seed"}, setting{key: "text"}, setting{key: "field"}, setting{key: "tokenizer"}, setting{key: "instruction"}, setting{key: "separator"}, setting{key: "whole"}, setting{key: "end"}, setting{key: "from"}, setting{key: "teacher"}, setting{key: "teacher_cache"}) {
 		flag := flagOf(s.key)
 		if !f.changed(flag) {
 			continue

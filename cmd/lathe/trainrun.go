@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"lathe/finetune"
+	"lathe/finetune/teacher"
 	"lathe/finetune/text"
 	"lathe/finetune/tokenizer"
 	"lathe/finetune/train"
@@ -35,12 +36,19 @@ type training struct {
 	rows      *text.Batches
 	dev, test *text.Batches          // nil: none
 	teacher   *finetune.ModelTeacher // nil: none
+	answers   *teacher.Cache         // of the teacher; nil: not kept
 	model     *finetune.Model
 }
 
 func (t *training) close() {
 	if t.model != nil {
 		t.model.Close()
+	}
+	if t.answers != nil {
+		if err := t.answers.Failed(); err != nil {
+			t.a.note("warning: what the teacher said was not all kept: %v", err)
+		}
+		t.answers.Close() //nolint:errcheck // what is lost is asked for again
 	}
 	if t.teacher != nil {
 		t.teacher.Close()

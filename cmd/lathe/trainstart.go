@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 
 	"lathe/finetune"
 	"lathe/finetune/inherit"
+	"lathe/finetune/teacher"
+	"lathe/graphgen/arch"
 	"lathe/graphgen/weights"
 	"lathe/runtime/ort"
 )
@@ -81,6 +85,7 @@ type planTeacher struct {
 	Sum         string  `json:"sum"` // of its weights
 	Weight      float64 `json:"weight"`
 	Temperature float64 `json:"temperature"`
+	Keep        bool    `json:"keep"` // what it says, on disk
 }
 
 // openTeacher makes the teacher that the plan names, and tells the plan which weights it
@@ -106,11 +111,40 @@ func (t *training) openTeacher(ctx context.Context, env *ort.Env, o finetune.Ste
 		return nil, badInput(fmt.Errorf("%s: the weights of the teacher %s are not what the training began with", t.plan.Command, p.Path))
 	}
 	p.Path, p.Sum = mustAbs(m.path), given.Sum
-	d := &finetune.Distill{Weight: p.Weight, Temperature: p.Temperature}
+	d := &finetune.Distill{Weight: p.Weight, Temperature: p.Temperature, Top: min(teacherTop, o.Spec.Vocab)}
 	frozen := finetune.FrozenOptions{Spec: m.spec, Batch: o.Batch, Sequence: o.Sequence, Threads: o.Threads}
 	if t.teacher, err = finetune.NewTeacher(ctx, env, frozen, *d, given); err != nil {
 		return nil, err
 	}
 	d.Teacher = t.teacher
+	if p.Keep {
+		return d, t.keepTeacher(d, m.spec, o)
+	}
 	return d, nil
+}
+
+// teacherTop is how many of a teacher's tokens count one by one.
+const teacherTop = 64
+
+// keepTeacher puts a cache before the teacher.
+func (t *training) keepTeacher(d *finetune.Distill, of arch.Spec, o finetune.StepOptions) error {
+	dir, err := t.a.cacheDir()
+	if err != nil {
+		return err
+	}
+	dir = filepath.Join(dir, "teacher")
+	key := teacher.Key{
+		Weights: t.plan.Teacher.Sum + " of " + of.Hash(), Temperature: d.Temperature, Top: d.Top, Sequence: o.Sequence,
+	}
+	t.answers, err = teacher.Open(dir, key, t.teacher)
+	switch {
+	case errors.Is(err, teacher.ErrBusy):
+		t.a.note("warning: %v; nothing is kept of the teacher", err)
+		return nil
+	case err != nil:
+		return err
+	}
+	t.a.note("the teacher: %d rows are known; all %d of the text take %.3g MB in %s", t.answers.Rows(), t.rows.Rows(), float64(key.Bytes(t.rows.Rows()))/1e6, dir)
+	d.Teacher = t.answers
+	return nil
 }
