@@ -72,7 +72,7 @@ func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
 	}
 	sum := l.added(s)
 	if l.mode == training { // so written it has a gradient of fewer operators
-		return l.SimplifiedLayerNorm(sum, gain, l.eps), stream{sum: sum}
+		return l.normed(l.SimplifiedLayerNorm(sum, gain, l.eps)), stream{sum: sum}
 	}
 	wide := sum
 	if l.float != ir.Float { // squares of float16 overflow from 256 on
@@ -83,7 +83,7 @@ func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
 	if l.float != ir.Float {
 		x = l.Cast(x, l.float)
 	}
-	return l.normed(l.Mul(x, gain)), stream{sum: sum}
+	return l.Mul(x, gain), stream{sum: sum}
 }
 
 // gatedMLP is SwiGLU (Shazeer 2020): d_model to d_inner twice, one product times the
