@@ -28,7 +28,6 @@ var withoutVector = map[string]string{
 	"ScanBack":                "as for Pad",
 	"Sum":                     "there is none; as for Pad",
 	"Stack":                   "an output of a Scan; as for Pad",
-	"Statistics":              "outputs of a norm; LayerNormStats has them",
 	"LastRows":                "Neg and Unsqueeze, which have theirs",
 	"MatMulNBits":             "ONNX Runtime's own",
 	"Scan":                    "there is none",

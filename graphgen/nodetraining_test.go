@@ -45,13 +45,6 @@ func scatterElements(e *emitting) ([]*ir.Value, string) {
 	return one(e.ScatterElements(e.in(0), e.in(1), e.in(2), e.v.num("axis", 0))), ""
 }
 
-func scatterND(e *emitting) ([]*ir.Value, string) {
-	if a := e.v.attr("reduction"); a == nil || string(a.GetS()) != "add" {
-		return nil, "not the reduction add, which is ours"
-	}
-	return one(e.ScatterND(e.in(0), e.in(1), e.in(2))), ""
-}
-
 func topK(e *emitting) ([]*ir.Value, string) {
 	switch x := e.v.in[0]; {
 	case int(axisOf(e.v.num("axis", -1), x)) != len(x.shape)-1:
@@ -82,12 +75,12 @@ func join(e *emitting) ([]*ir.Value, string) {
 	return one(e.Join(int(axisOf(e.v.num("axis", 0), e.v.in[0])), xs...)), ""
 }
 
-func layerNormStats(e *emitting) ([]*ir.Value, string) {
+func statistics(e *emitting) ([]*ir.Value, string) {
 	if axis := axisOf(e.v.num("axis", -1), e.v.in[0]); int(axis) != len(e.v.in[0].shape)-1 {
 		return nil, "not the last dimension"
 	}
-	y, mean, inverse := e.LayerNormStats(e.in(0), e.in(1), e.in(2), e.epsilon())
-	return []*ir.Value{y, mean, inverse}[:len(e.v.out)], ""
+	y := e.LayerNorm(e.in(0), e.in(1), e.in(2), e.epsilon())
+	return append([]*ir.Value{y}, e.Statistics(y.Def())...)[:len(e.v.out)], "of LayerNorm's node"
 }
 
 // over is a reduction over any dimensions.

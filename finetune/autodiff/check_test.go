@@ -101,10 +101,13 @@ type checked struct {
 	raw   []byte
 }
 
-// leading is the model without what does not lead to an output.
-func (c *checked) leading(output string) *onnxpb.GraphProto {
+// leading is the model without what does not lead to outputs.
+func (c *checked) leading(outputs ...string) *onnxpb.GraphProto {
 	g := &onnxpb.GraphProto{Initializer: c.model.Initializer}
-	need := map[string]bool{output: true}
+	need := map[string]bool{}
+	for _, name := range outputs {
+		need[name] = true
+	}
 	for _, n := range slices.Backward(c.model.Node) {
 		if !slices.ContainsFunc(n.Output, func(name string) bool { return need[name] }) {
 			continue
@@ -130,12 +133,18 @@ func (c *checked) leading(output string) *onnxpb.GraphProto {
 // objective and gradient_i.
 func (b *building) differentiate(t rapid.TB, ys ...*ir.Value) *checked {
 	t.Helper()
+	return b.differentiateAs(t, ys, ys)
+}
+
+// differentiateAs takes the objective's value from others that equal ys.
+func (b *building) differentiateAs(t rapid.TB, ys, equal []*ir.Value) *checked {
+	t.Helper()
 	var seeds []*ir.Value
 	var objective *ir.Value
-	for _, y := range ys {
+	for i, y := range ys {
 		s := b.fixed(-1, 1, dimsOf(y.Shape)...)
 		seeds = append(seeds, s)
-		part := b.SumOver(b.Mul(s, y), false)
+		part := b.SumOver(b.Mul(s, equal[i]), false)
 		if objective == nil {
 			objective = part
 		} else {
@@ -192,7 +201,11 @@ func (b *building) against(t rapid.TB, c *checked) {
 func (b *building) differences(t rapid.TB, c *checked) map[string]*evaluate.Tensor {
 	t.Helper()
 	const h, elements = 1e-4, 24
-	at, forward := b.run(t, c), c.leading("objective")
+	outputs := []string{"objective"}
+	for i := range b.wrt {
+		outputs = append(outputs, fmt.Sprint("gradient_", i))
+	}
+	at, forward := b.evaluate(t, c.leading(outputs...)), c.leading("objective")
 	for i, v := range b.wrt {
 		x, g := b.fed[v.Name], at[fmt.Sprint("gradient_", i)]
 		picks := b.rng.Perm(len(x.Data))
@@ -223,7 +236,12 @@ func (b *building) differences(t rapid.TB, c *checked) map[string]*evaluate.Tens
 // withORT holds ONNX Runtime's outputs against those computed here.
 func (b *building) withORT(t rapid.TB, c *checked, want map[string]*evaluate.Tensor) {
 	t.Helper()
-	s, err := env.NewSession(c.raw, "", ort.Options{Name: t.Name()})
+	b.onThreads(t, c, 1, want)
+}
+
+func (b *building) onThreads(t rapid.TB, c *checked, threads int, want map[string]*evaluate.Tensor) {
+	t.Helper()
+	s, err := env.NewSession(c.raw, "", ort.Options{Name: t.Name(), Threads: threads})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -201,7 +201,7 @@ func TestInto(t *testing.T) {
 			}
 		}
 	}
-	if n := summed[0].Def(); n.Op != "ScatterND" || n.Inputs[0].Def().Op != "Gemm" {
+	if n := summed[0].Def(); n.Op != "ScatterElements" || n.Inputs[0].Def().Op != "Gemm" {
 		t.Errorf("a tied table's gradient is %s of %s, not rows added to a product", n.Op, n.Inputs[0].Name)
 	}
 }

@@ -131,20 +131,28 @@ func (r *reverse) product(v, x, y *ir.Value, alpha float32, transX, transY bool)
 }
 
 // rows adds updates to the rows of v that index names. Rows may be named repeatedly.
+//
+// Note: ScatterND is made for this, and is wrong on several threads (see
+// [ir.Builder.ScatterElements]). On one it takes 0.06 ms for 1024 rows of 256, which
+// take 1.4 so.
 func (r *reverse) rows(v, index, updates *ir.Value) {
 	d := r.of(v)
 	if d == nil {
 		return
 	}
-	index = r.Unsqueeze(index, int64(len(index.Shape)))
+	to := slices.Clone(v.Shape)
+	n, _ := index.Shape.Elements()
+	to[0] = ir.D(n)
+	index = r.shaped(index, ir.Fixed(append([]int64{n}, slices.Repeat([]int64{1}, len(to)-1)...)...))
+	index, updates = r.expand(index, to), r.shaped(updates, to)
 	if r.loop.captures(v) {
-		r.loop.capture(v, r.ScatterND(r.zeros(v), index, updates))
+		r.loop.capture(v, r.ScatterElements(r.zeros(v), index, updates, 0))
 		return
 	}
 	if d.dense == nil {
 		d.dense = r.zeros(v)
 	}
-	d.dense = r.ScatterND(r.expand(d.dense, v.Shape), index, updates)
+	d.dense = r.ScatterElements(r.expand(d.dense, v.Shape), index, updates, 0)
 }
 
 // loose is the gradient by v, nil if there is none, of v's shape or one that broadcasts

@@ -25,11 +25,6 @@ func operator(n *ir.Node) string {
 	return fmt.Sprintf("%s.%s", n.Domain, n.Op)
 }
 
-// Known reports whether a gradient can go through the operator.
-func Known(domain, op string) bool {
-	return rules[operator(&ir.Node{Domain: domain, Op: op})] != nil
-}
-
 // ints are the values of a constant of whole numbers: axes, sizes. Others fail.
 func (r *reverse) ints(n *ir.Node, input int) []int64 {
 	if input >= len(n.Inputs) || n.Inputs[input] == nil || n.Inputs[input].Const() == nil {

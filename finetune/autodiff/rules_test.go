@@ -3,6 +3,7 @@ package autodiff_test
 import (
 	"testing"
 
+	"lathe/finetune/autodiff"
 	"lathe/graphgen/ir"
 )
 
@@ -132,5 +133,23 @@ func TestRules(t *testing.T) {
 			b := newBuilding(1)
 			b.against(t, b.differentiate(t, f(b)))
 		})
+	}
+}
+
+// TestThreadsLoseNothing: rows that many threads add to are all added.
+func TestThreadsLoseNothing(t *testing.T) {
+	const rows, width, updates = 4, 256, 4096
+	b := newBuilding(1)
+	table := b.x(rows, width)
+	y := b.Gather(table, b.below(rows, updates))
+	grads, err := autodiff.Pass{Of: []*ir.Value{y}, Wrt: b.wrt}.Emit(b.Builder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.Output("gradient", grads[0])
+	c := b.finish(t)
+	want := b.evaluate(t, c.leading("gradient"))
+	for range 5 {
+		b.onThreads(t, c, 4, want)
 	}
 }

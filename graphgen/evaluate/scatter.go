@@ -7,7 +7,7 @@ import (
 
 func init() {
 	register(map[string]func(*call) []*Tensor{
-		"GatherElements": gatherElements, "ScatterElements": scatterElements, "ScatterND": scatterND,
+		"GatherElements": gatherElements, "ScatterElements": scatterElements,
 		"Pad": pad, "LogSoftmax": logSoftmax,
 	})
 }
@@ -91,38 +91,6 @@ func scatterElements(c *call) []*Tensor {
 	for i, v := range updates.Data {
 		if c.err == nil {
 			out.Data[at[i]] = fold(out.Data[at[i]], v)
-		}
-	}
-	return one(out)
-}
-
-func scatterND(c *call) []*Tensor {
-	x, index, updates := c.arg(0), c.arg(1), c.arg(2)
-	fold, out := c.reduction(), c.copied(x)
-	last := len(index.Shape) - 1
-	if last < 0 || index.Shape[last] > len(x.Shape) ||
-		!slices.Equal(updates.Shape, slices.Concat(index.Shape[:last], x.Shape[index.Shape[last]:])) {
-		c.fail("indices %v and updates %v of %v", index.Shape, updates.Shape, x.Shape)
-		return one(out)
-	}
-	k := index.Shape[last]
-	n := size(x.Shape[k:])
-	for row := range size(index.Shape[:last]) {
-		at := 0
-		for d, v := range ints(&Tensor{Data: index.Data[row*k : (row+1)*k]}) {
-			if v < 0 {
-				v += x.Shape[d]
-			}
-			if v < 0 || v >= x.Shape[d] {
-				c.fail("index %d of %d", v, x.Shape[d])
-				return one(out)
-			}
-			at = at*x.Shape[d] + v
-		}
-		for i := range n {
-			if c.err == nil {
-				out.Data[at*n+i] = fold(out.Data[at*n+i], updates.Data[row*n+i])
-			}
 		}
 	}
 	return one(out)

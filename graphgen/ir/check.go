@@ -60,7 +60,6 @@ var signatures = map[string]signature{
 	"Reshape":                            sig(2, 2, 1, 1),
 	"Scan":                               sig(1, 1<<30, 1, 1<<30, "body", "num_scan_inputs", "scan_input_directions", "scan_output_directions"),
 	"ScatterElements":                    sig(3, 3, 1, 1, "axis", "reduction"),
-	"ScatterND":                          sig(3, 3, 1, 1, "reduction"),
 	"Shape":                              sig(1, 1, 1, 1, "start", "end"),
 	"Sigmoid":                            sig(1, 1, 1, 1),
 	"Sign":                               sig(1, 1, 1, 1),

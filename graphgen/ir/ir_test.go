@@ -66,9 +66,6 @@ func TestEmittersRefuseWhatTheOperatorWould(t *testing.T) {
 		"scatter elements": {func(b *Builder, x, i *Value) *Value {
 			return b.ScatterElements(x, b.Unsqueeze(i, 1), x, 1)
 		}, "updates are [n, 6]"},
-		"scatter": {func(b *Builder, x, i *Value) *Value {
-			return b.ScatterND(b.Param("p", Float, Init{}, 4, 5), b.Unsqueeze(i, 1), x)
-		}, "must be [n, 5]"},
 		"sequence of a body": {func(b *Builder, x, i *Value) *Value {
 			_, ys := b.ScanBack(nil, []*Value{b.Transpose(x, 1, 0)}, func(s *Scanning, _, slices []*Value) ([]*Value, []*Value) {
 				return nil, []*Value{b.Add(slices[0], b.Cast(s.Slice(i), Float))}

@@ -15,6 +15,10 @@ func (b *Builder) GatherElements(x, index *Value, axis int64) *Value {
 
 // ScatterElements is x plus updates, of index's shape, each added where
 // [Builder.GatherElements] would take it from. Indices may repeat.
+//
+// Note: there is no emitter of ScatterND, whose updates are whole rows. ONNX Runtime
+// 1.32.0 adds them on several threads without holding on to what it adds to, and loses
+// some where indices repeat.
 func (b *Builder) ScatterElements(x, index, updates *Value, axis int64) *Value {
 	b.indexed("ScatterElements", x, index, axis)
 	b.same("ScatterElements", x, updates)
@@ -51,24 +55,4 @@ func (b *Builder) TopK(x *Value, k int64) (values, indices *Value) {
 	*last = D(k)
 	y := b.node("TopK", DomainONNX, []Attr{{"axis", int64(-1)}}, []*Value{x, b.Int64s(k)}, out{x.Type, s}, out{Int64, s})
 	return y[0], y[1]
-}
-
-// ScatterND is x plus updates [indices.., rest..], each added at x[index], where index
-// is a row of indices, int64 [.., k], and x is [k dimensions.., rest..]. Indices may
-// repeat.
-func (b *Builder) ScatterND(x, indices, updates *Value) *Value {
-	b.same("ScatterND", x, updates)
-	if !b.rank("ScatterND", indices, 1) {
-		return x
-	}
-	last := len(indices.Shape) - 1
-	k := indices.Shape[last]
-	if k.Sym != "" || k.N > int64(len(x.Shape)) {
-		b.fail("ScatterND: indices %v of %v", indices.Shape, x.Shape)
-		return x
-	}
-	if want := slices.Concat(indices.Shape[:last], x.Shape[k.N:]); !updates.Shape.equal(want) {
-		b.fail("ScatterND: updates are %v, must be %v", updates.Shape, want)
-	}
-	return b.one("ScatterND", []Attr{{"reduction", "add"}}, x.Type, x.Shape, x, indices, updates)
 }

@@ -62,17 +62,6 @@ func (b *Builder) LogSoftmax(x *Value) *Value {
 	return b.one("LogSoftmax", []Attr{{"axis", int64(-1)}}, x.Type, x.Shape, x)
 }
 
-// LayerNormStats is [Builder.LayerNorm] with the mean and the inverse of the standard
-// deviation that it was computed with, float [.., 1].
-func (b *Builder) LayerNormStats(x, gain, bias *Value, eps float32) (y, mean, inverse *Value) {
-	y = b.LayerNorm(x, gain, bias, eps)
-	stats := b.Statistics(y.def)
-	if len(stats) != 2 {
-		return y, y, y
-	}
-	return y, stats[0], stats[1]
-}
-
 // Statistics are what the norm n, over the last dimension, was computed with, float
 // [.., 1]: the mean and the inverse of the standard deviation of LayerNormalization, the
 // inverse of the root mean square of SimplifiedLayerNormalization. They become outputs

@@ -20,6 +20,15 @@ func (b *Builder) Shared(f func()) {
 	b.shared = before
 }
 
+// Apart runs f, within which nothing is shared, not even within [Builder.Shared]: what
+// it emits is a part of its own.
+func (b *Builder) Apart(f func()) {
+	before := b.shared
+	b.shared = nil
+	f()
+	b.shared = before
+}
+
 // computation says what a node computes: nodes of which it is equal are equal.
 func computation(op, domain string, attrs []Attr, inputs []*Value) string {
 	var key strings.Builder
