@@ -85,8 +85,13 @@ func percent(share float64) string {
 }
 
 // millions prints a count in whole millions, truncated as the paper prints them:
-// 204,717,056 is 204M.
-func millions(n int64) string { return strconv.FormatInt(n/1e6, 10) + "M" }
+// 204,717,056 is 204M. Of less than one million it is whole thousands.
+func millions(n int64) string {
+	if n < 1e6 {
+		return strconv.FormatInt(n/1e3, 10) + "k"
+	}
+	return strconv.FormatInt(n/1e6, 10) + "M"
+}
 
 // grouped prints a count with its thousands apart.
 func grouped(n int64) string {

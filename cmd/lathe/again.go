@@ -43,7 +43,10 @@ func (a *app) againSearch(ctx context.Context, st *store.Store, constraints []st
 	s := *of.setup
 	s.Space = s.Space.With(constraints...)
 	if s.By == byModel {
-		s.Samples, s.MaxEvaluations = 0, 0
+		s.Samples = 0
+		if s.Training == nil {
+			s.MaxEvaluations = 0
+		}
 	}
 	p, err := s.problem()
 	if err != nil {

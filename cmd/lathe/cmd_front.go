@@ -10,7 +10,7 @@ import (
 )
 
 func (a *app) cmdFront() *cobra.Command {
-	var id, plot, shapes, candidate string
+	var id, plot, shapes, candidate, table string
 	var compared bool
 	var replay, list, iterations bool
 	cmd := &cobra.Command{
@@ -29,6 +29,9 @@ those of its whole iterations.
 --yaml writes one candidate as a file that other commands take: the name of a model whose
 layers differ does not say them.
 
+--trained writes the models of a search by trained quality as CSV: what each became and
+took.
+
 --compare shows two searches: the hypervolume of each with a common reference, how many
 points of each the other covers, and those that it does not. --figure3 draws the sizes
 of the front's models, with the plane on which d_inner is twice d_model.
@@ -41,6 +44,7 @@ latency, the baseline marked, one line for each iteration of the search. With
   lathe front --figure3 shapes.svg --iterations
   lathe front --replay
   lathe front --yaml pick > pick.yaml
+  lathe front --trained trained.csv && lathe proxy trained.csv
   lathe front --compare 0d1f2e3c4b5a 5a4b3c2e1f0d
   lathe front --json --plot ""`,
 		Args: func(_ *cobra.Command, args []string) error {
@@ -71,6 +75,9 @@ latency, the baseline marked, one line for each iteration of the search. With
 			body, err := a.loadFront(cmd.Context(), id)
 			if err != nil {
 				return err
+			}
+			if table != "" {
+				return body.writeTrained(table)
 			}
 			if candidate != "" {
 				return a.printYAML(body, candidate)
@@ -104,6 +111,7 @@ latency, the baseline marked, one line for each iteration of the search. With
 	}
 	cmd.Flags().StringVar(&id, "search", "", "`ID` of the search (default: the last one that has a front)")
 	cmd.Flags().StringVar(&candidate, "yaml", "", "write the candidate of a `NAME`, or pick, as the YAML that other commands read")
+	cmd.Flags().StringVar(&table, "trained", "", "write the models that the search trained to `FILE`, as CSV that lathe proxy and search --trained read")
 	cmd.Flags().StringVar(&plot, "plot", "front", "`FILE` to draw to, without its ending; empty: do not draw")
 	cmd.Flags().BoolVar(&compared, "compare", false, "hold the fronts of two searches, whose IDs are given, against each other")
 	cmd.Flags().StringVar(&shapes, "figure3", "", "draw the front's n_layer, d_inner and d_model in three dimensions to `FILE`, which ends in .svg or .png")
@@ -118,11 +126,11 @@ func frontFlags(fs *pflag.FlagSet) error {
 	for _, whole := range []struct {
 		flag string
 		with []string
-	}{{"list", nil}, {"compare", []string{"plot"}}, {"replay", []string{"search"}}, {"yaml", []string{"search"}}} {
+	}{{"list", nil}, {"compare", []string{"plot"}}, {"replay", []string{"search"}}, {"yaml", []string{"search"}}, {"trained", []string{"search"}}} {
 		if !fs.Changed(whole.flag) {
 			continue
 		}
-		for _, other := range []string{"list", "compare", "replay", "search", "plot", "figure3", "iterations", "yaml"} {
+		for _, other := range []string{"list", "compare", "replay", "search", "plot", "figure3", "iterations", "yaml", "trained"} {
 			if other != whole.flag && fs.Changed(other) && !slices.Contains(whole.with, other) {
 				return fmt.Errorf("front --%s shows something else than a front: it goes with no --%s", whole.flag, other)
 			}

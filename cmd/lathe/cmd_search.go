@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -15,6 +17,7 @@ import (
 func (a *app) cmdSearch() *cobra.Command {
 	var resume bool
 	var constraints []string
+	var text trainFlags
 	cmd := &cobra.Command{
 		Use:         "search",
 		Annotations: timing(),
@@ -50,6 +53,15 @@ proxy's score), latency (of one request), pl, tl, throughput, weight_bytes,
 bytes_per_token, memory_bytes, flops_per_token, weight_bits. --limits bound them.
 --proxy fitted learns quality from the table of --trained (see lathe proxy).
 
+--quality trained trains every candidate that the method proposes, all alike: on
+--train-tokens of the text of --text, in the tokens of --tokenizer, whose number is
+space.vocab, with weights and rows of --seed. Quality is then minus the loss on the
+development part of the text, in nats a token, and objectives are also train_flops and
+train_bytes. The text's flags and the settings below train are those of lathe train. The
+baseline is trained too, as a pick has at least its quality. Every training is kept in the
+store and never repeated; one that is cut short goes on from its last checkpoint. See
+lathe front --trained.
+
 --builds are ways to run, such as default,+int8,+int4b32+t2, that are searched together
 with the architectures, each with samples and a latency model of its own. They may also
 be axes, "precision=fp32,int8b32,int4b32;threads=1,2": every combination, as a change of
@@ -76,13 +88,14 @@ store does not have.`,
   lathe search --builds "precision=fp32,int4b32;head=fp32,int8" --objectives quality,latency,weight_bits
   lathe search --limits "weight_bytes <= 300e6" --proxy fitted --trained trained.csv
   lathe search --method nsga2 --iterations 50 --evaluations 1000
+  lathe search --quality trained --text mail/ --tokenizer bpe --train-tokens 1e6 --method alphanas --by measure --evaluations 40 --space small.yaml
   lathe search --again "n_head >= 8"
   lathe search --resume
   lathe search --resume --evaluations 200`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx := cmd.Context()
-			s, err := a.searchSetup(cmd, resume, constraints)
+			s, err := a.searchSetup(cmd, resume, constraints, &text)
 			if err != nil {
 				return err
 			}
@@ -124,8 +137,9 @@ store does not have.`,
 			if a.json {
 				return a.printJSON(struct {
 					*frontBody
-					Timed int `json:"timed"`
-				}{body, body.timed})
+					Timed     int `json:"timed"`
+					Trainings int `json:"trainings"`
+				}{body, body.timed, body.fresh})
 			}
 			if err := a.printFront(body); err != nil || body.Again == nil {
 				return err
@@ -157,12 +171,13 @@ store does not have.`,
 	a.bind(fs, "search.cost_weight", "cost-weight")
 	a.bind(fs, "search.evaluations", "evaluations")
 	a.setupFlags(fs)
+	a.recipeFlags(cmd, &text)
 	return cmd
 }
 
 // searchSetup is that of a new search, or nil for one that is resumed. What is
 // wrong with the input shows here, before a store is made.
-func (a *app) searchSetup(cmd *cobra.Command, resume bool, constraints []string) (*setup, error) {
+func (a *app) searchSetup(cmd *cobra.Command, resume bool, constraints []string, text *trainFlags) (*setup, error) {
 	if err := a.checkBudget(cmd.Flags().Changed); err != nil {
 		return nil, err
 	}
@@ -174,7 +189,8 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool, constraints []string)
 		if !resume {
 			asked = "again"
 		}
-		for _, name := range []string{"method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "population", "cost-weight", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs"} {
+		own := append(slices.Sorted(maps.Keys(searchTrainFlags)), searchTextFlags...)
+		for _, name := range append(own, "quality", "method", "by", "baseline", "build", "seed", "samples", "visits", "space", "constraint", "population", "cost-weight", "builds", "objectives", "limits", "proxy", "trained", "prompt", "generated", "pl-pairs", "tl-pairs") {
 			if cmd.Flags().Changed(name) {
 				return nil, badInput(fmt.Errorf("search --%s takes the settings the search was started with; --%s starts another one", asked, name))
 			}
@@ -191,6 +207,9 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool, constraints []string)
 	if err != nil {
 		return nil, err
 	}
+	if err := a.addRecipe(cmd, s, text); err != nil {
+		return nil, err
+	}
 	if _, err = s.problem(); err != nil {
 		return nil, err
 	}
@@ -200,6 +219,27 @@ func (a *app) searchSetup(cmd *cobra.Command, resume bool, constraints []string)
 		}
 	}
 	return s, nil
+}
+
+// addRecipe lets a search train its candidates, if that is what it is asked.
+func (a *app) addRecipe(cmd *cobra.Command, s *setup, text *trainFlags) (err error) {
+	switch a.cfg.Search.Quality {
+	case byProxy:
+		for _, name := range append(slices.Sorted(maps.Keys(searchTrainFlags)), searchTextFlags...) {
+			if cmd.Flags().Changed(name) {
+				return badInput(fmt.Errorf("search --%s is of trainings, and quality is a proxy's: --quality trained lets candidates be trained", name))
+			}
+		}
+		return nil
+	case byTraining:
+	default:
+		return badInput(fmt.Errorf("search.quality is %q; known: %s, %s", a.cfg.Search.Quality, byProxy, byTraining))
+	}
+	if s.Method == modelBased {
+		return badInput(fmt.Errorf("search.method %s goes by a quality that is known before: with trained quality use another, such as alphanas", modelBased))
+	}
+	s.Training, s.trainer, err = a.newRecipe(cmd.Context(), text, s)
+	return err
 }
 
 // checkBudget refuses to search for nothing.

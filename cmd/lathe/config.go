@@ -64,6 +64,7 @@ type timingConfig struct {
 type searchConfig struct {
 	Method        string  `mapstructure:"method"`
 	By            string  `mapstructure:"by"`
+	Quality       string  `mapstructure:"quality"`
 	Proxy         string  `mapstructure:"proxy"`
 	Samples       int     `mapstructure:"samples"`
 	Visits        int     `mapstructure:"visits"`
@@ -110,6 +111,7 @@ var settings = append([]setting{
 	{"timing.isolate", true, "hold sessions in a process of their own, whose crash is a failed candidate and not the end"},
 	{"search.method", modelBased, methods},
 	{"search.by", "model", "what says how fast a candidate is: model or measure"},
+	{"search.quality", byProxy, "what says how good a candidate is: proxy (search.proxy), or trained, the loss on held-out text after a training"},
 	{"search.proxy", "decoder_params", "what ranks quality without training: decoder_params, total_params or fitted (see lathe proxy)"},
 	{"search.trained", "", "CSV file of architectures that you have trained, which proxy fitted learns from"},
 	{"search.trained_quality", "", "its column of what training gave; empty: perplexity, ppl, val_ppl, loss or val_loss"},

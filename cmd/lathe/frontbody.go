@@ -23,6 +23,7 @@ type frontBody struct {
 	Points      float64             `json:"points"`     // of the space, constraints satisfied
 	Evaluations int                 `json:"evaluations"`
 	timed       int                 // sessions of this run
+	fresh       int                 // trainings of this run
 	Models      []modelError        `json:"models,omitempty"`   // what predicted, for each build; none if all was measured
 	Proxy       string              `json:"proxy"`              // what ranks quality
 	Quality     *float64            `json:"baseline_quality"`   // by it; null where the baseline's architecture is not known
@@ -36,6 +37,7 @@ type frontBody struct {
 	Front       []frontEntry        `json:"front"`              // from the best quality to the worst
 	Evaluated   []search.FrontPoint `json:"evaluated"`          // at most plotPoints of all
 	Selected    *selection          `json:"selected,omitempty"` // by a method that looks for one candidate
+	Trained     []trainedModel      `json:"trained,omitempty"`  // where quality is by training, all models that were trained
 	Pick        *frontPick          `json:"pick"`               // nil: none, NoPick says why
 	NoPick      string              `json:"no_pick,omitempty"`
 	Variants    []frontEntry        `json:"variants"`                   // the pick with 4, 8 and 16 heads
@@ -83,7 +85,7 @@ type frontPick struct {
 
 // entry is an evaluation of a candidate as a front keeps it.
 func entry(p *search.Problem, c arch.Candidate, e search.Evaluation) frontEntry {
-	quality, latency := p.Index(p.Proxy.Name()), p.Index(search.Latency.Name)
+	quality, latency := p.Index(p.QualityName()), p.Index(search.Latency.Name)
 	f := frontEntry{Candidate: c, Evaluation: e, Quality: e.Values[quality], Latency: e.Values[latency], LatencyCI: e.Interval(latency)}
 	if e.Genome != "" {
 		f.Point = p.Space.Describe(e.Genome)
@@ -111,7 +113,7 @@ func frontOf(run *searchRun, p *search.Problem, res *search.Result) (*frontBody,
 		Evaluations: len(res.Evaluations), Iterations: res.Iterations,
 	}
 	body.Points, _ = p.Space.Count()
-	body.Proxy = p.Proxy.Name()
+	body.Proxy = p.QualityName()
 	if q, known := p.BaselineQuality(); known {
 		body.Quality = &q
 	}
@@ -189,9 +191,10 @@ func (b *frontBody) addPredicted(p *search.Problem, by predictor) error {
 	return b.addVariants(context.Background(), p, by)
 }
 
-// addVariants evaluates the pick with 4, 8 and 16 heads.
+// addVariants evaluates the pick with 4, 8 and 16 heads, which training tells apart by
+// itself.
 func (b *frontBody) addVariants(ctx context.Context, p *search.Problem, ev candidateEvaluator) error {
-	if b.Pick == nil {
+	if b.Pick == nil || p.Trained != nil {
 		return nil
 	}
 	variants, skipped := search.HeadVariants(b.Pick.Candidate)

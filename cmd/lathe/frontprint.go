@@ -34,12 +34,15 @@ func (b *frontBody) others(value func(int) float64) (all []reports.Figure) {
 		}
 		f := reports.Figure{Name: name, Value: value(i)}
 		switch name {
-		case search.WeightBytes.Name, search.BytesPerToken.Name, search.MemoryBytes.Name:
+		case search.WeightBytes.Name, search.BytesPerToken.Name, search.MemoryBytes.Name, trainBytes:
 			f.Unit = "B"
-		case search.FlopsPerToken.Name:
+		case search.FlopsPerToken.Name, trainFlops:
 			f.Unit = "FLOP"
 		}
 		all = append(all, f)
+		if name == search.LogLikelihood.Name {
+			all = append(all, reports.Figure{Name: "perplexity", Value: math.Exp(-f.Value)})
+		}
 	}
 	return all
 }
@@ -50,7 +53,7 @@ func (b *frontBody) baselineValue(i int) float64 {
 	if name == b.Proxy && b.Quality != nil {
 		return *b.Quality
 	}
-	o, err := search.NamedObjective(name, search.DecoderParams{})
+	o, err := b.Setup.objective(name, search.DecoderParams{})
 	c, own := b.Setup.Baseline.Own()
 	switch {
 	case err == nil && o.Ratio:
@@ -127,6 +130,9 @@ func (a *app) printFront(b *frontBody) error {
 			of = " run as " + cmp.Or(m.Build, "default")
 		}
 		fmt.Fprintf(a.stdout, "Predicted by a latency model of %d candidates%s: cross-validated error PL %.1f %%, TL %.1f %%\n", m.Candidates, of, 100*m.PL, 100*m.TL)
+	}
+	if n := len(b.Trained); n > 0 {
+		fmt.Fprintf(a.stdout, "Trained: %d models, each %s; lathe front --search %s --trained FILE.csv writes them for lathe proxy\n", n, b.Setup.Training, b.Search)
 	}
 	if s := b.Selected; s != nil {
 		how := "which was evaluated"
@@ -220,6 +226,8 @@ func qualityAxis(proxy string) (label string, unit float64) {
 		return "decoder parameters (millions)", 1e6
 	case "total_params":
 		return "parameters (millions)", 1e6
+	case search.LogLikelihood.Name:
+		return "log-likelihood after training (nats a token)", 1
 	}
 	return "quality as fitted (higher is better)", 1
 }

@@ -97,11 +97,33 @@ func (s *setup) loadProxy() error {
 	return nil
 }
 
+// objective is the one of a name. Where quality is by training, that is what "quality"
+// means, and what training takes is counted.
+func (s *setup) objective(name string, p search.Proxy) (search.Objective, error) {
+	if r := s.Training; r != nil {
+		switch name {
+		case "quality", search.LogLikelihood.Name:
+			return search.LogLikelihood, nil
+		case trainFlops:
+			return search.Objective{Name: name, Count: func(c arch.Candidate) float64 { return r.trainFlops(c.Spec) }}, nil
+		case trainBytes:
+			return search.Objective{Name: name, Count: func(c arch.Candidate) float64 { return r.trainBytes(c.Spec) }}, nil
+		}
+	}
+	return search.NamedObjective(name, p)
+}
+
+// Objectives of a search that trains.
+const (
+	trainFlops = "train_flops" // of a candidate's whole training
+	trainBytes = "train_bytes" // of a pass of it
+)
+
 // goals are the objectives and limits in force. Quality and latency, which fronts are
 // drawn by, are recorded where they are not compared, and so is what is only limited.
 func (s *setup) goals() (objectives []search.Objective, limits []search.Limit, err error) {
 	add := func(name string, compared bool) (string, error) {
-		o, err := search.NamedObjective(name, s.proxy)
+		o, err := s.objective(name, s.proxy)
 		if err != nil {
 			return "", err
 		}

@@ -128,7 +128,13 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, journal *search.Jou
 	if s.Method == modelBased {
 		limit = 0 // that one was of measurements
 	}
-	d := &search.Driver{Problem: p, Method: method, Evaluator: ev, Settings: search.Settings{Seed: s.Seed, MaxEvaluations: limit}}
+	var whole search.Evaluator = ev
+	if s.Training != nil { // what was trained is in the store
+		trains := a.trainedEvaluator(s.Training, nil, p, ev)
+		defer trains.close()
+		whole = trains
+	}
+	d := &search.Driver{Problem: p, Method: method, Evaluator: whole, Settings: search.Settings{Seed: s.Seed, MaxEvaluations: limit}}
 	res, err := d.Run(ctx)
 	if err == nil {
 		err = b.cameOut(p, res)

@@ -29,7 +29,12 @@ func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, meth
 		_, err = st.AppendEntry(context.WithoutCancel(ctx), run.id, entryKind(e), body)
 		return err
 	})
-	_, predicted := evaluator.(predictor)
+	trains, ok := evaluator.(*trainedEvaluator)
+	latency := evaluator // or what knows of it
+	if ok {
+		latency = trains.inner
+	}
+	_, predicted := latency.(predictor)
 	limit, journal := run.setup.MaxEvaluations, run.journal
 	switch {
 	case predicted && run.setup.Method == modelBased:
@@ -39,7 +44,14 @@ func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, meth
 	case run.setup.Method == modelBased:
 		limit = run.setup.budget()
 	}
-	meter := a.newSearchMeter(limit, evaluator)
+	meter := a.newSearchMeter(limit, latency)
+	if trains != nil {
+		trains.tell = meter.tell
+		if err := trains.baseline(ctx); err != nil {
+			meter.bar.Clear()
+			return nil, err
+		}
+	}
 	d := &search.Driver{Problem: p, Method: method, Evaluator: evaluator, Recorder: recorder, Settings: search.Settings{
 		Seed: run.setup.Seed, MaxEvaluations: limit, Resume: journal, Progress: meter.show,
 	}}
@@ -92,6 +104,9 @@ func (m *searchMeter) show(pr search.Progress) {
 	m.bar.Describe(m.text(pr, time.Since(m.began)))
 	m.bar.Set(pr.Evaluations)
 }
+
+// tell shows what one evaluation is at.
+func (m *searchMeter) tell(what string) { m.bar.Describe(what) }
 
 // text is what there is to say after so long.
 func (m *searchMeter) text(pr search.Progress, since time.Duration) string {

@@ -128,11 +128,7 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			return nil, badInput(err)
 		}
 		ev := &measureEvaluator{sm, p}
-		res, err := a.drive(ctx, run, p, method, ev)
-		if err != nil {
-			return nil, err
-		}
-		if body, err = frontOf(run, p, res); err != nil {
+		if body, err = a.driven(ctx, run, p, method, ev); err != nil {
 			return nil, err
 		}
 		if err := body.addVariants(ctx, p, ev); err != nil {
@@ -185,6 +181,27 @@ type predictor interface {
 	predicts()
 }
 
+// driven is what is kept of a search with an evaluator, which where quality is by training
+// says the rest.
+func (a *app) driven(ctx context.Context, run *searchRun, p *search.Problem, method search.Method, ev search.Evaluator) (*frontBody, error) {
+	var trains *trainedEvaluator
+	if r := run.setup.Training; r != nil {
+		trains = a.trainedEvaluator(r, run.setup.trainer, p, ev)
+		defer trains.close()
+		ev = trains
+	}
+	res, err := a.drive(ctx, run, p, method, ev)
+	if err != nil {
+		return nil, err
+	}
+	body, err := frontOf(run, p, res)
+	if err == nil && trains != nil {
+		body.fresh = trains.fresh
+		body.Trained, err = trains.table(ctx, res.Evaluations)
+	}
+	return body, err
+}
+
 // searchPredicted searches what is predicted, and adds intervals and the pick's head
 // variants. Models are one for each build.
 func (a *app) searchPredicted(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model, by predictor, chosen *choice) (*frontBody, error) {
@@ -192,11 +209,7 @@ func (a *app) searchPredicted(ctx context.Context, run *searchRun, p *search.Pro
 	if err != nil {
 		return nil, badInput(err)
 	}
-	res, err := a.drive(ctx, run, p, method, by)
-	if err != nil {
-		return nil, err
-	}
-	body, err := frontOf(run, p, res)
+	body, err := a.driven(ctx, run, p, method, by)
 	if err != nil {
 		return nil, err
 	}

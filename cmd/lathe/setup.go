@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -37,7 +38,9 @@ type setup struct {
 	Objectives     []string       `json:"objectives"`
 	Limits         []string       `json:"limits,omitempty"`
 	Proxy          string         `json:"proxy"`
-	Trained        *trained       `json:"trained,omitempty"` // what a fitted proxy learns from
+	Trained        *trained       `json:"trained,omitempty"`  // what a fitted proxy learns from
+	Training       *recipe        `json:"training,omitempty"` // quality is found by it, and not by Proxy
+	trainer        *trainer       // opened when the search was set up
 	proxy          search.Proxy   // see loadProxy
 	Seed           uint64         `json:"seed"`
 	Method         string         `json:"method"` // one of methods
@@ -261,6 +264,9 @@ func (s *setup) problem() (*search.Problem, error) {
 		return nil, badInput(err)
 	}
 	p := &search.Problem{Space: space, Proxy: s.proxy}
+	if s.Training != nil {
+		p.Trained = &search.Trained{Baseline: math.NaN()}
+	}
 	if p.Objectives, p.Limits, err = s.goals(); err != nil {
 		return nil, badInput(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"lathe/finetune/train"
 )
@@ -98,13 +99,7 @@ func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
 	fs.StringVarP(&f.dir, "output", "o", "", "`FOLDER` of the model, the log and checkpoints")
 	fs.BoolVar(&f.resume, "resume", false, "go on with the training in the folder")
 	fs.BoolVar(&f.dry, "dry-run", false, "time some steps and say what it would take")
-	fs.StringArrayVar(&f.text, "text", nil, "train on this `FILE`, folder or pattern; may be repeated")
-	fs.StringArrayVar(&f.fields, "field", nil, "JSON field that is the text, `NAME` (default body); of several, a blank line stands between")
-	fs.StringVar(&f.separator, "separator", "", "what stands between the documents of a text file (default <|endoftext|>)")
-	fs.BoolVar(&f.whole, "whole", false, "a text file is one document")
-	fs.BoolVar(&f.instruction, "instruction", false, "JSON records are an instruction, an input and an output; the loss is on the output")
-	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer, `FILE` or folder, as in \"lathe workload\" (default for finetune: the model's)")
-	fs.StringVar(&f.end, "end", "", "special token behind every document: its `NAME`, or none (default: <|endoftext|>, </s> or the like)")
+	trainTextFlags(fs, f)
 	fs.StringVar(&f.sample, "sample", "", "continue this `TEXT` with the trained model, greedily")
 	fs.Uint64("seed", 0, "seed of weights, of the order of rows and of dropout")
 	a.bind(fs, "seed", "seed")
@@ -144,6 +139,17 @@ func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
 			a.bind(fs, s.key, flagOf(s.key))
 		}
 	}
+}
+
+// trainTextFlags adds the flags that say what is trained on.
+func trainTextFlags(fs *pflag.FlagSet, f *trainFlags) {
+	fs.StringArrayVar(&f.text, "text", nil, "train on this `FILE`, folder or pattern; may be repeated")
+	fs.StringArrayVar(&f.fields, "field", nil, "JSON field that is the text, `NAME` (default body); of several, a blank line stands between")
+	fs.StringVar(&f.separator, "separator", "", "what stands between the documents of a text file (default <|endoftext|>)")
+	fs.BoolVar(&f.whole, "whole", false, "a text file is one document")
+	fs.BoolVar(&f.instruction, "instruction", false, "JSON records are an instruction, an input and an output; the loss is on the output")
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "tokenizer, `FILE` or folder, as in \"lathe workload\" (default for finetune: the model's)")
+	fs.StringVar(&f.end, "end", "", "special token behind every document: its `NAME`, or none (default: <|endoftext|>, </s> or the like)")
 }
 
 // flagOf is the flag of a setting.

@@ -43,6 +43,13 @@ func (m *trainMeter) observe(e train.Event) {
 }
 
 func (m *trainMeter) show(e train.Entry) {
+	m.take(e)
+	m.bar.Describe(m.text(e))
+	m.bar.Set(e.Step)
+}
+
+// take takes an entry's losses.
+func (m *trainMeter) take(e train.Entry) {
 	if m.first == nil {
 		first := e
 		m.first = &first
@@ -56,8 +63,6 @@ func (m *trainMeter) show(e train.Entry) {
 		}
 		m.loss += (*e.Loss - m.loss) / 20
 	}
-	m.bar.Describe(m.text(e))
-	m.bar.Set(e.Step)
 }
 
 // text is what there is to say after an entry: the time left goes by what this process

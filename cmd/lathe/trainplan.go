@@ -24,9 +24,9 @@ const planFile = "run.json"
 // trainPlan is all that decides a training's numbers, and where it is.
 type trainPlan struct {
 	Command string     `json:"command"`
-	Spec    arch.Spec  `json:"spec"`
-	Build   arch.Build `json:"build"` // of the ONNX graph
-	From    string     `json:"from"`  // the model that was given; "": random weights
+	Spec    arch.Spec  `json:"spec,omitzero"`  // none in a search's recipe
+	Build   arch.Build `json:"build,omitzero"` // of the ONNX graph
+	From    string     `json:"from"`           // the model that was given; "": random weights
 	// Calibration is the tokens on which it was seen what to inherit of it; 0: it is the
 	// model that is finetuned.
 	Calibration int                        `json:"calibration,omitempty"`
@@ -91,7 +91,10 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 		p.Threads = runtime.NumCPU()
 	}
 	if p.Schedule.Peak == 0 {
-		p.Schedule.Peak = map[string]float64{"train": 6e-4, "finetune": 5e-5}[f.command]
+		p.Schedule.Peak = 6e-4
+		if f.command == "finetune" {
+			p.Schedule.Peak = 5e-5
+		}
 	}
 	p.Schedule.Floor = c.LREnd * p.Schedule.Peak
 	if !spec.Stack() && p.Sequence > spec.Positions {

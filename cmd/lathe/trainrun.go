@@ -135,6 +135,28 @@ func exists(path string) bool {
 
 // open opens text and model.
 func (t *training) open(ctx context.Context) (err error) {
+	if err := t.openText(ctx, t.plan.Spec.Vocab); err != nil {
+		return err
+	}
+	if t.dev == nil && t.plan.Patience > 0 {
+		return badInput(errors.New("patience is for a loss on a development set, and there is none"))
+	}
+	env, err := t.a.runtime(ctx)
+	if err != nil {
+		return err
+	}
+	step := t.plan.modelOptions()
+	if t.plan.Teacher != nil {
+		if step.Distill, err = t.openTeacher(ctx, env, step); err != nil {
+			return err
+		}
+	}
+	t.model, err = finetune.New(ctx, env, step)
+	return err
+}
+
+// openText opens the text of a model that knows so many tokens.
+func (t *training) openText(ctx context.Context, vocab int) error {
 	cache, err := t.a.cacheDir()
 	if err != nil {
 		return err
@@ -155,7 +177,7 @@ func (t *training) open(ctx context.Context) (err error) {
 	if err := t.corpus.Rebuilt(); err != nil {
 		t.a.note("warning: %v", err)
 	}
-	if err := t.corpus.Check(t.plan.Spec.Vocab); err != nil {
+	if err := t.corpus.Check(vocab); err != nil {
 		return badInput(err)
 	}
 	if t.rows, err = t.plan.batches(t.corpus.Split(text.Train), true); err != nil {
@@ -164,23 +186,7 @@ func (t *training) open(ctx context.Context) (err error) {
 	if t.dev, err = t.held(text.Dev, t.plan.Dev); err != nil {
 		return err
 	}
-	if t.test, err = t.held(text.Test, t.plan.Test); err != nil {
-		return err
-	}
-	if t.dev == nil && t.plan.Patience > 0 {
-		return badInput(errors.New("patience is for a loss on a development set, and there is none"))
-	}
-	env, err := t.a.runtime(ctx)
-	if err != nil {
-		return err
-	}
-	step := t.plan.modelOptions()
-	if t.plan.Teacher != nil {
-		if step.Distill, err = t.openTeacher(ctx, env, step); err != nil {
-			return err
-		}
-	}
-	t.model, err = finetune.New(ctx, env, step)
+	t.test, err = t.held(text.Test, t.plan.Test)
 	return err
 }
 

@@ -32,7 +32,7 @@ func (a *app) trainTokenizer(f *trainFlags, s trainStart) (*trainTokenizer, erro
 	t := &trainTokenizer{path: f.tokenizer}
 	if t.path == "" {
 		if s.own == nil {
-			return nil, badInput(errors.New("train: no tokenizer: give --tokenizer FILE; lathe tokenizer makes one of your text"))
+			return nil, badInput(errors.New(f.command + ": no tokenizer: give --tokenizer FILE; lathe tokenizer makes one of your text"))
 		}
 		t.path = s.own.path
 		if info, err := os.Stat(t.path); err == nil && !info.IsDir() {
@@ -58,9 +58,12 @@ func checkVocabulary(command string, t *trainTokenizer, spec arch.Spec) error {
 		return nil
 	}
 	better := "it is another model's"
-	if command == "train" {
+	switch command {
+	case "train":
 		spec.Vocab = n
 		better = "train " + spec.Name()
+	case "search":
+		better = fmt.Sprintf("let space.vocab be %d", n)
 	}
 	return badInput(fmt.Errorf("%s: the tokenizer %s has %d tokens, and the model's vocabulary is not as large: %s", command, t.path, n, better))
 }
