@@ -68,7 +68,7 @@ func (a *app) newRecipe(ctx context.Context, f *trainFlags, s *setup) (*recipe, 
 	if err := errors.Join(f.validate(), c.validate("search", "tokens")); err != nil {
 		return nil, nil, err
 	}
-	start := trainStart{candidate: s.anyCandidate()}
+	start := trainStart{candidate: arch.Candidate{Spec: s.anyCandidate().Spec}}
 	tk, err := a.trainTokenizer(f, start)
 	if err != nil {
 		return nil, nil, err
