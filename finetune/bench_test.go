@@ -13,6 +13,7 @@ import (
 
 var (
 	benchChunks     = flag.Int("chunks", 0, "pieces of the head in benchmarks; 0: the model's choice")
+	benchParts      = flag.Int("parts", 0, "runs of a batch in benchmarks; 0: the model's choice")
 	benchCheckpoint = flag.Bool("checkpoint", false, "activation checkpointing in benchmarks")
 	benchDropout    = flag.Float64("dropout", 0, "dropout in benchmarks")
 	benchProfile    = flag.String("step.profile", "", "prefix of the library's profile of the gradients in benchmarks")
@@ -32,7 +33,7 @@ func size(b testing.TB, name string) StepOptions {
 	}
 	return StepOptions{
 		Spec: spec(b, o.candidate), Batch: o.batch, Sequence: o.rows,
-		HeadChunks: *benchChunks, Checkpoint: *benchCheckpoint, Dropout: *benchDropout, ProfilePrefix: *benchProfile,
+		HeadChunks: *benchChunks, Parts: *benchParts, Checkpoint: *benchCheckpoint, Dropout: *benchDropout, ProfilePrefix: *benchProfile,
 	}
 }
 

@@ -2,10 +2,8 @@ package finetune
 
 import (
 	"fmt"
-	"math"
 
 	"lathe/graphgen/ir"
-	"lathe/runtime/ort"
 )
 
 // Distill says how a model learns from a teacher besides the text (Hinton, Vinyals and
@@ -147,74 +145,4 @@ func (t *soft) gradient(b *ir.Builder, at *piece, logits, probabilities *ir.Valu
 // logarithm is that of a probability, which may be 0.
 func logarithm(b *ir.Builder, p *ir.Value) *ir.Value {
 	return b.Log(b.Max(p, b.Scalar(ir.Float, leastProbability)))
-}
-
-// taught are the tensors that a teacher's batch goes through.
-type taught struct {
-	tokens, probabilities, divergences *ort.Tensor
-}
-
-// makeTaught makes them.
-func (m *Model) makeTaught(tokens int64, tensor func(t ort.Type, shape ...int64) (*ort.Tensor, error)) (err error) {
-	d := m.opts.Distill
-	if d == nil {
-		return nil
-	}
-	if m.taught.tokens, err = tensor(ort.Int64, tokens, int64(d.Top)); err != nil {
-		return err
-	}
-	if m.taught.probabilities, err = tensor(ort.Float32, tokens, int64(d.Top)); err != nil {
-		return err
-	}
-	m.taught.divergences, err = tensor(ort.Float32, tokens, 1)
-	return err
-}
-
-// bindings are what is bound of them.
-func (t taught) bind(b *ort.Binding) []error {
-	if t.tokens == nil {
-		return nil
-	}
-	return []error{b.BindInput(inExpected, t.tokens), b.BindInput(inProbabilities, t.probabilities), b.BindOutput(outDivergences, t.divergences)}
-}
-
-// ask puts what the teacher expects of a batch where the graph takes it from.
-func (m *Model) ask(ids []int64) error {
-	if m.opts.Distill == nil {
-		return nil
-	}
-	tokens, probabilities := ort.Data[int64](m.taught.tokens), ort.Data[float32](m.taught.probabilities)
-	if err := m.opts.Distill.Teacher.Expect(ids, tokens, probabilities); err != nil {
-		return fmt.Errorf("finetune: the teacher, at step %d: %w", m.steps+1, err)
-	}
-	for i, id := range tokens {
-		if id < 0 || id >= int64(m.opts.Spec.Vocab) {
-			return fmt.Errorf("finetune: the teacher expects token %d, the vocabulary has %d", id, m.opts.Spec.Vocab)
-		}
-		if p := probabilities[i]; !(p >= 0 && p <= 1.0001) {
-			return fmt.Errorf("finetune: the teacher expects token %d with the probability %g: %w", id, p, ErrNotFinite)
-		}
-	}
-	return nil
-}
-
-// Divergence is the sum of KL(teacher || model) over the tokens that counted in the last
-// call of Accumulate, in nats and not scaled; 0 without a teacher.
-func (m *Model) Divergence() float64 { return m.divergence }
-
-// diverge adds it up.
-func (m *Model) diverge(labels []int64) error {
-	m.divergence = 0
-	if m.taught.divergences == nil {
-		return nil
-	}
-	for i, kl := range ort.Data[float32](m.taught.divergences) {
-		if labels[i] != Ignored {
-			m.divergence += float64(kl)
-		}
-	}
-	if math.IsNaN(m.divergence) || math.IsInf(m.divergence, 0) {
-		return fmt.Errorf("finetune: the divergence from the teacher of step %d is %g: %w", m.steps+1, m.divergence, ErrNotFinite)
-	}
-	return nil
 }

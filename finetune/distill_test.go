@@ -145,6 +145,9 @@ func TestDistillGradients(t *testing.T) {
 			if name == "mixed" {
 				o.HeadChunks, o.Checkpoint = 4, true
 			}
+			if name == "one" {
+				o.Parts = 3
+			}
 			d.Teacher, o.Distill = expecting(21, d.Top, 61), &d
 			m := made(t, o)
 			checkGradients(t, m, func(ce float64) float64 {

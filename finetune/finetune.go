@@ -30,8 +30,11 @@ type StepOptions struct {
 	// Seed is of dropout's masks, which are a function of it, of the optimizer's step and
 	// of the batch within that step.
 	Seed uint64
-	// HeadChunks is how many pieces the rows are cut into for the LM head and the loss, the
-	// largest values of a step: tokens times vocabulary. 0 chooses.
+	// Parts is in how many runs a batch's rows go, which it divides, one after the other:
+	// less memory for activations. 0 chooses: as many as leave a run 512 tokens.
+	Parts int
+	// HeadChunks is how many pieces a run's rows are cut into for the LM head and the loss,
+	// the largest values of a step: tokens times vocabulary. 0 chooses.
 	HeadChunks int
 	// Checkpoint keeps of a layer's forward pass only what goes into it, and computes the
 	// rest again in the reverse pass: less memory, about a third more time.
@@ -95,12 +98,18 @@ func (o Optimizer) validate() error {
 }
 
 func (o StepOptions) training() graphgen.Training {
-	return graphgen.Training{Batch: int64(o.Batch), Sequence: int64(o.Sequence), Dropout: o.Dropout}
+	return graphgen.Training{Batch: int64(o.Batch / o.Parts), Sequence: int64(o.Sequence), Dropout: o.Dropout}
 }
 
+// tokens are those of a run.
+func (o StepOptions) tokens() int { return o.Batch / o.Parts * o.Sequence }
+
 func (o StepOptions) validate() error {
-	if o.HeadChunks < 0 || o.HeadChunks > o.Batch*o.Sequence {
-		return fmt.Errorf("finetune: %d tokens a step cannot be cut into %d chunks for the head", o.Batch*o.Sequence, o.HeadChunks)
+	if o.Parts < 1 || o.Batch%o.Parts != 0 {
+		return fmt.Errorf("finetune: %d rows a step cannot go in %d equal parts", o.Batch, o.Parts)
+	}
+	if o.HeadChunks < 0 || o.HeadChunks > max(o.tokens(), 1) {
+		return fmt.Errorf("finetune: %d tokens a run cannot be cut into %d chunks for the head", o.tokens(), o.HeadChunks)
 	}
 	if o.Distill != nil {
 		if err := o.Distill.validate(o.Spec.Vocab); err != nil {

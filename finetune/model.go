@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 
 	"lathe/graphgen"
 	"lathe/graphgen/ir"
@@ -21,14 +20,15 @@ type Model struct {
 	// optimizer's moments.
 	parameters, gradients, mean, square *ort.Buffer
 
-	steps   int64 // of the optimizer, so far
-	batches int64 // added since the last
-	masks   []graphgen.Mask
+	steps int64 // of the optimizer, so far
+	runs  int64 // of parts of batches, added since the last
+	masks []graphgen.Mask
 
-	in inputs
+	in     inputs
+	losses []float32 // of the last batch, by token
 	taught
 	divergence float64
-	grads      *program // the gradients of a batch
+	grads      *program // the gradients of a part of a batch
 	loss       *program // its loss alone; nil until it is asked for
 	adam       *optimizer
 
@@ -38,7 +38,7 @@ type Model struct {
 	owned           []interface{ Close() }
 }
 
-// inputs are what every run of a batch is fed.
+// inputs are what every run is fed.
 type inputs struct {
 	ids, labels, weights, losses *ort.Tensor
 	masks                        []*ort.Tensor
@@ -52,12 +52,15 @@ func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error)
 		d := o.Distill.withDefaults(o.Spec.Vocab)
 		o.Distill = &d
 	}
+	if o.Parts == 0 {
+		o.Parts = parts(o)
+	}
 	if err := o.validate(); err != nil {
 		return nil, err
 	}
 	o.Optimizer = o.Optimizer.withDefaults()
 	if o.HeadChunks == 0 {
-		o.HeadChunks = chunks(int64(o.Batch)*int64(o.Sequence), int64(o.Spec.Vocab), int64(o.Spec.DModel))
+		o.HeadChunks = chunks(int64(o.tokens()), int64(o.Spec.Vocab), int64(o.Spec.DModel))
 	}
 	st, err := gradientGraph(o)
 	if err != nil {
@@ -102,6 +105,28 @@ func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error)
 	return m, err
 }
 
+// partTokens are the least that a part of a batch should have. Each part reads and writes
+// all gradients: beside what 512 tokens take, that is a hundredth; below, activations are
+// no longer what fills the memory.
+const partTokens = 512
+
+// parts is in how many runs a batch goes where nobody says. A recurrent layer's products
+// have as many rows as the run, and too few of them as it is.
+func parts(o StepOptions) int {
+	for i := range o.Spec.Layers {
+		if o.Spec.TypeOf(i).Recurrent() {
+			return 1
+		}
+	}
+	n := 1
+	for k := 2; k <= o.Batch && o.Batch/k*o.Sequence >= partTokens; k++ {
+		if o.Batch%k == 0 {
+			n = k
+		}
+	}
+	return n
+}
+
 // chunks is how many pieces the head's rows are cut into where nobody says. Pieces cost
 // a second matrix of gradients, [vocab, d_model], beside the logits of a piece, and each
 // of them reads and writes both: so a piece has twice as many rows as the matrix has
@@ -126,7 +151,7 @@ func (m *Model) Options() StepOptions { return m.opts }
 
 // makeInputs makes the tensors that batches go through.
 func (m *Model) makeInputs(st *step) error {
-	tokens := int64(m.opts.Batch) * int64(m.opts.Sequence)
+	tokens := int64(m.opts.tokens())
 	tensor := func(t ort.Type, shape ...int64) (*ort.Tensor, error) {
 		v, err := newTensor(t, shape...)
 		if err == nil {
@@ -135,11 +160,12 @@ func (m *Model) makeInputs(st *step) error {
 		return v, err
 	}
 	var errs [6]error
-	m.in.ids, errs[0] = tensor(ort.Int64, int64(m.opts.Batch), int64(m.opts.Sequence))
+	m.in.ids, errs[0] = tensor(ort.Int64, int64(m.opts.Batch/m.opts.Parts), int64(m.opts.Sequence))
 	m.in.labels, errs[1] = tensor(ort.Int64, tokens, 1)
 	m.in.weights, errs[2] = tensor(ort.Float32, tokens, 1)
 	m.in.losses, errs[3] = tensor(ort.Float32, tokens, 1)
 	m.rows, errs[4] = tensor(ort.Float32, dims(st.f.Embedded.Shape)...)
+	m.losses = make([]float32, m.opts.Batch*m.opts.Sequence)
 	m.labelRows, errs[5] = tensor(ort.Float32, dims(st.f.Hidden.Shape)...)
 	for _, mask := range m.masks {
 		v, err := tensor(ort.Bool, dims(mask.Input.Shape)...)
@@ -148,7 +174,7 @@ func (m *Model) makeInputs(st *step) error {
 		}
 		m.in.masks = append(m.in.masks, v)
 	}
-	return errors.Join(append(errs[:], m.makeTaught(tokens, tensor))...)
+	return errors.Join(append(errs[:], m.makeTaught(tensor))...)
 }
 
 // newTensor is a tensor of zeros with memory of its own.
@@ -163,133 +189,6 @@ func newTensor(t ort.Type, shape ...int64) (*ort.Tensor, error) {
 	}
 	defer buf.Close()
 	return buf.View(shape...)
-}
-
-// Accumulate computes the losses of a batch's tokens, and adds scale times the gradient
-// of their sum to the gradients. ids and labels are Batch*Sequence tokens, row by row; a
-// label is the token that follows, or [Ignored]. It returns the sum of the losses, not
-// scaled, and how many tokens counted. Many calls may come before one of [Model.Apply]:
-// with scales of one over the number of all their tokens, what is applied is the mean's
-// gradient.
-//
-// With a teacher ([Distill]) the gradient is that of the mixed loss; what is returned is
-// the cross entropy, which can be held against a training without one. See
-// [Model.Divergence] for the other part.
-//
-// A loss that is not finite is an error, [ErrNotFinite]; the gradients are then spoilt,
-// and parameters as they were: see [Model.Discard].
-func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64, tokens int, err error) {
-	if tokens, err = m.fill(ids, labels, scale); err != nil {
-		return 0, 0, err
-	}
-	for i, mask := range m.masks {
-		keep(ort.Data[bool](m.in.masks[i]), mask.Rate, m.opts.Seed, m.steps, m.batches, i)
-	}
-	if err := m.ask(ids); err != nil {
-		return 0, 0, err
-	}
-	m.batches++
-	if err := m.grads.binding.Run(); err != nil {
-		return 0, 0, fmt.Errorf("finetune: gradients of step %d: %w", m.steps+1, err)
-	}
-	m.scatter(m.embedding, m.rows, ids, m.opts.Spec.Stack())
-	if m.opts.Distill == nil {
-		m.scatter(m.head, m.labelRows, ort.Data[int64](m.in.labels), false)
-	}
-	if lossSum, err = m.sum(labels); err == nil {
-		err = m.diverge(labels)
-	}
-	return lossSum, tokens, err
-}
-
-// Loss is the sum of the losses of a batch's tokens, and how many counted. Nothing is
-// dropped and nothing changes.
-func (m *Model) Loss(ids, labels []int64) (lossSum float64, tokens int, err error) {
-	if m.loss == nil {
-		if err := m.makeLoss(); err != nil {
-			return 0, 0, err
-		}
-	}
-	if tokens, err = m.fill(ids, labels, 1); err != nil {
-		return 0, 0, err
-	}
-	if err := m.loss.binding.Run(); err != nil {
-		return 0, 0, fmt.Errorf("finetune: loss after step %d: %w", m.steps, err)
-	}
-	lossSum, err = m.sum(labels)
-	return lossSum, tokens, err
-}
-
-// Losses are the losses of the tokens of the last batch, by token, those that do not
-// count too. They are good until the next.
-func (m *Model) Losses() []float32 { return ort.Data[float32](m.in.losses) }
-
-// ErrNotFinite marks a loss or a gradient that is infinite or no number.
-var ErrNotFinite = errors.New("not finite")
-
-// fill puts a batch where the graphs take it from.
-func (m *Model) fill(ids, labels []int64, scale float32) (tokens int, err error) {
-	n, vocab := m.opts.Batch*m.opts.Sequence, int64(m.opts.Spec.Vocab)
-	if len(ids) != n || len(labels) != n {
-		return 0, fmt.Errorf("finetune: %d ids and %d labels, a step takes %d rows of %d", len(ids), len(labels), m.opts.Batch, m.opts.Sequence)
-	}
-	label, weight := ort.Data[int64](m.in.labels), ort.Data[float32](m.in.weights)
-	for i, id := range ids {
-		switch {
-		case id < 0 || id >= vocab:
-			return 0, fmt.Errorf("finetune: token %d of row %d is %d, the vocabulary has %d", i%m.opts.Sequence, i/m.opts.Sequence, id, vocab)
-		case labels[i] == Ignored:
-			label[i], weight[i] = 0, 0
-		case labels[i] < 0 || labels[i] >= vocab:
-			return 0, fmt.Errorf("finetune: label %d of row %d is %d, the vocabulary has %d", i%m.opts.Sequence, i/m.opts.Sequence, labels[i], vocab)
-		default:
-			label[i], weight[i] = labels[i], scale
-			tokens++
-		}
-	}
-	copy(ort.Data[int64](m.in.ids), ids)
-	return tokens, nil
-}
-
-// sum adds up the losses that count.
-func (m *Model) sum(labels []int64) (sum float64, err error) {
-	for i, loss := range ort.Data[float32](m.in.losses) {
-		if labels[i] != Ignored {
-			sum += float64(loss)
-		}
-	}
-	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return sum, fmt.Errorf("finetune: the loss of step %d is %g: %w", m.steps+1, sum, ErrNotFinite)
-	}
-	return sum, nil
-}
-
-// scatter adds rows of gradients to those of the matrix at a place, each to the row that
-// an id names. ids are by row of the batch first, and so are rows, or by token first.
-//
-// Note: in a graph, ScatterND would first copy the whole matrix, and with several threads
-// the library adds rows of the same id at once.
-func (m *Model) scatter(place int, rows *ort.Tensor, ids []int64, byToken bool) {
-	p := m.places[place]
-	sums := ort.BufferData[float32](m.gradients)[p.first:][:p.n]
-	vals := ort.Data[float32](rows)
-	width := len(vals) / len(ids)
-	for i := range ids {
-		at := i
-		if byToken {
-			at = i%m.opts.Sequence*m.opts.Batch + i/m.opts.Sequence
-		}
-		to := sums[int(ids[i])*width:][:width]
-		for k, v := range vals[at*width:][:width] {
-			to[k] += v
-		}
-	}
-}
-
-// Discard sets the gradients to zero, as if nothing had been added since the last step.
-func (m *Model) Discard() {
-	clear(ort.BufferData[float32](m.gradients))
-	m.batches = 0
 }
 
 // makeLoss makes the session of the loss alone.

@@ -97,6 +97,7 @@ func TestGradients(t *testing.T) {
 			"whole":      func(*StepOptions) {},
 			"chunks":     func(o *StepOptions) { o.HeadChunks = 3 },
 			"checkpoint": func(o *StepOptions) { o.Checkpoint = true },
+			"parts":      func(o *StepOptions) { o.Parts, o.Dropout, o.Seed = 3, 0.1, 8 },
 			"dropout":    func(o *StepOptions) { o.Dropout, o.Checkpoint, o.Seed = 0.2, name == "gpt2", 9 },
 		} {
 			if way != "whole" && (name == "gpt2-untied" || name == "llama-shared" || name == "lstm-plain") {

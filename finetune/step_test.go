@@ -20,7 +20,7 @@ func TestAccumulate(t *testing.T) {
 	for name, text := range small {
 		var want [][]float64
 		var wantLoss float64
-		for _, way := range []StepOptions{{}, {HeadChunks: 4}, {Checkpoint: true}, {Threads: 2}, {Checkpoint: true, HeadChunks: 21, Threads: 2}} {
+		for _, way := range []StepOptions{{}, {HeadChunks: 4}, {Checkpoint: true}, {Threads: 2}, {Parts: 3}, {Checkpoint: true, HeadChunks: 7, Threads: 2, Parts: 3}} {
 			way.Spec, way.Batch, way.Sequence = spec(t, text), 3, 7
 			m := made(t, way)
 			var loss float64
@@ -237,12 +237,37 @@ func TestKeep(t *testing.T) {
 	}
 }
 
+// TestParts: a run has 512 tokens or more, and a recurrent layer's has all rows.
+func TestParts(t *testing.T) {
+	for _, c := range []struct {
+		spec                  string
+		batch, sequence, want int
+	}{
+		{"gpt2-l1-d16-f16-h1-p1024", 8, 128, 2},
+		{"gpt2-l1-d16-f16-h1-p1024", 4, 256, 2},
+		{"gpt2-l1-d16-f16-h1-p1024", 4, 1024, 4},
+		{"gpt2-l1-d16-f16-h1-p1024", 9, 200, 3},
+		{"gpt2-l1-d16-f16-h1-p1024", 7, 512, 7},
+		{"gpt2-l1-d16-f16-h1-p1024", 7, 500, 1},
+		{"gpt2-l1-d16-f16-h1-p1024", 1, 16, 1},
+		{"lstm-l1-d16", 64, 128, 1},
+		{small["mixed"], 64, 16, 1},
+	} {
+		if got := parts(StepOptions{Spec: spec(t, c.spec), Batch: c.batch, Sequence: c.sequence}); got != c.want {
+			t.Errorf("%d parts of %d rows of %d tokens of %s, want %d", got, c.batch, c.sequence, c.spec, c.want)
+		}
+	}
+}
+
 func TestRefuses(t *testing.T) {
 	good := StepOptions{Spec: spec(t, small["gpt2"]), Batch: 2, Sequence: 4}
 	for want, change := range map[string]func(o *StepOptions){
 		"0 rows":             func(o *StepOptions) { o.Batch = 0 },
 		"16 positions":       func(o *StepOptions) { o.Sequence = 17 },
 		"dropout 1":          func(o *StepOptions) { o.Dropout = 1 },
+		"3 equal parts":      func(o *StepOptions) { o.Parts = 3 },
+		"-1 equal parts":     func(o *StepOptions) { o.Parts = -1 },
+		"5 chunks":           func(o *StepOptions) { o.Parts, o.HeadChunks = 2, 5 },
 		"9 chunks":           func(o *StepOptions) { o.HeadChunks = 9 },
 		"beta2 is 1":         func(o *StepOptions) { o.Optimizer.Beta2 = 1 },
 		"epsilon is 1e-40":   func(o *StepOptions) { o.Optimizer.Epsilon = 1e-40 },
