@@ -86,8 +86,9 @@ func name(step int) string { return fmt.Sprintf("step-%08d", step) }
 
 // Prefixes of folders that are none yet, or none any more.
 const (
-	writing = ".writing-"
-	leaving = ".leaving-"
+	writing   = ".writing-"
+	leaving   = ".leaving-"
+	notFinite = "not-finite-"
 )
 
 // write writes a checkpoint and returns its folder. After an error, there is nothing

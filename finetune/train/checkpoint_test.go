@@ -2,6 +2,7 @@ package train_test
 
 import (
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -160,5 +161,64 @@ func TestUnwritable(t *testing.T) {
 	}
 	if _, err := train.Run(t.Context(), o); err == nil {
 		t.Error("no checkpoint could be written, and it is no error")
+	}
+}
+
+// A checkpoint that the next step finds to be of no use is put aside, and there is one
+// before it even where only one is kept: from there, it goes on.
+func TestDivergedFromCheckpoint(t *testing.T) {
+	o, m := options(t)
+	o.Keep = 1
+	m.loss = func(step int, was float64) float64 {
+		if step == 9 {
+			return math.Inf(1)
+		}
+		return was
+	}
+	_, err := train.Run(t.Context(), o)
+	aside := checkpoint(o.Dir, "not-finite-step-00000008")
+	want := "the loss is +Inf: not finite; the checkpoint after step 8, from which it came, is now " + aside + "; the last good checkpoint is " + checkpoint(o.Dir, "step-00000005")
+	if !errors.Is(err, train.ErrDiverged) || !strings.Contains(err.Error(), want) {
+		t.Errorf("%v, want %q", err, want)
+	}
+	if got := saved(t, o.Dir); !slices.Equal(got, []string{filepath.Base(aside), "step-00000005"}) {
+		t.Errorf("%v", got)
+	}
+	o.Model, o.Resume = newBigram(vocab), true
+	if res := run(t, o); res.Ending != train.Finished {
+		t.Errorf("%+v", res)
+	}
+	if any, err := train.Saved(o.Dir); !any || err != nil {
+		t.Errorf("%v, %v", any, err)
+	}
+	if any, err := train.Saved(t.TempDir()); any || err != nil {
+		t.Errorf("%v, %v", any, err)
+	}
+}
+
+// A log that has lost lines is told of, and what is logged after that can be read.
+func TestShortLog(t *testing.T) {
+	o, _ := options(t)
+	stopAfter(t, o, 24)
+	path := filepath.Join(o.Dir, train.LogFile)
+	if err := os.Truncate(path, 300); err != nil {
+		t.Fatal(err)
+	}
+	var warnings []string
+	o.Model, o.Resume, o.Observe = newBigram(vocab), true, func(e train.Event) {
+		if e.Warning != nil {
+			warnings = append(warnings, e.Warning.Error())
+		}
+	}
+	run(t, o)
+	if len(warnings) != 1 || !strings.Contains(warnings[0], path+" has 300 bytes, and had ") {
+		t.Errorf("%q", warnings)
+	}
+	steps := map[int]bool{}
+	for _, e := range readLog(t, o.Dir) {
+		steps[e.Step] = true
+	}
+	if !steps[1] || steps[20] || !steps[25] || !steps[30] {
+		t.Errorf("steps %v", steps)
 	}
 }

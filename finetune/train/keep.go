@@ -57,6 +57,22 @@ func (c checkpoints) after(step int) error {
 	return err
 }
 
+// Saved reports whether a training's folder has a checkpoint, whole or not.
+func Saved(dir string) (bool, error) {
+	steps, err := checkpoints{dir: filepath.Join(dir, CheckpointsDir)}.list()
+	return len(steps) > 0, err
+}
+
+// setAside renames a checkpoint, so that it is none any more but can be looked at. It
+// returns its folder.
+func (c checkpoints) setAside(step int) (string, error) {
+	aside := filepath.Join(c.dir, notFinite+name(step))
+	if err := os.RemoveAll(aside); err != nil {
+		return "", err
+	}
+	return aside, os.Rename(filepath.Join(c.dir, name(step)), aside)
+}
+
 // remove removes a checkpoint, if there is one, so that there is never half of it
 // under its name.
 func (c checkpoints) remove(dir string) error {

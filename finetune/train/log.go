@@ -32,26 +32,41 @@ type log struct {
 	f       *os.File
 	size    int64  // of whole lines in the file
 	pending []byte // whole lines that follow
+	lost    error  // says that lines are gone that once were there
 }
 
 // openLog opens the log, cut off after size bytes: what a killed process logged after
 // its last checkpoint will be logged again. One that is shorter has lost lines, which
-// keep nothing from going on.
+// keep nothing from going on; what is left of the line that it ends in goes too.
 func openLog(path string, size int64) (*log, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("train: %w", err)
 	}
+	l := &log{f: f, size: size}
 	info, err := f.Stat()
+	if err == nil && info.Size() < size {
+		l.lost = fmt.Errorf("train: %s has %d bytes, and had %d: lines of it are lost", path, info.Size(), size)
+		l.size, err = wholeLines(f, info.Size())
+	}
 	if err == nil {
-		size = min(size, info.Size())
-		err = f.Truncate(size)
+		err = f.Truncate(l.size)
 	}
 	if err != nil {
 		f.Close()
 		return nil, fmt.Errorf("train: %s: %w", path, err)
 	}
-	return &log{f: f, size: size}, nil
+	return l, nil
+}
+
+// wholeLines is where the last whole line of a file of size bytes ends.
+func wholeLines(f io.ReaderAt, size int64) (int64, error) {
+	begin := max(0, size-maxLine)
+	end := make([]byte, size-begin)
+	if _, err := f.ReadAt(end, begin); err != nil {
+		return 0, err
+	}
+	return begin + int64(bytes.LastIndexByte(end, '\n')) + 1, nil
 }
 
 func (l *log) add(e Entry) error {

@@ -18,6 +18,7 @@ type loop struct {
 	saved       int // step of the newest checkpoint; -1: none
 	tried       int // step after which the last was to be written
 	unsaved     error
+	unpruned    bool      // there may be more checkpoints than are kept
 	began       time.Time // less the seconds of before it was resumed
 	ids, labels []int64   // of a step's batch
 }
@@ -26,8 +27,8 @@ type loop struct {
 // cancelled: then the step under way is the last, a checkpoint is written, and the
 // result is Interrupted and no error.
 //
-// A loss or gradient that is not finite ends it with ErrDiverged; what was saved before
-// stays. A checkpoint or a line of the log that cannot be written is a warning, and
+// A loss or gradient that is not finite ends it with ErrDiverged; the last checkpoint whose
+// parameters made a step stays the newest. A checkpoint or a line of the log that cannot be written is a warning, and
 // tried again with the next; it is an error where there is no next.
 func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	if err := o.Validate(); err != nil {
@@ -53,6 +54,7 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	if l.unsaved != nil {
 		return nil, l.unsaved
 	}
+	l.prune()
 	res := &Result{Ending: ending, Position: l.pos, Of: l.pos.Step}
 	if ending != Interrupted {
 		res.Of, err = l.takeBest()
@@ -106,7 +108,9 @@ func (l *loop) begin() error {
 	l.began = l.Now().Add(-time.Duration(l.pos.Seconds * float64(time.Second)))
 	l.ids = make([]int64, l.Passes*l.Rows*l.Sequence)
 	l.labels = make([]int64, len(l.ids))
-	l.log, err = openLog(path, l.pos.LogBytes)
+	if l.log, err = openLog(path, l.pos.LogBytes); err == nil && l.log.lost != nil {
+		l.warn(l.log.lost)
+	}
 	return err
 }
 
@@ -177,6 +181,7 @@ func (l *loop) step() error {
 		return l.diverged(step, "norm of the gradient", norm)
 	}
 	l.pos.Step, l.pos.Tokens = step, l.pos.Tokens+int64(counted)
+	l.prune()
 	l.record(Entry{Loss: &loss, LR: lr, GradNorm: norm})
 	return nil
 }
@@ -233,7 +238,7 @@ func (l *loop) record(e Entry) {
 	l.Observe(Event{Logged: &e})
 }
 
-// save writes a checkpoint, and removes those that are no longer kept.
+// save writes a checkpoint.
 func (l *loop) save() {
 	l.tried = l.pos.Step
 	l.unsaved = func() (err error) {
@@ -244,11 +249,8 @@ func (l *loop) save() {
 		if err != nil {
 			return err
 		}
-		l.saved = l.pos.Step
+		l.saved, l.unpruned = l.pos.Step, true
 		l.Observe(Event{Checkpoint: dir})
-		if err := l.checkpoints.prune(l.Keep, l.pos.BestStep); err != nil {
-			l.warn(fmt.Errorf("train: old checkpoints: %w", err))
-		}
 		return nil
 	}()
 	if l.unsaved != nil {
@@ -265,8 +267,35 @@ func (l *loop) kept() string {
 	return fmt.Sprintf("the last good checkpoint is %s", filepath.Join(l.checkpoints.dir, name(l.saved)))
 }
 
+// prune removes the checkpoints that are no longer kept, when a step with the newest one's
+// parameters has shown that these are good: until then, the one before may be needed.
+func (l *loop) prune() {
+	if !l.unpruned {
+		return
+	}
+	l.unpruned = false
+	if err := l.checkpoints.prune(l.Keep, l.pos.BestStep); err != nil {
+		l.warn(fmt.Errorf("train: old checkpoints: %w", err))
+	}
+}
+
+// diverged is the end of a training of which a number is not finite. A checkpoint of the
+// parameters that it came of is no place to go on from: it is put aside.
 func (l *loop) diverged(step int, what string, v float64) error {
-	return fmt.Errorf("train: step %d: the %s is %v: %w; %s. A lower learning rate, a longer warm-up or stronger clipping may keep it finite", step, what, v, ErrDiverged, l.kept())
+	aside := ""
+	if l.saved == l.pos.Step {
+		dir, err := l.checkpoints.setAside(l.saved)
+		if err != nil {
+			l.warn(fmt.Errorf("train: the checkpoint after step %d is of no use: %w", l.saved, err))
+		} else {
+			aside = fmt.Sprintf("the checkpoint after step %d, from which it came, is now %s; ", l.saved, dir)
+			l.saved = -1
+			if steps, err := l.checkpoints.list(); err == nil && len(steps) > 0 {
+				l.saved = steps[0]
+			}
+		}
+	}
+	return fmt.Errorf("train: step %d: the %s is %v: %w; %s%s. A lower learning rate, a longer warm-up or stronger clipping may keep it finite", step, what, v, ErrDiverged, aside, l.kept())
 }
 
 func (l *loop) warn(err error) { l.Observe(Event{Warning: err}) }

@@ -41,7 +41,7 @@ func (c checkpoints) newest(s State, tell func(error)) (p Position, found bool, 
 		}
 		tell(fmt.Errorf("%w; the one before it is taken", err))
 	}
-	return Position{}, true, fmt.Errorf("train: %s: none of %d checkpoints is whole: %w", c.dir, len(steps), ErrDamaged)
+	return Position{}, true, fmt.Errorf("train: %s: none of %d checkpoints is whole: %w; remove them to begin anew", c.dir, len(steps), ErrDamaged)
 }
 
 // read fills some parts of s, all of them or its parameters, with the checkpoint after
