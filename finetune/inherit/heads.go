@@ -53,9 +53,7 @@ func (c *Choice) within(from, i int, s Layer, group, queries []int) (keys, vals 
 	}
 	if c.baseline.Rotary() {
 		half := angles(c.baseline.RopeFrequencies(size), c.candidate.RopeFrequencies(n))
-		for _, j := range half {
-			keys = append(keys, j)
-		}
+		keys = append(keys, half...)
 		for _, j := range half {
 			keys = append(keys, j+size/2)
 		}
