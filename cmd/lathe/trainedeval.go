@@ -13,6 +13,7 @@ import (
 
 	"lathe/finetune/train"
 	"lathe/graphgen/arch"
+	"lathe/profiler/machine"
 	"lathe/profiler/store"
 	"lathe/search"
 )
@@ -60,12 +61,15 @@ func (e *trainedEvaluator) Evaluate(ctx context.Context, points []search.Genome,
 		}
 		if ev.Dropped == "" {
 			m, err := e.model(ctx, e.problem.Candidate(g).Spec)
-			if err != nil {
+			large := (*tooLarge)(nil)
+			switch {
+			case errors.As(err, &large):
+				ev = search.Evaluation{Genome: g, Kind: ev.Kind, Dropped: large.Error()}
+			case err != nil:
 				return err
-			}
-			if m.Failed != "" {
+			case m.Failed != "":
 				ev = search.Evaluation{Genome: g, Kind: ev.Kind, Dropped: m.Failed}
-			} else {
+			default:
 				ev.Values[quality] = -m.Loss
 			}
 		}
@@ -85,6 +89,10 @@ func (e *trainedEvaluator) model(ctx context.Context, s arch.Spec) (*trainedMode
 	m, err := storedModel(ctx, st, s, e.recipe)
 	if !errors.Is(err, store.ErrNotFound) {
 		return m, err
+	}
+	available, known := machine.AvailableMemory()
+	if need := e.recipe.trainBytes(s); known && need > float64(available) {
+		return nil, &tooLarge{s.Name(), need, float64(available)}
 	}
 	if e.trainer == nil {
 		if e.trainer, err = e.a.openTrainer(ctx, e.recipe); err != nil {
@@ -109,6 +117,18 @@ func (e *trainedEvaluator) model(ctx context.Context, s arch.Spec) (*trainedMode
 	os.RemoveAll(dir)        //nolint:errcheck // it is in nobody's way
 	os.Remove(trainings(st)) //nolint:errcheck // it may hold others
 	return m, nil
+}
+
+// tooLarge is of a model whose training the system would end, and the search with it, as
+// often as it is resumed.
+type tooLarge struct {
+	name            string
+	need, available float64 // bytes
+}
+
+// Error implements error.
+func (e *tooLarge) Error() string {
+	return fmt.Sprintf("training %s takes %.1f GB, and there are %.1f: shorter rows, or train.micro, take less", e.name, e.need/1e9, e.available/1e9)
 }
 
 // trainings is the folder of a store's trainings that are under way.
@@ -160,10 +180,14 @@ func (e *trainedEvaluator) baseline(ctx context.Context) error {
 		return nil
 	}
 	m, err := e.model(ctx, spec)
-	if err != nil {
+	large := (*tooLarge)(nil)
+	switch {
+	case errors.As(err, &large):
+		e.a.note("the baseline is not trained, so that nothing is picked: %v", large)
+		return nil
+	case err != nil:
 		return err
-	}
-	if m.Failed != "" {
+	case m.Failed != "":
 		e.a.note("warning: the baseline: %s", m.Failed)
 		return nil
 	}
