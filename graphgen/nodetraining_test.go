@@ -87,8 +87,10 @@ func statistics(e *emitting) ([]*ir.Value, string) {
 func over(f func(b *ir.Builder, x *ir.Value, keep bool, axes ...int) *ir.Value) func(e *emitting) ([]*ir.Value, string) {
 	return func(e *emitting) ([]*ir.Value, string) {
 		var axes []int
-		for _, a := range e.v.in[1].ints() {
-			axes = append(axes, int(axisOf(a, e.v.in[0])))
+		if len(e.v.in) > 1 {
+			for _, a := range e.v.in[1].ints() {
+				axes = append(axes, int(axisOf(a, e.v.in[0])))
+			}
 		}
 		if len(axes) == 0 && e.v.num("noop_with_empty_axes", 0) == 1 {
 			return nil, "no axis; ours sums over all then"
