@@ -19,8 +19,8 @@ text, and write the model: FOLDER has config.json, model.safetensors and the tok
 files, as transformers opens them, and model.onnx, the graph that "lathe measure" times.
 Training is in fp32 on the CPU; of +int4b32 the ONNX graph is quantized. Layers that
 differ, LSTM and GRU have no configuration in transformers: then FOLDER has
-candidate.yaml and the ONNX file, in fp32. "lathe eval", "lathe measure" and "lathe emit
---weights" take FOLDER or its model.onnx.
+candidate.yaml and the ONNX file, in fp32. "lathe eval", "lathe finetune" and "lathe
+emit --weights" take FOLDER, "lathe measure" its model.onnx.
 
 The text of --text is files, folders and patterns: plain text, in which <|endoftext|> or
 --separator stands between documents (--whole: a file is one), or JSON lines, of which

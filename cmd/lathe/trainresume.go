@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 
 	"lathe/finetune/tokenizer"
 	"lathe/finetune/train"
@@ -35,9 +34,13 @@ func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
 	if key := t.corpus.Key(); key != plan.TextKey {
 		return badInput(fmt.Errorf("%s: the text, or the tokenizer in %s, is not what the training began with: it can only go on with that", f.command, f.dir))
 	}
-	// Of use where there is no checkpoint yet.
+	// Of use where there is no checkpoint yet, or only what is left of one.
 	s := trainStart{candidate: arch.Candidate{Spec: plan.Spec}}
-	if plan.From != "" && !exists(filepath.Join(f.dir, train.CheckpointsDir)) {
+	saved, err := train.Saved(f.dir)
+	if err != nil {
+		return err
+	}
+	if plan.From != "" && !saved {
 		if s.own, err = a.openWhole(ctx, plan.From); err != nil {
 			return err
 		}

@@ -50,13 +50,14 @@ func (a *app) trainTokenizer(f *trainFlags, s trainStart) (*trainTokenizer, erro
 }
 
 // checkVocabulary refuses a tokenizer that is not the model's, as far as numbers tell: a
-// model may have rows that no token uses, to a round number or some hundreds.
+// model may have rows that no token uses, to a round number or some hundreds (phi-2 has
+// 905 of 51200).
 func checkVocabulary(command string, t *trainTokenizer, spec arch.Spec) error {
-	const spare = 1024
-	n := t.VocabSize()
-	if n <= spec.Vocab && n > spec.Vocab-spare {
+	n, spare := t.VocabSize(), min(1024, max(64, spec.Vocab/32))
+	if n <= spec.Vocab && n >= spec.Vocab-spare {
 		return nil
 	}
+	vocab := spec.Vocab
 	better := "it is another model's"
 	switch command {
 	case "train":
@@ -65,7 +66,7 @@ func checkVocabulary(command string, t *trainTokenizer, spec arch.Spec) error {
 	case "search":
 		better = fmt.Sprintf("let space.vocab be %d", n)
 	}
-	return badInput(fmt.Errorf("%s: the tokenizer %s has %d tokens, and the model's vocabulary is not as large: %s", command, t.path, n, better))
+	return badInput(fmt.Errorf("%s: the tokenizer %s has %d tokens, and the model's vocabulary %d: %s", command, t.path, n, vocab, better))
 }
 
 // unlessStopped marks an error of the text as bad input, unless ctx was cancelled or the

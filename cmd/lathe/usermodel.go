@@ -19,7 +19,7 @@ import (
 )
 
 // userModel is a model of the user's own: a folder of transformers, a checkpoint of
-// llama2.c, or a decoder in an ONNX file.
+// llama2.c, or a decoder in an ONNX file, by its name or that of its folder.
 type userModel struct {
 	path, format, kind string // kind: model_type, the format's version, or who wrote it
 	spec               arch.Spec
@@ -50,6 +50,9 @@ func (a *app) openUserModel(ctx context.Context, path string) (*userModel, error
 	}
 	if err != nil {
 		return nil, err
+	}
+	if inside := onnxInside(path); inside != "" {
+		return openONNX(inside)
 	}
 	if info.IsDir() {
 		m, err := hf.Open(path)
