@@ -105,7 +105,7 @@ func (a *app) newRecipe(ctx context.Context, f *trainFlags, s *setup) (*recipe, 
 }
 
 // recipeVersion is of what the product makes of a recipe.
-const recipeVersion = 1
+const recipeVersion = 2
 
 // hash is of all that decides a trained model's numbers but for its architecture, and
 // but for how sums of floats are parted among threads.

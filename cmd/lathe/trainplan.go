@@ -133,13 +133,18 @@ func (p *trainPlan) textOptions() text.Options {
 	return o
 }
 
-// batches cuts rows of a part of the text: for training shuffled and without end, else
-// each once.
+// batches cuts rows of a part of the text: for training without end, else each once, in
+// one order whatever the seed. Those of a development set are shuffled too, so that the
+// first of them, which are looked at, are of all files.
 func (p *trainPlan) batches(t *text.Tokens, training bool) (*text.Batches, error) {
-	return t.Batches(text.BatchOptions{
-		Batch: p.Rows, Sequence: p.Sequence, Seed: p.Seed, Shuffle: training, Once: !training,
+	o := text.BatchOptions{
+		Batch: p.Rows, Sequence: p.Sequence, Shuffle: true, Once: !training,
 		Padded: p.Instruction, Pad: int64(max(p.End, 0)),
-	})
+	}
+	if training {
+		o.Seed = p.Seed
+	}
+	return t.Batches(o)
 }
 
 // modelOptions are those of the model that is trained.
