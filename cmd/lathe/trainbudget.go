@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"time"
@@ -8,10 +9,10 @@ import (
 
 // setBudget turns what a training may take into steps. What it timed for that, or all
 // the same where it has to, it returns.
-func (t *training) setBudget(budget string, always bool) (timed *stepTimes, err error) {
+func (t *training) setBudget(ctx context.Context, budget string, always bool) (timed *stepTimes, err error) {
 	c, p := t.a.cfg.Train, t.plan
 	if budget == "minutes" || always {
-		if timed, err = t.time(); err != nil {
+		if timed, err = t.time(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -41,7 +42,7 @@ type stepTimes struct{ step, look float64 }
 
 // time makes some steps that leave all as it is: gradients times zero, applied at a
 // learning rate of zero. The model has no weights yet.
-func (t *training) time() (*stepTimes, error) {
+func (t *training) time(ctx context.Context) (*stepTimes, error) {
 	p := t.plan
 	n := p.Rows * p.Sequence
 	ids, labels := make([]int64, n), make([]int64, n)
@@ -66,6 +67,9 @@ func (t *training) time() (*stepTimes, error) {
 		const least, most = 2 * time.Second, 20
 		runs := 0
 		for ; runs < 2 || runs < most && time.Since(began) < least; runs++ {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
 			if err := what(); err != nil {
 				return err
 			}

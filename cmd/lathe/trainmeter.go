@@ -17,14 +17,15 @@ type trainMeter struct {
 	bar   *progressbar.ProgressBar
 	steps int
 
-	loss    float64 // a running mean
-	dev     float64
-	first   *train.Entry // since the process began
-	resumed int          // step that it went on from
+	loss  float64 // a running mean
+	dev   float64
+	first *train.Entry // since the process began
+	warn  func(error)
 }
 
-func (a *app) newTrainMeter(steps int) *trainMeter {
-	return &trainMeter{a: a, bar: a.bar(int64(steps), "training", false), steps: steps, resumed: -1}
+func (t *training) newMeter() *trainMeter {
+	steps := t.plan.Schedule.Steps
+	return &trainMeter{a: t.a, bar: t.a.bar(int64(steps), "training", false), steps: steps, warn: t.warn}
 }
 
 // observe takes what the loop tells.
@@ -32,9 +33,8 @@ func (m *trainMeter) observe(e train.Event) {
 	switch {
 	case e.Warning != nil:
 		m.bar.Clear()
-		m.a.note("warning: %v", e.Warning)
+		m.warn(e.Warning)
 	case e.Resumed != nil:
-		m.resumed = e.Resumed.Step
 		m.bar.Clear()
 		m.a.note("going on after step %d", e.Resumed.Step)
 	case e.Logged != nil:

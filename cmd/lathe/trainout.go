@@ -34,7 +34,7 @@ type trainResult struct {
 	Tokens    int64        `json:"tokens"`
 	Seconds   float64      `json:"seconds"`
 
-	TrainLoss     float64  `json:"train_loss"`      // of the last step's batch
+	TrainLoss     *float64 `json:"train_loss"`      // of the last step's batch
 	DevLossBefore *float64 `json:"dev_loss_before"` // before the first step
 	DevLoss       *float64 `json:"dev_loss"`        // of what was written
 	DevPerplexity *float64 `json:"dev_perplexity"`
@@ -54,27 +54,23 @@ func (t *training) finish(ctx context.Context, res *train.Result) error {
 	p := t.plan
 	r := &trainResult{
 		Candidate: arch.Candidate{Spec: p.Spec, Build: p.Build}.Name(), Folder: t.dir, Ending: res.Ending,
-		Steps: res.Step, OfStep: res.Of, Tokens: res.Tokens, Seconds: res.Seconds, Warnings: []string{},
+		Steps: res.Step, OfStep: res.Of, Tokens: res.Tokens, Seconds: res.Seconds,
 	}
-	entries, err := t.drawLosses(res)
-	if err != nil {
-		return err
+	switch res.Of {
+	case res.BestStep:
+		r.setDevLoss(res.BestLoss)
+	case res.Looked:
+		r.setDevLoss(res.DevLoss)
 	}
-	for _, e := range entries {
-		switch {
-		case e.DevLoss != nil && e.Step == 0:
-			r.DevLossBefore = e.DevLoss
-		case e.Loss != nil:
-			r.TrainLoss = *e.Loss
-		}
-		if e.DevLoss != nil && e.Step == res.Of {
-			perplexity := math.Exp(*e.DevLoss)
-			r.DevLoss, r.DevPerplexity = e.DevLoss, &perplexity
-		}
+	// A log that cannot be read is no reason to lose the model.
+	if err := t.drawLosses(r, res); err != nil {
+		t.warn(fmt.Errorf("%w; there is no %s", err, lossPlotFile))
 	}
+	var err error
 	if r.TestLoss, err = t.testLoss(); err != nil {
 		return err
 	}
+	r.Warnings = append([]string{}, t.warnings...)
 	if err := t.writeModel(ctx, r); err != nil {
 		return err
 	}
@@ -89,16 +85,21 @@ func (t *training) finish(ctx context.Context, res *train.Result) error {
 	return t.print(r)
 }
 
-// drawLosses reads the log and draws it.
-func (t *training) drawLosses(res *train.Result) ([]train.Entry, error) {
+func (r *trainResult) setDevLoss(loss float64) {
+	perplexity := math.Exp(loss)
+	r.DevLoss, r.DevPerplexity = &loss, &perplexity
+}
+
+// drawLosses reads the log, draws it, and fills in what it alone knows.
+func (t *training) drawLosses(r *trainResult, res *train.Result) error {
 	f, err := os.Open(filepath.Join(t.dir, train.LogFile))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer f.Close()
 	entries, err := train.ReadLog(f, f.Name())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	d := reports.LossPlotData{Title: t.plan.Spec.Name()}
 	if t.dev != nil {
@@ -107,15 +108,21 @@ func (t *training) drawLosses(res *train.Result) ([]train.Entry, error) {
 	for _, e := range entries {
 		switch {
 		case e.Loss != nil:
+			if e.Step == res.Step {
+				r.TrainLoss = e.Loss
+			}
 			d.Train = append(d.Train, reports.LossPoint{Step: float64(e.Step), Loss: *e.Loss})
 		case e.DevLoss != nil:
+			if e.Step == 0 {
+				r.DevLossBefore = e.DevLoss
+			}
 			d.Dev = append(d.Dev, reports.LossPoint{Step: float64(e.Step), Loss: *e.DevLoss})
 		}
 	}
 	if len(d.Train)+len(d.Dev) == 0 {
-		return entries, nil
+		return nil
 	}
-	return entries, create(filepath.Join(t.dir, lossPlotFile), func(w io.Writer) error { return reports.LossPlot(w, reports.SVG, d) })
+	return create(filepath.Join(t.dir, lossPlotFile), func(w io.Writer) error { return reports.LossPlot(w, reports.SVG, d) })
 }
 
 // testLoss is the loss on the test set, or nil where there is none.
@@ -195,7 +202,7 @@ func (t *training) print(r *trainResult) error {
 	rows := []reports.KeyValue{
 		{Key: "ended", Value: fmt.Sprintf("%s after %d steps, %.3g tokens, %s", r.Ending, r.Steps, float64(r.Tokens), took(r.Seconds))},
 		{Key: "parameters of step", Value: fmt.Sprint(r.OfStep)},
-		{Key: "loss, last batch", Value: fmt.Sprintf("%.4f", r.TrainLoss)},
+		{Key: "loss, last batch", Value: text(r.TrainLoss)},
 		{Key: "loss, dev, before", Value: text(r.DevLossBefore)},
 		{Key: "loss, dev", Value: text(r.DevLoss)},
 		{Key: "loss, test", Value: text(r.TestLoss)},

@@ -31,6 +31,7 @@ type training struct {
 	resume bool
 	sample string
 
+	warnings  []string
 	tk        *tokenizer.Tokenizer
 	corpus    *text.Corpus
 	rows      *text.Batches
@@ -94,7 +95,7 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 		return err
 	}
 	plan.TextKey = t.corpus.Key()
-	timed, err := t.setBudget(budget, f.dry)
+	timed, err := t.setBudget(ctx, budget, f.dry)
 	if err != nil {
 		return err
 	}
@@ -113,6 +114,12 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 		return err
 	}
 	return t.run(ctx)
+}
+
+// warn says what is wrong and no reason to end; the result has it too.
+func (t *training) warn(err error) {
+	t.warnings = append(t.warnings, err.Error())
+	t.a.note("warning: %v", err)
 }
 
 // freeFolder refuses a folder in which something would be written over.
@@ -175,13 +182,16 @@ func (t *training) openText(ctx context.Context, vocab int) error {
 		return unlessStopped(ctx, err)
 	}
 	if err := t.corpus.Rebuilt(); err != nil {
-		t.a.note("warning: %v", err)
+		t.warn(err)
 	}
 	if err := t.corpus.Check(vocab); err != nil {
 		return badInput(err)
 	}
 	if t.rows, err = t.plan.batches(t.corpus.Split(text.Train), true); err != nil {
 		return badInput(err)
+	}
+	if n := t.rows.Cut(); n > 0 {
+		t.warn(fmt.Errorf("%d of %d records lose their end, for rows of %d tokens", n, t.rows.Rows(), t.plan.Sequence))
 	}
 	if t.dev, err = t.held(text.Dev, t.plan.Dev); err != nil {
 		return err
@@ -197,7 +207,7 @@ func (t *training) held(part text.Part, share float64) (*text.Batches, error) {
 	}
 	b, err := t.plan.batches(t.corpus.Split(part), false)
 	if err != nil {
-		t.a.note("warning: %v; there is no %s set", err, part)
+		t.warn(fmt.Errorf("%w; there is no %s set", err, part))
 		return nil, nil
 	}
 	return b, nil
@@ -215,7 +225,7 @@ func (t *training) looks(b *text.Batches) int {
 // run trains, and writes what came of it.
 func (t *training) run(ctx context.Context) error {
 	p := t.plan
-	meter := t.a.newTrainMeter(p.Schedule.Steps)
+	meter := t.newMeter()
 	o := train.Options{
 		Model: trainee{t.model}, Train: t.rows, Sequence: p.Sequence, Rows: p.Rows, Passes: p.Passes, Schedule: p.Schedule,
 		EvalEvery: p.EvalEvery, Patience: p.Patience, Dir: t.dir, CheckpointEvery: p.CheckpointEvery, Keep: p.Keep,
