@@ -161,7 +161,7 @@ func (e *trainedEvaluator) observe(s arch.Spec) func(train.Event) {
 			e.a.note("warning: training %s: %v", s.Name(), ev.Warning)
 		case ev.Resumed != nil:
 			e.a.note("training %s goes on after step %d", s.Name(), ev.Resumed.Step)
-		case ev.Logged != nil && e.tell != nil:
+		case ev.Logged != nil && ev.Logged.DevLoss == nil && e.tell != nil: // its look at the development set ends it
 			meter.take(*ev.Logged)
 			e.tell(fmt.Sprintf("training %s, step %d of %d, %s", s.Name(), ev.Logged.Step, meter.steps, meter.text(*ev.Logged)))
 		}
