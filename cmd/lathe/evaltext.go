@@ -85,12 +85,10 @@ func beginning(name string, tk *tokenizer.Tokenizer) (*int64, error) {
 	return found(id)
 }
 
-// checkTokenizer refuses a tokenizer that is not the model's, as far as numbers tell: a
-// model may have rows that no token uses, to a round number or some hundreds, but not
-// half of them.
+// checkTokenizer refuses a tokenizer that is not the model's, as far as numbers tell.
 func checkTokenizer(path string, size int, of record.Subject) error {
 	vocab := of.Vocab()
-	if vocab > 0 && (size > vocab || size < vocab/2) {
+	if vocab > 0 && !mayBeOf(size, vocab) {
 		return fmt.Errorf("eval: the tokenizer %s has %d tokens and %s has %d: it is another model's", path, size, of.Name(), vocab)
 	}
 	return nil

@@ -187,36 +187,38 @@ func (a *app) budget(f *trainFlags) (string, error) {
 
 // validate refuses settings that cannot be followed.
 func (c trainConfig) validate(command string, budget string) error {
+	length := map[string]float64{"epochs": c.Epochs, "steps": float64(c.Steps), "tokens": c.Tokens, "minutes": c.Minutes}[budget]
 	for _, v := range []struct {
 		name string
+		is   any
 		ok   bool
 		want string
 	}{
-		{"sequence", c.Sequence >= 1, "1 or more"},
-		{"batch", c.Batch >= 1, "1 or more"},
-		{"micro", c.Micro >= 0, "0 or more"},
-		{"threads", c.Threads >= 0, "0 or more"},
-		{budget, map[string]float64{"epochs": c.Epochs, "steps": float64(c.Steps), "tokens": c.Tokens, "minutes": c.Minutes}[budget] > 0, "more than 0"},
-		{"lr", c.LR >= 0, "0 or more"},
-		{"lr_end", c.LREnd >= 0 && c.LREnd <= 1, "0 to 1"},
-		{"schedule", slices.Contains(train.Shapes, train.Shape(c.Schedule)), fmt.Sprint(train.Shapes)},
-		{"warmup", c.Warmup >= -1, "-1 or more"},
-		{"weight_decay", c.WeightDecay >= 0, "0 or more"},
-		{"clip", c.Clip >= 0, "0 or more"},
-		{"dropout", c.Dropout >= 0 && c.Dropout < 1, "0 to less than 1"},
-		{"dev", c.Dev >= 0 && c.Dev < 1, "0 to less than 1"},
-		{"test", c.Test >= 0 && c.Dev+c.Test < 1, "0 to less than 1, with dev"},
-		{"eval_every", c.EvalEvery >= 0, "0 or more"},
-		{"eval_tokens", c.EvalTokens >= 1, "1 or more"},
-		{"patience", c.Patience >= 0, "0 or more"},
-		{"checkpoint_every", c.CheckpointEvery >= 0, "0 or more"},
-		{"keep", c.Keep >= 1, "1 or more"},
-		{"calibration", c.Calibration >= 1, "1 or more"},
-		{"distill_weight", c.DistillWeight > 0 && c.DistillWeight <= 1, "more than 0, at most 1"},
-		{"temperature", c.Temperature >= 0.1 && c.Temperature <= 100, "0.1 to 100"},
+		{"sequence", c.Sequence, c.Sequence >= 1, "1 or more"},
+		{"batch", c.Batch, c.Batch >= 1, "1 or more"},
+		{"micro", c.Micro, c.Micro >= 0, "0 or more"},
+		{"threads", c.Threads, c.Threads >= 0, "0 or more"},
+		{budget, length, length > 0, "more than 0"},
+		{"lr", c.LR, c.LR >= 0, "0 or more"},
+		{"lr_end", c.LREnd, c.LREnd >= 0 && c.LREnd <= 1, "0 to 1"},
+		{"schedule", c.Schedule, slices.Contains(train.Shapes, train.Shape(c.Schedule)), fmt.Sprint(train.Shapes)},
+		{"warmup", c.Warmup, c.Warmup >= -1, "-1 or more"},
+		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0, "0 or more"},
+		{"clip", c.Clip, c.Clip >= 0, "0 or more"},
+		{"dropout", c.Dropout, c.Dropout >= 0 && c.Dropout < 1, "0 to less than 1"},
+		{"dev", c.Dev, c.Dev >= 0 && c.Dev < 1, "0 to less than 1"},
+		{"test", c.Test, c.Test >= 0 && c.Dev+c.Test < 1, "0 to less than 1, with dev"},
+		{"eval_every", c.EvalEvery, c.EvalEvery >= 0, "0 or more"},
+		{"eval_tokens", c.EvalTokens, c.EvalTokens >= 1, "1 or more"},
+		{"patience", c.Patience, c.Patience >= 0, "0 or more"},
+		{"checkpoint_every", c.CheckpointEvery, c.CheckpointEvery >= 0, "0 or more"},
+		{"keep", c.Keep, c.Keep >= 1, "1 or more"},
+		{"calibration", c.Calibration, c.Calibration >= 1, "1 or more"},
+		{"distill_weight", c.DistillWeight, c.DistillWeight > 0 && c.DistillWeight <= 1, "more than 0, at most 1"},
+		{"temperature", c.Temperature, c.Temperature >= 0.1 && c.Temperature <= 100, "0.1 to 100"},
 	} {
 		if !v.ok {
-			return badInput(fmt.Errorf("%s: train.%s cannot be what it is: want %s", command, v.name, v.want))
+			return badInput(fmt.Errorf("%s: train.%s is %v: want %s", command, v.name, v.is, v.want))
 		}
 	}
 	if c.Micro > 0 && c.Batch%c.Micro != 0 {

@@ -28,6 +28,9 @@ func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
 	if t.tk, err = tokenizer.Load(f.dir); err != nil {
 		return badInput(err)
 	}
+	if err := t.checkSample(); err != nil {
+		return err
+	}
 	if err := t.open(ctx); err != nil {
 		return err
 	}

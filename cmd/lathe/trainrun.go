@@ -91,6 +91,9 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 	}
 	t := &training{a: a, plan: plan, dir: f.dir, sample: f.sample, tk: tk.Tokenizer}
 	defer t.close()
+	if err := t.checkSample(); err != nil {
+		return err
+	}
 	if err := t.open(ctx); err != nil {
 		return err
 	}

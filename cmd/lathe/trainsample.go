@@ -2,12 +2,25 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/record"
 )
+
+// checkSample refuses a text that cannot be continued, before the model is trained.
+func (t *training) checkSample() error {
+	if t.sample == "" {
+		return nil
+	}
+	switch n, spec := len(t.tk.Encode(t.sample)), t.plan.Spec; {
+	case n == 0:
+		return badInput(fmt.Errorf("--sample is %q, of which the tokenizer makes no token", t.sample))
+	case !spec.Stack() && n >= spec.Positions:
+		return badInput(fmt.Errorf("--sample has %d tokens, and %s has %d positions: want fewer", n, spec.Name(), spec.Positions))
+	}
+	return nil
+}
 
 // continueText is what the written model goes on with, greedily.
 func (t *training) continueText(ctx context.Context, path, prompt string) (string, error) {
@@ -22,16 +35,10 @@ func (t *training) continueText(ctx context.Context, path, prompt string) (strin
 	}
 	defer s.Close()
 	ids := t.tk.Encode(prompt)
-	if len(ids) == 0 {
-		return "", badInput(errors.New("--sample has no token"))
-	}
 	const most = 80
 	room := len(ids) + most
 	if !t.plan.Spec.Stack() {
 		room = min(room, t.plan.Spec.Positions)
-	}
-	if len(ids) >= room {
-		return "", badInput(fmt.Errorf("--sample has %d tokens, and the model %d positions", len(ids), room))
 	}
 	m, err := openModel(s, ownGraph(c.Build), []int{len(ids)}, room)
 	if err != nil {

@@ -49,12 +49,17 @@ func (a *app) trainTokenizer(f *trainFlags, s trainStart) (*trainTokenizer, erro
 	return t, checkVocabulary(f.command, t, s.candidate.Spec)
 }
 
-// checkVocabulary refuses a tokenizer that is not the model's, as far as numbers tell: a
-// model may have rows that no token uses, to a round number or some hundreds (phi-2 has
-// 905 of 51200).
+// mayBeOf reports whether a tokenizer of so many tokens may be that of a model of vocab: one
+// that has rows which no token uses, to a round number or some hundreds (phi-2 has 905 of
+// 51200).
+func mayBeOf(tokens, vocab int) bool {
+	return tokens <= vocab && tokens >= vocab-min(1024, max(64, vocab/32))
+}
+
+// checkVocabulary refuses a tokenizer that is not the model's, as far as numbers tell.
 func checkVocabulary(command string, t *trainTokenizer, spec arch.Spec) error {
-	n, spare := t.VocabSize(), min(1024, max(64, spec.Vocab/32))
-	if n <= spec.Vocab && n >= spec.Vocab-spare {
+	n := t.VocabSize()
+	if mayBeOf(n, spec.Vocab) {
 		return nil
 	}
 	vocab := spec.Vocab
