@@ -170,6 +170,11 @@ func (t *Tokenizer) CountChars(ids []int) int {
 // id and 1.
 func (t *Tokenizer) VocabSize() int { return len(t.bytes) }
 
+// IsSpecial tells ids of special tokens, which are no text.
+func (t *Tokenizer) IsSpecial(id int) bool {
+	return id >= 0 && id < len(t.isSpecial) && t.isSpecial[id]
+}
+
 // Special returns the id of a special token by its name, such as <|endoftext|>.
 func (t *Tokenizer) Special(name string) (id int, ok bool) {
 	id, ok = t.named[name]
