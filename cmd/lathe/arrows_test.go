@@ -16,6 +16,7 @@ var arrows = map[string][]string{
 	"graphgen/weights":                {"graphgen/half", "graphgen/ir"},
 	"graphgen/weights/llama2c":        {"graphgen/arch", "graphgen/weights"},
 	"graphgen/hf":                     {"graphgen/arch", "graphgen/weights", "graphgen/weights/safetensors"},
+	"graphgen/bundle":                 {"graphgen/arch", "graphgen/hf", "graphgen/onnxfile"},
 	"graphgen/hf/hub":                 nil,
 	"graphgen/hf/hub/hubtest":         nil,
 	"graphgen":                        {"graphgen/arch", "graphgen/ir"},
