@@ -135,14 +135,22 @@ func Time(ctx context.Context, baseline Session, candidates []Session, o Options
 	}
 	l := newLoop(baseline, candidates, o)
 
+	res.Usage, err = l.quietly(ctx, o.CPUs, &res, l.warmUp, l.sample)
+	res.Timed = l.out
+	return res, err
+}
+
+// quietly warms up, then samples on a thread of its own, pinned if that is asked for, with
+// the garbage collector off, and says what the machine was used for meanwhile.
+func (l *loop) quietly(ctx context.Context, cpus []int, res *Result, warmUp, sample func(context.Context) error) (record.Usage, error) {
 	runtime.LockOSThread() // a session's own thread is the caller's
 	defer runtime.UnlockOSThread()
-	if len(o.CPUs) > 0 {
-		unpin, perr := machine.PinThread(o.CPUs)
+	if len(cpus) > 0 {
+		unpin, perr := machine.PinThread(cpus)
 		if perr != nil {
 			res.Warnings = append(res.Warnings, fmt.Sprintf("the timing thread runs unpinned: %v", perr))
 		} else {
-			res.CPUs = append(res.CPUs, o.CPUs...)
+			res.CPUs = append(res.CPUs, cpus...)
 			defer func() {
 				if uerr := unpin(); uerr != nil {
 					res.Warnings = append(res.Warnings, fmt.Sprintf("the timing thread stays pinned: %v", uerr))
@@ -150,19 +158,17 @@ func Time(ctx context.Context, baseline Session, candidates []Session, o Options
 			}()
 		}
 	}
-	if err := l.warmUp(ctx); err != nil {
-		return res, err
+	if err := warmUp(ctx); err != nil {
+		return record.Usage{}, err
 	}
 	runtime.GC()
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	l.watch = newWatch()
-	err = l.sample(ctx)
-	res.Usage = l.watch.usage()
+	err := sample(ctx)
 	for _, s := range l.sides {
 		s.Reset()
 	}
-	res.Timed = l.out
-	return res, err
+	return l.watch.usage(), err
 }
 
 // SideError is a run that failed.

@@ -47,7 +47,7 @@ func (a *app) choose(ctx context.Context, run *searchRun, p *search.Problem, sm 
 }
 
 // conclude has it learn from all that was measured: what it then believes is its front.
-func (c *choice) conclude(s *setup, p *search.Problem, seen []seenCandidate, models []*latmodel.Model) (_ predictor, err error) {
+func (c *choice) conclude(s *setup, p *search.Problem, seen []seenCandidate, models []*latmodel.Model) (_ predictsOnly, err error) {
 	if c.result == nil {
 		c.surrogate.learn(seen, s.promptShare(models), nil)
 		err = c.surrogate.Refit(nil)

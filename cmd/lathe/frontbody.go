@@ -170,7 +170,7 @@ type candidateEvaluator interface {
 }
 
 // addPredicted adds what is predicted of the front and the pick beside their values.
-func (b *frontBody) addPredicted(p *search.Problem, by predictor) error {
+func (b *frontBody) addPredicted(p *search.Problem, by predictsOnly) error {
 	entries := make([]*frontEntry, 0, len(b.Front)+1)
 	for i := range b.Front {
 		entries = append(entries, &b.Front[i])

@@ -114,7 +114,7 @@ func (a *app) makeAnew(ctx context.Context, st *store.Store, journal *search.Jou
 	if err != nil {
 		return nil, err
 	}
-	var ev predictor = newModelEvaluator(models, s, p)
+	var ev predictsOnly = newModelEvaluator(models, s, p)
 	if s.Method == modelBased {
 		if ev, err = chosen.conclude(s, p, b.Seen, models); err != nil {
 			return nil, err

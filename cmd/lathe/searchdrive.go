@@ -34,7 +34,7 @@ func (a *app) drive(ctx context.Context, run *searchRun, p *search.Problem, meth
 	if ok {
 		latency = trains.inner
 	}
-	_, predicted := latency.(predictor)
+	_, predicted := latency.(predictsOnly)
 	limit, journal := run.setup.MaxEvaluations, run.journal
 	switch {
 	case predicted && run.setup.Method == modelBased:

@@ -152,7 +152,7 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 			}
 			models = append(models, m)
 		}
-		var ev predictor = newModelEvaluator(models, s, p)
+		var ev predictsOnly = newModelEvaluator(models, s, p)
 		var seen []seenCandidate
 		if chosen != nil {
 			if seen, err = a.seen(ctx, s); err != nil {
@@ -174,8 +174,8 @@ func (a *app) search(ctx context.Context, run *searchRun) (*frontBody, error) {
 	return body, a.keepFront(ctx, st, run.id, body)
 }
 
-// predictor is an evaluator that measures nothing.
-type predictor interface {
+// predictsOnly is an evaluator that measures nothing.
+type predictsOnly interface {
 	search.Evaluator
 	candidateEvaluator
 	predicts()
@@ -204,7 +204,7 @@ func (a *app) driven(ctx context.Context, run *searchRun, p *search.Problem, met
 
 // searchPredicted searches what is predicted, and adds intervals and the pick's head
 // variants. Models are one for each build.
-func (a *app) searchPredicted(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model, by predictor, chosen *choice) (*frontBody, error) {
+func (a *app) searchPredicted(ctx context.Context, run *searchRun, p *search.Problem, models []*latmodel.Model, by predictsOnly, chosen *choice) (*frontBody, error) {
 	method, err := run.setup.predictedMethod(p, chosen)
 	if err != nil {
 		return nil, badInput(err)
