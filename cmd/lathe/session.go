@@ -146,8 +146,11 @@ func (s *openSession) prepare(plan profiler.Plan) (err error) {
 }
 
 // binding is how past and present are bound.
-func (s *openSession) binding() string {
-	if s.model.Info().Mode == decode.Shared {
+func (s *openSession) binding() string { return bindingMode(s.model) }
+
+// bindingMode is how a model's past and present share memory, as records name it.
+func bindingMode(m *decode.Model) string {
+	if m.Info().Mode == decode.Shared {
 		return record.Shared
 	}
 	return record.Copied
