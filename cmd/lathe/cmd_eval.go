@@ -22,13 +22,18 @@ type evalFlags struct {
 	tokenizer, bos  string
 	context, stride int
 	batch, limit    int
+
+	complete caseFlags // sentences to complete
+	rules    []string
+	time     int
 }
 
 func (a *app) cmdEval() *cobra.Command {
 	var f evalFlags
 	cmd := &cobra.Command{
-		Use:   "eval [MODEL...]",
-		Short: "Score models on text: perplexity, and the last words of LAMBADA",
+		Use:         "eval [MODEL...]",
+		Annotations: timing(),
+		Short:       "Score models on text: perplexity, the last words of LAMBADA, and what their suggestions are worth",
 		Long: `Print a model's perplexity on text that it has not seen, and bits a byte and a
 character, which compare models with different tokenizers. The graph that runs is the
 one that is shipped, quantized or not, with its cache.
@@ -53,13 +58,23 @@ before it.
 guessed: how often all of its tokens are the likeliest, given what stands before, and
 the perplexity of the word.
 
+--complete takes text whose sentences are to be completed, cut at random places: how
+often a predictor with the thresholds of --rule, a file of lathe calibrate, shows a
+suggestion (trigger rate), how many of its characters are accepted (ASC) and how many are
+extra (AEC) for each suggestion, and what share of the characters that follow is saved.
+Accepted is what agrees with the text up to a word's end. --rule is given once for all
+models, or once for each. --time N then times the first N of these requests in pairs with
+the first model, each model's own prompt, tokens and characters: P95 latency_char. Nothing
+else should run on the machine meanwhile.
+
 Intervals are of 95 %, by a bootstrap over documents, or over windows where there are
 fewer than ten documents. Interrupted with Ctrl-C, it prints what was scored so far,
 which is a fair sample of the text.`,
 		Example: `  lathe eval model.onnx --text wiki.test.raw --whole --context 1024 --stride 512
   lathe eval ./my-gpt2 --text mail/*.jsonl.gz --field body
   lathe eval +fused +int8b32 +int4b32 --weights ./my-gpt2 --text dev.txt
-  lathe eval ./my-gpt2 --lambada lambada_test.jsonl --json`,
+  lathe eval ./my-gpt2 --lambada lambada_test.jsonl --json
+  lathe eval ./base ./pick --complete test.txt --rule base.json --rule pick.json --time 300`,
 		Args: cobra.ArbitraryArgs, // RunE refuses them, as bad input
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := f.validate(cmd.Flags(), args); err != nil {
@@ -75,6 +90,10 @@ which is a fair sample of the text.`,
 	fs.StringVar(&f.separator, "separator", "", "what stands between the documents of a text file (default <|endoftext|>)")
 	fs.BoolVar(&f.whole, "whole", false, "a text file is one document")
 	fs.StringVar(&f.lambada, "lambada", "", "guess the last words of the passages in this `FILE`")
+	fs.StringArrayVar(&f.complete.text, "complete", nil, "complete sentences of this `FILE`, folder or pattern; may be repeated")
+	f.complete.sizes(fs)
+	fs.StringArrayVar(&f.rules, "rule", nil, "thresholds of --complete, a `FILE` of lathe calibrate: one for all models, or one for each")
+	fs.IntVar(&f.time, "time", 0, "time so many of the requests of --complete in pairs with the first model")
 	fs.StringVar(&f.tokenizer, "tokenizer", "", "the models' tokenizer: `FILE` or folder, as in \"lathe workload\" (default: beside the first model)")
 	fs.StringVar(&f.bos, "bos", bosAuto, "token before every document: its `NAME` or id, none, or auto: <s> or <|begin_of_text|> where the tokenizer has it")
 	fs.IntVar(&f.context, "context", 0, "tokens of a window (default: the models' positions, 1024 at most)")
@@ -91,15 +110,18 @@ func (f *evalFlags) validate(fs *pflag.FlagSet, args []string) error {
 	switch {
 	case len(args) == 0 && f.weights == "":
 		return errors.New("eval: one MODEL needed, 0 given: an ONNX file, a folder, or --weights PATH; see lathe eval --help")
-	case len(f.text) == 0 && f.lambada == "":
-		return errors.New("eval: nothing to score: give --text FILE, or --lambada FILE")
+	case len(f.text) == 0 && f.lambada == "" && len(f.complete.text) == 0:
+		return errors.New("eval: nothing to score: give --text FILE, --lambada FILE, or --complete FILE")
 	}
 	if len(f.text) == 0 {
 		for _, name := range []string{"field", "separator", "whole", "stride"} {
-			if fs.Changed(name) {
+			if fs.Changed(name) && (name == "stride" || len(f.complete.text) == 0) {
 				return fmt.Errorf("eval: --%s is for --text", name)
 			}
 		}
+	}
+	if err := f.validateComplete(fs, args); err != nil {
+		return err
 	}
 	for name, n := range map[string]int{"context": f.context, "stride": f.stride, "batch": f.batch, "limit": f.limit} {
 		if fs.Changed(name) && n < 1 {
@@ -114,6 +136,7 @@ type evaluated struct {
 	Model      string            `json:"model"`
 	Perplexity *perplexityResult `json:"perplexity,omitempty"`
 	Lambada    *lastWordResult   `json:"lambada,omitempty"`
+	Completion *completionResult `json:"completion,omitempty"`
 	Warnings   []string          `json:"warnings"`
 }
 
@@ -135,6 +158,7 @@ type evaluation struct {
 	Lambada   string      `json:"lambada,omitempty"`
 	Tokenizer string      `json:"tokenizer"`
 	BOS       *int64      `json:"bos"` // the id before every document
+	Complete  *caseText   `json:"complete,omitempty"`
 	Results   []evaluated `json:"results"`
 }
 
@@ -167,6 +191,9 @@ func (a *app) evaluate(ctx context.Context, f *evalFlags, args []string) error {
 	}
 	var failed error
 	for i := range models {
+		if len(texts.documents)+len(texts.passages) == 0 {
+			break
+		}
 		r, err := a.score(ctx, &models[i], f, texts)
 		if r != nil {
 			if len(e.Results) > 0 && r.Perplexity != nil && e.Results[0].Perplexity != nil {
@@ -180,6 +207,9 @@ func (a *app) evaluate(ctx context.Context, f *evalFlags, args []string) error {
 			failed = err
 			break
 		}
+	}
+	if failed == nil && len(f.complete.text) > 0 {
+		failed = a.evaluateCompletion(ctx, f, models, &e)
 	}
 	if len(e.Results) > 0 {
 		if err := a.printEvaluation(&e); err != nil {

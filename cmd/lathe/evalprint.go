@@ -59,6 +59,14 @@ func (a *app) printEvaluation(e *evaluation) error {
 			return err
 		}
 	}
+	if e.Complete != nil && len(e.Results) > 0 && e.Results[0].Completion != nil {
+		if len(perplexities)+len(words) > 0 {
+			fmt.Fprintln(a.stdout)
+		}
+		if err := a.printCompletion(e); err != nil {
+			return err
+		}
+	}
 	for _, r := range e.Results {
 		for _, w := range r.Warnings {
 			fmt.Fprintf(a.stdout, "warning: %s: %s\n", r.Model, strings.TrimSuffix(w, "."))

@@ -14,13 +14,14 @@ import (
 // Goal is what thresholds are looked for by: a baseline's rates, or a bound.
 type Goal struct {
 	// Both set: the rule whose rates are nearest to these.
-	TriggerRate, Saving float64
+	TriggerRate float64 `json:"trigger_rate,omitempty"`
+	Saving      float64 `json:"character_saving_rate,omitempty"`
 	// Else set: the rule that saves most characters of those with no more extra ones a
 	// suggestion.
-	MaxAEC float64
+	MaxAEC float64 `json:"max_aec_chars,omitempty"`
 	// MaxTriggerRate bounds how often there is a suggestion; 0: it is not bounded. It goes
 	// with MaxAEC.
-	MaxTriggerRate float64
+	MaxTriggerRate float64 `json:"max_trigger_rate,omitempty"`
 }
 
 // Validate reports a goal that says nothing, or two things.
