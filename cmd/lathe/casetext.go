@@ -66,9 +66,6 @@ func (f *caseFlags) read(ctx context.Context, a *app, seed uint64) ([]predictor.
 		}
 		return nil, stats, err
 	}
-	if stats.Invalid > 0 {
-		a.note("note: %d bytes of the text are no UTF-8, and were taken for U+FFFD", stats.Invalid)
-	}
 	return cases, stats, nil
 }
 

@@ -209,7 +209,7 @@ func (s *Sample) curve(stop float64, scoring Scoring) []Place {
 		if p.n < next && p.n < len(c.items) {
 			return true
 		}
-		next = p.n + max(1, len(c.items)/most)
+		next = p.n + (len(c.items)+most-1)/most
 		list = append(list, Place{
 			Show: c.show(p), TriggerRate: float64(p.n) / float64(len(s.cases)), Saving: float64(p.accepted) / float64(s.rest),
 			ASC: float64(p.accepted) / float64(p.n), AEC: float64(p.shown-p.accepted) / float64(p.n),

@@ -22,6 +22,7 @@ type digest struct {
 	// The first word: how many tokens hold it, are accepted where it is shown, and are
 	// known when it is known to end. 0: it does not end.
 	word, accepted, known int
+	hidden                int       // tokens at the beginning that show nothing: all of their text had been typed
 	sum                   []float64 // of the log-probabilities of the first k tokens
 }
 
@@ -39,6 +40,9 @@ func (t *Trace) digest(maxChars int) *digest {
 	typed := min(len(t.Pending), all.Len())
 	for i := range places {
 		places[i] = max(0, places[i]-typed)
+		if i > 0 && places[i] == 0 {
+			d.hidden = i
+		}
 	}
 	d.text = all.String()[typed:]
 	n := t.usable()
@@ -63,7 +67,7 @@ func (t *Trace) digest(maxChars int) *digest {
 		}
 		word := within(at)
 		k := max(word, within(known)-1)
-		if k > n {
+		if k > n || d.full && within(known) > n { // no token behind them is asked for
 			return
 		}
 		if d.word == 0 {
@@ -116,5 +120,5 @@ func (d *digest) score(s Scoring) float64 {
 	if s == Cumulative {
 		return d.sum[d.word]
 	}
-	return d.sum[d.word] / float64(d.word)
+	return d.sum[d.word] / float64(d.word-d.hidden)
 }

@@ -12,8 +12,9 @@ type Scoring string
 
 // The scorings.
 const (
-	// Tokens: Stop is compared with each token's log-probability, Show with the mean over
-	// the tokens of the first word.
+	// Tokens: Stop is compared with each token's log-probability, Show with the first word's
+	// over the number of its tokens that show something: what only repeats what had been
+	// typed has a probability too, but makes no word longer.
 	Tokens Scoring = "token"
 	// Cumulative: both are compared with the sum over all tokens so far.
 	Cumulative Scoring = "cumulative"
@@ -32,7 +33,7 @@ type Rule struct {
 	Scoring   Scoring // "": Tokens
 	Show      float64 // log-probability, 0 at most; -Inf: always
 	Stop      float64 // likewise
-	MaxTokens int     // 0: DefaultMaxTokens
+	MaxTokens int     // that are decoded, one that was taken back of the context among them; 0: DefaultMaxTokens
 	MaxChars  int     // most characters that are shown, cut back to a word; 0: any number
 }
 

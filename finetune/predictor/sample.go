@@ -172,7 +172,7 @@ func (c *column) show(p point) float64 {
 // stops are the thresholds that are tried: quantiles of what tokens score, so that each
 // differs from its neighbours for as many tokens as any other.
 func (s *Sample) stops(scoring Scoring) []float64 {
-	const most = 160 // a step then changes 1 token in 160
+	const most = 400 // a step then changes 1 token in 400
 	var all []float64
 	for _, a := range s.cases {
 		for k := 1; k < len(a.digest.end); k++ {

@@ -71,7 +71,7 @@ func (v *vocabulary) likeliest(logits []float32, prefix string) (id int, logProb
 		for _, x := range logits {
 			sum += math.Exp(float64(x - logits[best]))
 		}
-		return best, -math.Log(sum), true
+		return best, 0 - math.Log(sum), true
 	}
 	v.each(prefix, func(i int) {
 		if best < 0 || logits[i] > logits[best] || logits[i] == logits[best] && i < best {
@@ -83,5 +83,5 @@ func (v *vocabulary) likeliest(logits []float32, prefix string) (id int, logProb
 	}
 	sum := 0.0
 	v.each(prefix, func(i int) { sum += math.Exp(float64(logits[i] - logits[best])) })
-	return best, -math.Log(sum), true
+	return best, 0 - math.Log(sum), true
 }
