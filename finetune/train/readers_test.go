@@ -23,7 +23,7 @@ func state(n int) State {
 		}
 		return []Tensor{{"w", []int64{int64(n)}, vals}}
 	}
-	return State{of(1), of(2), of(3)}
+	return State{Parameters: of(1), First: of(2), Second: of(3)}
 }
 
 // What is written is read, whatever the position and the values: to the bit.
