@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -311,18 +312,21 @@ func (l *loop) prune() {
 // diverged is the end of a training of which a number is not finite. A checkpoint of the
 // parameters that it came of is no place to go on from: it is put aside.
 func (l *loop) diverged(step int, what string, v float64) error {
-	aside := ""
+	var aside []string
 	for l.saved >= 0 && l.saved >= l.pos.Step-l.pos.Scaling.Row { // steps that were skipped changed none
 		dir, err := l.checkpoints.setAside(l.saved)
 		if err != nil {
 			l.warn(fmt.Errorf("train: the checkpoint after step %d is of no use: %w", l.saved, err))
 			break
 		}
-		aside += fmt.Sprintf("the checkpoint after step %d, from which it came, is now %s; ", l.saved, dir)
+		aside = append(aside, fmt.Sprintf("the checkpoint after step %d, from which it came, is now %s; ", l.saved, dir))
 		l.saved = -1
 		if steps, err := l.checkpoints.list(); err == nil && len(steps) > 0 {
 			l.saved = steps[0]
 		}
+	}
+	if n := len(aside); n > 1 {
+		aside = append(aside[:1:1], fmt.Sprintf("so are %d before it, of the same parameters; ", n-1))
 	}
 	advice := "A lower learning rate, a longer warm-up or stronger clipping may keep it finite"
 	if l.scaling != nil {
@@ -331,7 +335,7 @@ func (l *loop) diverged(step int, what string, v float64) error {
 			advice = fmt.Sprintf("The %d steps before it were skipped, to scale the loss less and less. %s", n, advice)
 		}
 	}
-	return fmt.Errorf("train: step %d: the %s is %v: %w; %s%s. %s", step, what, v, ErrDiverged, aside, l.kept(), advice)
+	return fmt.Errorf("train: step %d: the %s is %v: %w; %s%s. %s", step, what, v, ErrDiverged, strings.Join(aside, ""), l.kept(), advice)
 }
 
 func (l *loop) warn(err error) { l.Observe(Event{Warning: err}) }

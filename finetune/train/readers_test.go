@@ -37,6 +37,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 		}
 		p := Position{
 			Step: rapid.IntRange(0, 1e9).Draw(t, "step"), Tokens: rapid.Int64().Draw(t, "tokens"),
+			Scaling: Scaling{rapid.Float64Range(0, 1e9).Draw(t, "scale"), rapid.IntRange(0, 9).Draw(t, "good"), rapid.IntRange(0, 9).Draw(t, "skipped"), rapid.IntRange(0, 9).Draw(t, "row")},
 			DevLoss: rapid.Float64().Draw(t, "loss"), BestLoss: rapid.Float64().Draw(t, "best"), Looked: rapid.IntRange(-1, 9).Draw(t, "looked"),
 		}
 		if math.IsNaN(p.DevLoss) || math.IsInf(p.DevLoss, 0) || math.IsNaN(p.BestLoss) || math.IsInf(p.BestLoss, 0) {

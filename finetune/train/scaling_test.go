@@ -115,7 +115,7 @@ func TestSkippedSteps(t *testing.T) {
 func TestNoScaleHelps(t *testing.T) {
 	for _, lost := range []bool{false, true} {
 		o, _ := options(t)
-		o.CheckpointEvery = 1
+		o.CheckpointEvery = 3
 		m := newScaled(func(applied int) float64 {
 			if applied >= 7 {
 				return 0
