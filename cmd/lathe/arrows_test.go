@@ -59,6 +59,8 @@ var arrows = map[string][]string{
 	"search/proxy":                    {"search", "graphgen/arch", "profiler/stat", "profiler/stat/gp"},
 	"finetune/eval":                   {"profiler/stat", "runtime/decode", "runtime/ort"},
 	"finetune/predictor":              {"profiler/stat", "runtime/decode"},
+	"finetune/predictor/lineedit":     nil,
+	"finetune/predictor/page":         nil,
 	"finetune":                        {"finetune/autodiff", "graphgen", "graphgen/arch", "graphgen/ir", "graphgen/weights", "runtime/ort"},
 	"finetune/autodiff":               {"graphgen/ir"},
 	"finetune/inherit":                {"finetune", "graphgen", "graphgen/arch", "graphgen/ir", "graphgen/weights", "runtime/ort"},
