@@ -1,14 +1,9 @@
 package finetune
 
-import (
-	"math"
+import "lathe/graphgen/ir"
 
-	"lathe/graphgen/ir"
-)
-
-// after is x, computed when all of vs are: added to it is 0, or -0, as a corner of each
-// says, which no optimizer of the library may take for nothing. It costs one pass over x,
-// and adds nothing where they are no numbers either.
+// after is x, computed when all of vs are: a corner of each, times zero, is added to it,
+// which no optimizer of the library may take for nothing. It costs one pass over x.
 //
 // Note: the library has an order of its own for what is ready, and the binding no way to
 // choose another; it keeps only to what depends on what.
@@ -24,8 +19,7 @@ func after(b *ir.Builder, x *ir.Value, vs ...*ir.Value) *ir.Value {
 			sum = b.Add(sum, c)
 		}
 	}
-	zero, other := b.Scalar(ir.Float, 0), b.Scalar(ir.Float, float32(math.Copysign(0, -1)))
-	return b.Add(x, b.Where(b.LessOrEqual(sum, zero), zero, other))
+	return b.Add(x, b.Mul(sum, b.Scalar(ir.Float, 0)))
 }
 
 // corner is v's first element, [1].

@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	ctx, stop := drainOnInterrupt(ctx, stderr)
 	defer stop()
 	out := &output{w: stdout}
-	a := &app{stdout: out, stderr: stderr}
+	a := &app{stdin: os.Stdin, stdout: out, stderr: stderr}
 	root := newRoot(a)
 	root.SetArgs(args)
 	root.SetOut(out)

@@ -11,6 +11,7 @@ import (
 // app is one run of the program: its streams, its configuration, and what it
 // has opened (see wire.go).
 type app struct {
+	stdin          io.Reader
 	stdout, stderr io.Writer
 
 	configFile string
@@ -88,7 +89,7 @@ Start with "lathe demo".`,
 
 	for _, cmd := range []*cobra.Command{
 		a.cmdDoctor(), a.cmdConfig(), a.cmdShow(), a.cmdEmit(), a.cmdImport(), a.cmdInspect(), a.cmdMeasure(), a.cmdProfile(),
-		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdWorkload(), a.cmdTrain(), a.cmdFinetune(), a.cmdProxy(), a.cmdTokenizer(), a.cmdEval(), a.cmdCalibrate(), a.cmdTimer(),
+		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdWorkload(), a.cmdTrain(), a.cmdFinetune(), a.cmdProxy(), a.cmdTokenizer(), a.cmdEval(), a.cmdCalibrate(), a.cmdComplete(), a.cmdTimer(),
 	} {
 		root.AddCommand(cmd)
 	}

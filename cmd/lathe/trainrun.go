@@ -89,9 +89,6 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 	if err != nil {
 		return err
 	}
-	if err := a.checkProvider(ctx, arch.Build{Provider: plan.Provider}); err != nil {
-		return err
-	}
 	t := &training{a: a, plan: plan, dir: f.dir, sample: f.sample, tk: tk.Tokenizer}
 	defer t.close()
 	if err := t.checkSample(); err != nil {
@@ -164,11 +161,8 @@ func (t *training) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if err := t.plan.slow(); err != nil {
-		t.warn(err)
-	}
 	t.model, err = finetune.New(ctx, env, step)
-	return providerInput(err)
+	return err
 }
 
 // openText opens the text of a model that knows so many tokens.
