@@ -20,7 +20,8 @@ import (
 // [Model.Divergence] for the other part.
 //
 // A loss that is not finite is an error, [ErrNotFinite]; the gradients are then spoilt,
-// and parameters as they were: see [Model.Discard].
+// and parameters as they were: see [Model.Discard]. In FP16, [Model.Apply] does that, and
+// skips the step.
 func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64, tokens int, err error) {
 	if tokens, err = m.check(ids, labels); err != nil {
 		return 0, 0, err
@@ -29,13 +30,13 @@ func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64,
 		return 0, 0, err
 	}
 	for part := range m.opts.Parts {
-		own := m.fill(part, ids, labels, scale)
+		own := m.fill(part, ids, labels, scale*float32(m.scale()))
 		for i, mask := range m.masks {
 			keep(ort.Data[bool](m.in.masks[i]), mask.Rate, m.opts.Seed, m.steps, m.runs, i)
 		}
 		m.runs++
 		if err := m.grads.binding.Run(); err != nil {
-			return 0, 0, fmt.Errorf("finetune: gradients of step %d: %w", m.steps+1, err)
+			return 0, 0, fmt.Errorf("finetune: gradients of step %d: %w", m.next(), err)
 		}
 		m.scatter(m.embedding, m.rows, own, m.opts.Spec.Stack())
 		if m.opts.Distill == nil {
@@ -46,6 +47,7 @@ func (m *Model) Accumulate(ids, labels []int64, scale float32) (lossSum float64,
 	if lossSum, err = m.sum(labels); err == nil {
 		err = m.diverge(labels)
 	}
+	m.overflowed = m.overflowed || err != nil
 	return lossSum, tokens, err
 }
 
@@ -128,7 +130,7 @@ func (m *Model) sum(labels []int64) (sum float64, err error) {
 		}
 	}
 	if math.IsNaN(sum) || math.IsInf(sum, 0) {
-		return sum, fmt.Errorf("finetune: the loss of step %d is %g: %w", m.steps+1, sum, ErrNotFinite)
+		return sum, fmt.Errorf("finetune: the loss of step %d is %g: %w", m.next(), sum, ErrNotFinite)
 	}
 	return sum, nil
 }
@@ -158,5 +160,5 @@ func (m *Model) scatter(place int, rows *ort.Tensor, ids []int64, byToken bool) 
 // Discard sets the gradients to zero, as if nothing had been added since the last step.
 func (m *Model) Discard() {
 	clear(ort.BufferData[float32](m.gradients))
-	m.runs = 0
+	m.runs, m.overflowed = 0, false
 }

@@ -63,11 +63,13 @@ func adamwGraph(o Optimizer) (*ir.Graph, error) {
 }
 
 // hyper are the optimizer's scalars of one step, computed in float64: AdamW's bias
-// corrections are folded into the rate and epsilon, and clipping into the gains.
+// corrections are folded into the rate and epsilon, clipping and the gradients' scale into
+// the gains.
 type hyper struct{ gain1, gain2, rate, epsilon, keep float64 }
 
-// at is those of step t, counted from 1, at a learning rate and for gradients of a norm.
-func (o Optimizer) at(t int64, lr, norm float64) hyper {
+// at is those of step t, counted from 1, at a learning rate and for gradients of a norm,
+// of which scale times as much was added up.
+func (o Optimizer) at(t int64, lr, norm, scale float64) hyper {
 	clip := 1.0
 	if o.ClipNorm > 0 {
 		// As torch.nn.utils.clip_grad_norm_ does it, its 1e-6 against a norm of 0.
@@ -75,8 +77,8 @@ func (o Optimizer) at(t int64, lr, norm float64) hyper {
 	}
 	correct1, correct2 := 1-math.Pow(o.Beta1, float64(t)), math.Sqrt(1-math.Pow(o.Beta2, float64(t)))
 	return hyper{
-		gain1:   (1 - o.Beta1) * clip,
-		gain2:   (1 - o.Beta2) * clip * clip,
+		gain1:   (1 - o.Beta1) * clip / scale,
+		gain2:   (1 - o.Beta2) * clip * clip / (scale * scale),
 		rate:    lr * correct2 / correct1,
 		epsilon: o.Epsilon * correct2,
 		keep:    1 - lr*o.WeightDecay,

@@ -29,7 +29,7 @@ func newOptimizer(m *Model) (*optimizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.norm, err = m.session(g, m.opts.Threads, ""); err != nil {
+	if o.norm, err = m.session(g, m.opts.Threads); err != nil {
 		return nil, err
 	}
 	rows := int64(m.size / normRow)
@@ -48,7 +48,7 @@ func newOptimizer(m *Model) (*optimizer, error) {
 	if g, err = adamwGraph(m.opts.Optimizer); err != nil {
 		return nil, err
 	}
-	adamw, err := m.session(g, 1, "")
+	adamw, err := m.session(g, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -112,15 +112,21 @@ func newPart(m *Model, s *ort.Session, first int, rows int64) (part, error) {
 // Apply ends a step: it updates parameters by the gradients that were accumulated,
 // clipped, at a learning rate, and sets the gradients to zero. It returns their norm
 // before clipping. Where that is not finite nothing is updated, and the error is
-// [ErrNotFinite].
+// [ErrNotFinite]; in FP16 [ErrSkipped], while a smaller scale of the losses may help, and
+// the gradients are then zero.
 func (m *Model) Apply(lr float64) (gradNorm float64, err error) {
 	if math.IsNaN(lr) || math.IsInf(lr, 0) || lr < 0 {
-		return 0, fmt.Errorf("finetune: the learning rate of step %d is %g", m.steps+1, lr)
+		return 0, fmt.Errorf("finetune: the learning rate of step %d is %g", m.next(), lr)
 	}
-	if gradNorm, err = m.GradNorm(); err != nil {
+	gradNorm, err = m.GradNorm()
+	if m.scaled() && (m.overflowed || errors.Is(err, ErrNotFinite)) {
+		m.Discard()
+		return gradNorm, m.scaling.skip(m.next())
+	}
+	if err != nil {
 		return gradNorm, err
 	}
-	h := m.opts.Optimizer.at(m.steps+1, lr, gradNorm)
+	h := m.opts.Optimizer.at(m.steps+1, lr, gradNorm, m.scale())
 	errs := make([]error, len(m.adam.parts))
 	run := func(i int) {
 		p := m.adam.parts[i]
@@ -129,26 +135,29 @@ func (m *Model) Apply(lr float64) (gradNorm float64, err error) {
 	}
 	parallel(len(m.adam.parts), m.opts.Threads, run)
 	if err := errors.Join(errs...); err != nil {
-		return gradNorm, fmt.Errorf("finetune: step %d: %w", m.steps+1, err)
+		return gradNorm, fmt.Errorf("finetune: step %d: %w", m.next(), err)
 	}
 	m.steps++
+	if m.scaled() {
+		m.scaling.good()
+	}
 	m.Discard()
 	return gradNorm, nil
 }
 
-// GradNorm is the norm of all gradients that were accumulated. Sums of squares are added
+// GradNorm is the norm of all gradients that were accumulated, without their scale. Sums of squares are added
 // up in float64, those of a row before that in float32.
 func (m *Model) GradNorm() (float64, error) {
 	if err := m.adam.norm.binding.Run(); err != nil {
-		return 0, fmt.Errorf("finetune: gradient norm of step %d: %w", m.steps+1, err)
+		return 0, fmt.Errorf("finetune: gradient norm of step %d: %w", m.next(), err)
 	}
 	var sum float64
 	for _, v := range ort.Data[float32](m.adam.rows) {
 		sum += float64(v)
 	}
-	norm := math.Sqrt(sum)
+	norm := math.Sqrt(sum) / m.scale()
 	if math.IsNaN(norm) || math.IsInf(norm, 0) {
-		return norm, fmt.Errorf("finetune: the gradient norm of step %d is %g: %w", m.steps+1, norm, ErrNotFinite)
+		return norm, fmt.Errorf("finetune: the gradient norm of step %d is %g: %w", m.next(), norm, ErrNotFinite)
 	}
 	return norm, nil
 }

@@ -90,13 +90,13 @@ func newSoft(b *ir.Builder, d *Distill, rows int64, cut func(*ir.Value) []*ir.Va
 // emit writes the mixed loss of piece i: as [piece.emit], but over logits whose gradient
 // is not the exponentials alone, and so in one block. It returns the gradient by the
 // matrix, added to sum.
-func (t *soft) emit(b *ir.Builder, p *piece, matrix, sum *ir.Value, i int) *ir.Value {
-	logits := b.Gemm(p.x, matrix, nil, 1, 0, false, true)
+func (t *soft) emit(b products, p *piece, matrix, sum *ir.Value, i int) *ir.Value {
+	logits := b.product(p.x, matrix, nil, false, true)
 	probabilities := b.Softmax(logits)
-	p.losses = b.Neg(logarithm(b, b.GatherElements(probabilities, p.label, 1)))
-	g := t.gradient(b, p, logits, probabilities, i)
-	p.hidden = b.Mul(b.Gemm(g, matrix, nil, 1, 0, false, false), p.weight)
-	return b.Gemm(g, b.Mul(p.x, p.weight), sum, 1, 1, true, false)
+	p.losses = b.Neg(logarithm(b.Builder, b.GatherElements(probabilities, p.label, 1)))
+	g := t.gradient(b.Builder, p, logits, probabilities, i)
+	p.hidden = b.Mul(b.product(g, matrix, nil, false, false), p.weight)
+	return b.product(g, b.Mul(p.x, p.weight), sum, true, false)
 }
 
 // gradient is that of piece i's losses by the logits, whose softmax is probabilities.

@@ -14,6 +14,7 @@ package finetune
 
 import (
 	"fmt"
+	"math"
 
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
@@ -42,6 +43,16 @@ type StepOptions struct {
 	Optimizer  Optimizer
 	Distill    *Distill // nil: from the text alone
 	Threads    int      // 0 is 1
+	// Compute is the type of products; "": FP32. Where the provider is the CPU, which has
+	// no kernels of 16 bits, the others are computed in fp32 and rounded: slower, and the
+	// same numbers but for the order of sums.
+	Compute Compute
+	// Scale is what losses are scaled by at first in FP16; 0: 65536. See [Scaling].
+	Scale float64
+	// Provider runs what computes gradients and losses, with options in its own words; "":
+	// the CPU. Parameters stay in the computer's memory, where the CPU updates them.
+	Provider        string
+	ProviderOptions map[string]string
 	// ProfilePrefix, if set, starts the name of the file to which the library writes where
 	// the gradients' time went; see ort.Options.
 	ProfilePrefix string
@@ -98,7 +109,7 @@ func (o Optimizer) validate() error {
 }
 
 func (o StepOptions) training() graphgen.Training {
-	return graphgen.Training{Batch: int64(o.Batch / o.Parts), Sequence: int64(o.Sequence), Dropout: o.Dropout}
+	return graphgen.Training{Batch: int64(o.Batch / o.Parts), Sequence: int64(o.Sequence), Dropout: o.Dropout, Compute: computeTypes[o.Compute]}
 }
 
 // tokens are those of a run.
@@ -115,6 +126,12 @@ func (o StepOptions) validate() error {
 		if err := o.Distill.validate(o.Spec.Vocab); err != nil {
 			return err
 		}
+	}
+	if err := o.Compute.validate(); err != nil {
+		return err
+	}
+	if o.Scale < 1 || o.Scale > mostScale || o.Scale != math.Trunc(o.Scale) {
+		return fmt.Errorf("finetune: losses scaled by %g: want a whole number from 1 to %d", o.Scale, int64(mostScale))
 	}
 	return o.Optimizer.validate()
 }

@@ -15,8 +15,10 @@ import (
 // FrozenOptions say what is run, and on how much at once.
 type FrozenOptions struct {
 	Spec            arch.Spec
-	Batch, Sequence int // rows of a run and tokens of a row
-	Threads         int // 0 is 1
+	Batch, Sequence int    // rows of a run and tokens of a row
+	Threads         int    // 0 is 1
+	Provider        string // "": the CPU
+	ProviderOptions map[string]string
 }
 
 // Frozen is a model that is not trained: its forward pass with outputs of the caller's,
@@ -50,7 +52,7 @@ func NewFrozen(ctx context.Context, env *ort.Env, o FrozenOptions, src weights.S
 			m.Close()
 		}
 	}()
-	if m.program, err = newProgram(env, g, o.Threads, ""); err != nil {
+	if m.program, err = newProgram(env, g, ort.Options{Threads: o.Threads, Provider: o.Provider, ProviderOptions: o.ProviderOptions}); err != nil {
 		return nil, err
 	}
 	m.owned = append(m.owned, m.program)

@@ -43,7 +43,7 @@ func gradientGraph(o StepOptions) (*step, error) {
 			sums[p.Value] = b.Input(accumulator(p), p.Type, p.Shape...)
 		}
 	}
-	head := emitHead(b, f, o.HeadChunks, true, o.Distill)
+	head := emitHead(b, f, computeTypes[o.Compute], o.HeadChunks, true, o.Distill)
 	b.Output(outLosses, head.losses)
 	if head.divergences != nil {
 		b.Output(outDivergences, head.divergences)
@@ -84,7 +84,7 @@ func lossGraph(o StepOptions) (*step, error) {
 	if err != nil {
 		return nil, err
 	}
-	head := emitHead(b, f, o.HeadChunks, false, nil)
+	head := emitHead(b, f, computeTypes[o.Compute], o.HeadChunks, false, nil)
 	b.Output(outLosses, head.losses)
 	g, err := b.Build()
 	return &step{graph: g, f: f, blocks: head.blocks}, err

@@ -62,8 +62,10 @@ type piece struct {
 
 // emitHead writes the head and its loss, for pieces of the tokens one after the other.
 // The matrix is an input for each of its blocks of rows, where there are several, and so
-// are the accumulators of its gradient.
-func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, gradients bool, teacher *Distill) lossHead {
+// are the accumulators of its gradient. Products are in the type compute; all else, what
+// they are of and what is made of them, is Float.
+func emitHead(b *ir.Builder, f *graphgen.Forward, compute ir.DType, chunks int, gradients bool, teacher *Distill) lossHead {
+	p := products{b, compute}
 	tokens, dModel := f.Hidden.Shape[0].N, f.Hidden.Shape[1].N
 	head := lossHead{blocks: headBlocks(f.Head.Shape[0].N)}
 	if teacher != nil {
@@ -99,16 +101,20 @@ func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, gradients bool, te
 	rows, label, weight := cut(f.Hidden), cut(labels), cut(weights)
 	taught := newSoft(b, teacher, tokens, cut)
 	all := make([]*piece, len(sizes))
+	short := make([]*ir.Value, len(matrix)) // as products take it
+	for i, m := range matrix {
+		short[i] = p.short(m)
+	}
 	for i := range all {
-		p := &piece{x: rows[i], label: label[i], weight: weight[i]}
-		all[i] = p
+		at := &piece{x: rows[i], label: label[i], weight: weight[i]}
+		all[i] = at
 		if i > 0 && gradients {
-			p.x = after(b, p.x, append([]*ir.Value{all[i-1].hidden}, head.matrix...)...)
+			at.x = after(b, at.x, append([]*ir.Value{all[i-1].hidden}, head.matrix...)...)
 		}
 		if taught != nil {
-			head.matrix[0] = taught.emit(b, p, matrix[0], head.matrix[0], i)
+			head.matrix[0] = taught.emit(p, at, short[0], head.matrix[0], i)
 		} else {
-			p.emit(b, f.Head, matrix, head.matrix)
+			at.emit(p, f.Head, short, head.matrix)
 		}
 	}
 	gather := func(of func(*piece) *ir.Value) *ir.Value {
@@ -134,22 +140,22 @@ func emitHead(b *ir.Builder, f *graphgen.Forward, chunks int, gradients bool, te
 // anything as wide as the vocabulary.
 //
 // whole is the matrix that is given in blocks; the gradient is added to sums.
-func (p *piece) emit(b *ir.Builder, whole *ir.Value, matrix, sums []*ir.Value) {
+func (p *piece) emit(b products, whole *ir.Value, matrix, sums []*ir.Value) {
 	own := b.Reshape(b.Gather(whole, p.label), 0, p.x.Shape[0].N, p.x.Shape[1].N)
 	e := exponentials(b, p.x, matrix)
-	p.losses = b.Sub(b.Add(b.Log(e.sum), e.greatest), b.SumOver(b.Mul(p.x, own), true, 1))
+	p.losses = b.Sub(b.Add(b.Log(e.sum), e.greatest), b.SumOver(b.Mul(b.as(p.x), b.as(own)), true, 1))
 	if sums == nil {
 		return
 	}
 	share := b.Div(p.weight, e.sum)
 	var sum *ir.Value
 	for i, v := range e.blocks {
-		sum = b.Gemm(v, matrix[i], sum, 1, 1, false, false)
+		sum = b.product(v, matrix[i], sum, false, false)
 	}
 	p.hidden = b.Sub(b.Mul(sum, share), b.Mul(own, p.weight))
 	shared := b.Mul(p.x, share)
 	for i, v := range e.blocks {
-		sums[i] = b.Gemm(v, shared, sums[i], 1, 1, true, false)
+		sums[i] = b.product(v, shared, sums[i], true, false)
 	}
 	p.labels = b.Mul(p.x, b.Neg(p.weight))
 }
@@ -161,10 +167,10 @@ type exps struct {
 	greatest, sum *ir.Value   // float [n, 1]
 }
 
-func exponentials(b *ir.Builder, x *ir.Value, matrix []*ir.Value) (e exps) {
+func exponentials(b products, x *ir.Value, matrix []*ir.Value) (e exps) {
 	var greatest, sums []*ir.Value
 	for _, m := range matrix {
-		z := b.Gemm(x, m, nil, 1, 0, false, true)
+		z := b.product(x, m, nil, false, true)
 		e.blocks = append(e.blocks, z)
 		greatest = append(greatest, b.MaxOver(z, true, 1))
 	}
@@ -175,6 +181,42 @@ func exponentials(b *ir.Builder, x *ir.Value, matrix []*ir.Value) (e exps) {
 	}
 	e.sum = b.Sum(sums...)
 	return e
+}
+
+// products are a builder's in one type of floats.
+type products struct {
+	*ir.Builder
+	compute ir.DType
+}
+
+// product is that of two matrices, transposed first where transX and transY say so, plus
+// sum unless it is nil. The sum is one of floats, whatever the product's type is: it is of
+// many products.
+func (b products) product(x, y, sum *ir.Value, transX, transY bool) *ir.Value {
+	if b.compute == ir.Float {
+		return b.Gemm(x, y, sum, 1, 1, transX, transY)
+	}
+	z := b.Cast(b.Gemm(b.short(x), b.short(y), nil, 1, 1, transX, transY), ir.Float)
+	if sum != nil {
+		z = b.Add(sum, z)
+	}
+	return z
+}
+
+// short is x as products take it.
+func (b products) short(x *ir.Value) *ir.Value {
+	if x.Type == b.compute {
+		return x
+	}
+	return b.Cast(x, b.compute)
+}
+
+// as is x, a Float, rounded as products take it.
+func (b products) as(x *ir.Value) *ir.Value {
+	if x.Type == b.compute {
+		return x
+	}
+	return b.Cast(b.short(x), x.Type)
 }
 
 // pieces cuts n into parts of nearly the same size.

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,9 +21,11 @@ type Model struct {
 	// optimizer's moments.
 	parameters, gradients, mean, square *ort.Buffer
 
-	steps int64 // of the optimizer, so far
-	runs  int64 // of parts of batches, added since the last
-	masks []graphgen.Mask
+	steps      int64 // of the optimizer, so far
+	runs       int64 // of parts of batches, added since the last
+	scaling    Scaling
+	overflowed bool // a loss since the last step was not finite
+	masks      []graphgen.Mask
 
 	in     inputs
 	losses []float32 // of the last batch, by token
@@ -48,6 +51,8 @@ type inputs struct {
 // until [Model.Load]. The caller closes it.
 func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error) {
 	o.Threads = max(o.Threads, 1)
+	o.Compute = cmp.Or(o.Compute, FP32)
+	o.Scale = cmp.Or(o.Scale, firstScale)
 	if o.Distill != nil {
 		d := o.Distill.withDefaults(o.Spec.Vocab)
 		o.Distill = &d
@@ -66,7 +71,7 @@ func New(ctx context.Context, env *ort.Env, o StepOptions) (_ *Model, err error)
 	if err != nil {
 		return nil, err
 	}
-	m := &Model{opts: o, env: env, layout: newLayout(st.graph.Params), masks: st.f.Masks}
+	m := &Model{opts: o, env: env, layout: newLayout(st.graph.Params), masks: st.f.Masks, scaling: Scaling{Scale: o.Scale}}
 	defer func() {
 		if err != nil {
 			m.Close()
@@ -244,10 +249,16 @@ func (asInputs) Place(*ir.Param) (ir.Placement, error) { return ir.Placement{AsI
 
 // program makes a session of a graph over parameters, with what every batch has bound.
 func (m *Model) program(st *step, profile string) (*program, error) {
-	p, err := m.session(st.graph, m.opts.Threads, profile)
+	if m.opts.Compute.Reduced() {
+		if err := ready(st.graph, m.opts.Provider); err != nil {
+			return nil, err
+		}
+	}
+	p, err := newProgram(m.env, st.graph, ort.Options{Threads: m.opts.Threads, ProfilePrefix: profile, Provider: m.opts.Provider, ProviderOptions: m.opts.ProviderOptions})
 	if err != nil {
 		return nil, err
 	}
+	m.own(p)
 	values, err := m.tensors(m.parameters)
 	if err != nil {
 		return nil, err
@@ -290,9 +301,9 @@ func (m *Model) bindHead(st *step, buf *ort.Buffer, bind func(i int, v *ort.Tens
 	return nil
 }
 
-// session makes a session with an empty binding.
-func (m *Model) session(g *ir.Graph, threads int, profile string) (*program, error) {
-	p, err := newProgram(m.env, g, threads, profile)
+// session makes a session on the CPU with an empty binding.
+func (m *Model) session(g *ir.Graph, threads int) (*program, error) {
+	p, err := newProgram(m.env, g, ort.Options{Threads: threads})
 	if err == nil {
 		m.own(p)
 	}
@@ -301,16 +312,14 @@ func (m *Model) session(g *ir.Graph, threads int, profile string) (*program, err
 
 // newProgram makes a session of a graph whose parameters are inputs, with an empty
 // binding. The caller closes it.
-func newProgram(env *ort.Env, g *ir.Graph, threads int, profile string) (*program, error) {
+func newProgram(env *ort.Env, g *ir.Graph, o ort.Options) (*program, error) {
 	model, err := ir.Encode(g, asInputs{})
 	if err != nil {
 		return nil, err
 	}
-	s, err := env.NewSession(model, "", ort.Options{
-		Name: g.Name, Threads: threads,
-		NoMemPattern:  true, // the pattern of a run doubles what the arena holds
-		ProfilePrefix: profile,
-	})
+	o.Name = g.Name
+	o.NoMemPattern = true // the pattern of a run doubles what the arena holds
+	s, err := env.NewSession(model, "", o)
 	if err != nil {
 		return nil, err
 	}

@@ -1,9 +1,14 @@
 package finetune
 
-import "lathe/graphgen/ir"
+import (
+	"math"
 
-// after is x, computed when all of vs are: a corner of each, times zero, is added to it,
-// which no optimizer of the library may take for nothing. It costs one pass over x.
+	"lathe/graphgen/ir"
+)
+
+// after is x, computed when all of vs are: added to it is 0, or -0, as a corner of each
+// says, which no optimizer of the library may take for nothing. It costs one pass over x,
+// and adds nothing where they are no numbers either.
 //
 // Note: the library has an order of its own for what is ready, and the binding no way to
 // choose another; it keeps only to what depends on what.
@@ -19,7 +24,8 @@ func after(b *ir.Builder, x *ir.Value, vs ...*ir.Value) *ir.Value {
 			sum = b.Add(sum, c)
 		}
 	}
-	return b.Add(x, b.Mul(sum, b.Scalar(ir.Float, 0)))
+	zero, other := b.Scalar(ir.Float, 0), b.Scalar(ir.Float, float32(math.Copysign(0, -1)))
+	return b.Add(x, b.Where(b.LessOrEqual(sum, zero), zero, other))
 }
 
 // corner is v's first element, [1].

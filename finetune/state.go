@@ -21,12 +21,17 @@ type Tensor struct {
 type State struct {
 	Steps                     int64 // that have been applied
 	Parameters, First, Second []Tensor
+	Scaling                   *Scaling // of losses; nil where they are not scaled
 }
 
 // State is the model's, in its own memory. Between steps it is all there is: gradients are
 // zero.
 func (m *Model) State() State {
-	return State{Steps: m.steps, Parameters: m.view(m.parameters), First: m.view(m.mean), Second: m.view(m.square)}
+	s := State{Steps: m.steps, Parameters: m.view(m.parameters), First: m.view(m.mean), Second: m.view(m.square)}
+	if m.scaled() {
+		s.Scaling = &m.scaling
+	}
+	return s
 }
 
 // Stepped says how many steps led to what was written to the model's State.
@@ -35,7 +40,8 @@ func (m *Model) Stepped(steps int) {
 	m.Discard()
 }
 
-// Gradients are the sums so far, in the model's own memory.
+// Gradients are the sums so far, in the model's own memory; in FP16 times the losses'
+// scale.
 func (m *Model) Gradients() []Tensor { return m.view(m.gradients) }
 
 // view is a buffer by parameter.
@@ -55,6 +61,7 @@ func (m *Model) Load(ctx context.Context, src weights.Source) error {
 	}
 	clear(ort.BufferData[float32](m.mean))
 	clear(ort.BufferData[float32](m.square))
+	m.scaling = Scaling{Scale: m.opts.Scale}
 	m.Stepped(0)
 	return nil
 }

@@ -50,7 +50,7 @@ func (m *Model) ask(ids []int64) error {
 	}
 	tokens, probabilities := m.taught.all.tokens, m.taught.all.probabilities
 	if err := m.opts.Distill.Teacher.Expect(ids, tokens, probabilities); err != nil {
-		return fmt.Errorf("finetune: the teacher, at step %d: %w", m.steps+1, err)
+		return fmt.Errorf("finetune: the teacher, at step %d: %w", m.next(), err)
 	}
 	for i, id := range tokens {
 		if id < 0 || id >= int64(m.opts.Spec.Vocab) {
@@ -94,7 +94,7 @@ func (m *Model) diverge(labels []int64) error {
 		}
 	}
 	if math.IsNaN(m.divergence) || math.IsInf(m.divergence, 0) {
-		return fmt.Errorf("finetune: the divergence from the teacher of step %d is %g: %w", m.steps+1, m.divergence, ErrNotFinite)
+		return fmt.Errorf("finetune: the divergence from the teacher of step %d is %g: %w", m.next(), m.divergence, ErrNotFinite)
 	}
 	return nil
 }

@@ -122,7 +122,7 @@ func (l *lowering) append(past, x *ir.Value) *ir.Value {
 
 // probabilities is softmax(q k' / sqrt(head_dim) + bias).
 //
-// In float16 the queries are scaled before the product, which could overflow without,
+// In 16 bits the queries are scaled before the product, which could overflow without,
 // and bias and softmax are float, as in the published models' code.
 func (l *lowering) probabilities(query, keyTransposed, bias *ir.Value, headDim int64) *ir.Value {
 	scale := l.Scalar(l.float, float32(1/math.Sqrt(float64(headDim))))
@@ -130,5 +130,5 @@ func (l *lowering) probabilities(query, keyTransposed, bias *ir.Value, headDim i
 		return l.dropout(l.Softmax(l.Add(l.Mul(l.MatMul(query, keyTransposed), scale), bias)), "probabilities")
 	}
 	scores := l.MatMul(l.Mul(query, scale), keyTransposed)
-	return l.Cast(l.Softmax(l.Add(l.Cast(scores, ir.Float), bias)), l.float)
+	return l.narrow(l.dropout(l.Softmax(l.Add(l.Cast(scores, ir.Float), bias)), "probabilities"))
 }

@@ -28,7 +28,7 @@ func headName(s arch.Spec) string {
 func (l *lowering) embedding(ids *ir.Value) *ir.Value {
 	p := l.build.EmbedOf(l.spec)
 	if !p.Blockwise() {
-		matrix := l.Param(embeddingName(l.spec), l.float, l.embedInit(), int64(l.spec.Vocab), l.dModel)
+		matrix := l.Param(embeddingName(l.spec), l.streamType(), l.embedInit(), int64(l.spec.Vocab), l.dModel)
 		return l.embedded(matrix, l.Gather(matrix, ids))
 	}
 	rows := l.GatherBlockQuantized(l.quantizedEmbedding(p), ids)
@@ -74,7 +74,7 @@ func (l *lowering) head(x *ir.Value) *ir.Value {
 	w := l.headMatrix()
 	switch {
 	case l.mode == training:
-		return l.Gemm(x, w, nil, 1, 0, false, true)
+		return l.widen(l.Gemm(l.narrow(x), l.narrow(w), nil, 1, 0, false, true))
 	case l.fused:
 		return l.FusedMatMulTransB(x, w)
 	}
@@ -83,5 +83,5 @@ func (l *lowering) head(x *ir.Value) *ir.Value {
 
 // headMatrix is what it multiplies by where that is not quantized.
 func (l *lowering) headMatrix() *ir.Value {
-	return l.Param(headName(l.spec), l.float, l.embedInit(), int64(l.spec.Vocab), l.dModel)
+	return l.Param(headName(l.spec), l.streamType(), l.embedInit(), int64(l.spec.Vocab), l.dModel)
 }

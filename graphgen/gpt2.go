@@ -19,7 +19,7 @@ type lowering struct {
 	build  arch.Build
 	mode   Mode
 	fused  bool
-	float  ir.DType // of activations, cache, and weights that are not quantized
+	float  ir.DType // of activations, cache, and weights that are not quantized; in training see traintypes.go
 	dModel int64
 	eps    float32 // of norms
 
@@ -46,7 +46,7 @@ type stream struct {
 // embedding; and the mixed family, where a layer may be a recurrent branch instead.
 func (l *lowering) gpt2Embed() stream {
 	s := stream{sum: l.embedding(l.ids)}
-	wpe := l.Param("transformer.wpe.weight", l.float, normal(gpt2Std), int64(l.spec.Positions), l.dModel)
+	wpe := l.Param("transformer.wpe.weight", l.streamType(), normal(gpt2Std), int64(l.spec.Positions), l.dModel)
 	s.branch = l.Gather(wpe, l.positions)
 	recurrent, attention := kinds(l.spec)
 	if attention {

@@ -9,7 +9,7 @@ import (
 func (l *lowering) linear(x *ir.Value, name string, k, n int64, init ir.Init) *ir.Value {
 	bias := l.Param(name+".bias", l.float, ir.Init{}, n)
 	if l.mode == training {
-		return l.Gemm(x, l.Param(name+".weight", l.float, init, k, n), bias, 1, 1, false, false)
+		return l.Gemm(l.narrow(x), l.Param(name+".weight", l.float, init, k, n), bias, 1, 1, false, false)
 	}
 	if l.build.Precision.Type == arch.Unquantized {
 		return l.Add(l.matmul(x, name, k, n, init), bias)
@@ -48,7 +48,7 @@ func (l *lowering) projection(x *ir.Value, name string, k, n int64, init ir.Init
 		return l.quantized(x, name, l.build.Precision, init, bias, k, n, true, parts...)
 	}
 	if l.mode == training {
-		return l.Gemm(x, l.TurnedParam(name, l.float, init, parts, k, n), bias, 1, 1, false, false)
+		return l.Gemm(l.narrow(x), l.TurnedParam(name, l.float, init, parts, k, n), bias, 1, 1, false, false)
 	}
 	var y *ir.Value
 	if l.fused {

@@ -62,7 +62,7 @@ func sharesKeys(s arch.Spec) bool {
 // Note: of the ways to write it in standard operators, this is the one that the
 // library recognises, and runs as one operator again.
 func (l *lowering) rmsNorm(s stream, name string) (*ir.Value, stream) {
-	gain := l.Param(name+".weight", l.float, ir.Init{Kind: ir.Ones}, l.dModel)
+	gain := l.Param(name+".weight", l.streamType(), ir.Init{Kind: ir.Ones}, l.dModel)
 	switch {
 	case l.fused && s.branch == nil:
 		return l.SimplifiedLayerNorm(s.sum, gain, l.eps), s

@@ -147,9 +147,10 @@ func (x tensor) differs(got *ort.Tensor) error {
 			if math.Abs(g-w) <= near*max(1, math.Abs(w)) {
 				continue
 			}
-		case ir.Float16:
+		case ir.Float16, ir.BFloat16:
 			h, k := uint16(ort.Data[ort.Half](got)[i]), binary.LittleEndian.Uint16(at)
-			if h&0x7fff > 0x7c00 && k&0x7fff > 0x7c00 {
+			infinite := map[ir.DType]uint16{ir.Float16: 0x7c00, ir.BFloat16: 0x7f80}[x.typ]
+			if h&0x7fff > infinite && k&0x7fff > infinite {
 				continue // both are not numbers
 			}
 			g, w = float64(h), float64(k)

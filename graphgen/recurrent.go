@@ -40,7 +40,7 @@ func (l *lowering) stackLayer(i int, s stream) stream {
 		x = l.flat(l.Transpose(x, 1, 0, 2))
 		if l.spec.ProjectionOf(i) {
 			hidden := int64(l.spec.HiddenOf(i))
-			x = l.linear(x, "proj", hidden, l.dModel, cellInit(hidden))
+			x = l.widen(l.linear(x, "proj", hidden, l.dModel, cellInit(hidden)))
 		}
 	}
 	return stream{sum: l.dropout(x, "rnn")}
@@ -85,7 +85,7 @@ func (l *lowering) recurrent(x *ir.Value, prefix string, i int) *ir.Value {
 		kind: l.spec.TypeOf(i), prefix: prefix,
 		in: int64(l.spec.InputOf(i)), hidden: int64(l.spec.HiddenOf(i)),
 	}
-	c.bias = l.Param(prefix+"B", ir.Float, cellInit(c.hidden), 1, 2*c.rows())
+	c.bias = l.Param(prefix+"B", l.float, cellInit(c.hidden), 1, 2*c.rows())
 	var states []*ir.Value
 	if l.mode == Cached {
 		for _, name := range stateNames[:c.kind.States()] {

@@ -25,11 +25,11 @@ func (l *lowering) cellScan(x *ir.Value, c cell, states []*ir.Value) (*ir.Value,
 		over = append(over, real)
 	}
 	states, ys := l.Scan(states, over, func(before, slices []*ir.Value) (next, outs []*ir.Value) {
-		fromState := timesState(before[0])
+		fromIn, fromState := l.widen(slices[0]), l.widen(timesState(before[0]))
 		if c.kind == arch.LSTM {
-			next = l.lstmStep(slices[0], fromState, before[1], c.hidden)
+			next = l.lstmStep(fromIn, fromState, before[1], c.hidden)
 		} else {
-			next = l.gruStep(slices[0], fromState, before[0], c.hidden)
+			next = l.gruStep(fromIn, fromState, before[0], c.hidden)
 		}
 		if real != nil {
 			for k := range next {
@@ -49,8 +49,8 @@ func (l *lowering) cellProduct(c cell, name string, k int64, bias *ir.Value) fun
 			return l.quantized(x, c.prefix+name, l.build.Precision, cellInit(c.hidden), bias, k, c.rows(), true)
 		}
 	}
-	w := l.Squeeze(l.Param(c.prefix+name, ir.Float, cellInit(c.hidden), 1, c.rows(), k), 0)
-	return func(x *ir.Value) *ir.Value { return l.Gemm(x, w, bias, 1, 1, false, true) }
+	w := l.Squeeze(l.Param(c.prefix+name, l.float, cellInit(c.hidden), 1, c.rows(), k), 0)
+	return func(x *ir.Value) *ir.Value { return l.Gemm(l.narrow(x), w, bias, 1, 1, false, true) }
 }
 
 // sequenceTimes is a product for every token of x [sequence, batch, in].

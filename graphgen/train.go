@@ -1,6 +1,7 @@
 package graphgen
 
 import (
+	"cmp"
 	"fmt"
 
 	"lathe/graphgen/arch"
@@ -18,7 +19,14 @@ type Training struct {
 	// of a stack of recurrent layers embeddings and what each layer returns. What is kept
 	// is scaled by 1/(1-Dropout). 0: none.
 	Dropout float64
+	// Compute is the type of products and of what goes between them: Float if it is 0,
+	// Float16 or BFloat16. Parameters, the residual stream, norms, softmax and states of
+	// recurrent layers stay Float; what a product takes is cast.
+	Compute ir.DType
 }
+
+// compute is the type that is meant.
+func (t Training) compute() ir.DType { return cmp.Or(t.Compute, ir.Float) }
 
 func (t Training) validate(s arch.Spec) error {
 	switch {
@@ -28,13 +36,16 @@ func (t Training) validate(s arch.Spec) error {
 		return fmt.Errorf("graphgen: training on %d tokens a row, and %s has %d positions: use at most as many", t.Sequence, s.Name(), s.Positions)
 	case !(t.Dropout >= 0 && t.Dropout < 1):
 		return fmt.Errorf("graphgen: dropout %g is not in [0, 1)", t.Dropout)
+	case !t.compute().Floats():
+		return fmt.Errorf("graphgen: training computes in %v: want %v, %v or %v", t.Compute, ir.Float, ir.Float16, ir.BFloat16)
 	}
 	return nil
 }
 
 // Forward is a Spec's forward pass in a builder, before the head. Its one input but for
 // masks is IDs; parameters have the names, shapes and layouts of the portable fp32
-// graph, so that one weights.Source serves both.
+// graph, so that one weights.Source serves both. All values here are Float but for those
+// of a [TrainedLayer] that lie between products.
 type Forward struct {
 	IDs       *ir.Value // int64 [batch, sequence], input
 	Embedding *ir.Value // the token embedding, a parameter [vocab, d_model]
@@ -83,10 +94,11 @@ type passes struct {
 	layer int // being lowered; -1 before the first
 	at    *TrainedLayer
 	masks map[string]*ir.Value
-	done  bool // what comes now is written once more
+	cast  map[*ir.Value]*ir.Value // of parameters
+	done  bool                    // what comes now is written once more
 }
 
-// Train writes a Spec's forward pass for training into b: the portable fp32 lowering
+// Train writes a Spec's forward pass for training into b: the portable lowering
 // with a fixed batch and sequence, no cache, one row of a matrix for each token, and
 // recurrent layers written out, so that every operator has a gradient.
 func Train(b *ir.Builder, s arch.Spec, t Training) (*Forward, error) {
@@ -99,7 +111,8 @@ func Train(b *ir.Builder, s arch.Spec, t Training) (*Forward, error) {
 	}
 	f := &Forward{}
 	l := newLowering(b, c, training)
-	l.train = &passes{Training: t, f: f, layer: -1, at: &TrainedLayer{}, masks: map[string]*ir.Value{}}
+	l.float = t.compute()
+	l.train = &passes{Training: t, f: f, layer: -1, at: &TrainedLayer{}, masks: map[string]*ir.Value{}, cast: map[*ir.Value]*ir.Value{}}
 	d, err := l.decoder()
 	if err != nil {
 		return nil, err

@@ -70,8 +70,8 @@ func (l *lowering) dropout(x *ir.Value, what string) *ir.Value {
 		l.train.masks[name] = mask
 		l.train.f.Masks = append(l.train.f.Masks, Mask{mask, l.train.Dropout})
 	}
-	scaled := l.Mul(x, l.Scalar(l.float, float32(1/(1-l.train.Dropout))))
-	return l.Where(mask, scaled, l.Scalar(l.float, 0))
+	scaled := l.Mul(x, l.Scalar(x.Type, float32(1/(1-l.train.Dropout))))
+	return l.Where(mask, scaled, l.Scalar(x.Type, 0))
 }
 
 // activations notes an MLP's.

@@ -17,7 +17,7 @@ func (a *app) cmdTrain() *cobra.Command {
 		Long: `Train a candidate from weights drawn as its family initialises them (--seed), on
 text, and write the model: FOLDER has config.json, model.safetensors and the tokenizer's
 files, as transformers opens them, and model.onnx, the graph that "lathe measure" times.
-Training is in fp32 on the CPU; of +int4b32 the ONNX graph is quantized. Layers that
+Parameters are fp32; of +int4b32 the ONNX graph is quantized. Layers that
 differ, LSTM and GRU have no configuration in transformers: then FOLDER has
 candidate.yaml and the ONNX file, in fp32. "lathe eval", "lathe finetune" and "lathe
 emit --weights" take FOLDER, "lathe measure" its model.onnx.
@@ -35,6 +35,11 @@ A step is a batch of --batch rows of --sequence tokens, in passes of --micro row
 take less memory and give the same step. --epochs, --steps, --tokens or --minutes say how
 long it takes; minutes become steps after some have been timed. The optimizer is AdamW.
 The learning rate rises during --warmup steps and falls along --schedule.
+
+--compute fp16 or bf16 computes products in 16 bits, with fp32 parameters, moments, norms
+and losses, and in fp16 a scale on the loss: a step whose gradient overflows is skipped,
+and the scale halved. It is for --provider cuda, where ONNX Runtime is a build for it; on
+the CPU the roundings are made in fp32, which is slower, and shows how a model takes to them.
 
 With --from MODEL it starts from a bigger model's weights and not from random ones: the
 layers, heads, neurons and dimensions that do most on --calibration tokens of the text.
@@ -58,6 +63,7 @@ take and how much memory, and writes nothing.`,
   lathe train gpt2-l4-d256-f1024-h4-v4096-p256 --text mail/*.jsonl.gz --field body --tokenizer ./bpe --minutes 20 -o small
   lathe train gpt2-l2-d128-f512-h2-v4096-p256 --from small --teacher small --text mail/ -o smaller
   lathe train lstm-l2-d256-v4096 --text mail.txt --tokenizer ./bpe --dry-run
+  lathe train llama-l8-d512-f1408-h8-v4096-p512 --text mail/ --tokenizer ./bpe --compute bf16 --provider cuda@device_id=0 -o large
   lathe train --resume -o small
   lathe train --resume -o small --steps 20000
   lathe eval small --text dev.txt`,

@@ -108,11 +108,12 @@ func (a *app) newRecipe(ctx context.Context, f *trainFlags, s *setup) (*recipe, 
 const recipeVersion = 2
 
 // hash is of all that decides a trained model's numbers but for its architecture, and
-// but for how sums of floats are parted among threads.
+// but for how sums of floats are parted among threads, or a device's units.
 func (r *recipe) hash() string {
 	p := r.trainPlan
 	p.Command, p.From, p.Start, p.Tokens = "", "", "", nil
 	p.Text, p.Fields, p.Separator, p.Whole, p.End = nil, nil, "", false, 0 // TextKey has them
+	p.Provider = arch.Provider{}
 	p.Threads, p.Recompute, p.EvalEvery, p.CheckpointEvery, p.Keep, p.Patience = 0, false, 0, 0, 0, 0
 	body, err := json.Marshal(p)
 	if err != nil {

@@ -68,7 +68,7 @@ func TestRecipeCosts(t *testing.T) {
 	if got, want := r.trainFlops(s), 100*8*s.TrainFlops(32); got != want {
 		t.Errorf("%v FLOPs, want %v", got, want)
 	}
-	if got, want := r.trainBytes(s), s.TrainBytes(4, 32); got != want {
+	if got, want := r.trainBytes(s), s.TrainBytes(4, 32, 4); got != want {
 		t.Errorf("%v bytes, want %v", got, want)
 	}
 	trains := &setup{Training: r}

@@ -28,12 +28,15 @@ func (t *training) printDryRun(times *stepTimes) error {
 		StepSeconds float64 `json:"step_s"`
 		LookSeconds float64 `json:"look_s"`
 		Seconds     float64 `json:"seconds"`
-		MemoryBytes int64   `json:"memory_bytes"`     // of this process at its largest; 0: not known
+		MemoryBytes int64   `json:"memory_bytes"`    // of this process at its largest; 0: not known
+		Estimate    int64   `json:"estimated_bytes"` // in closed form, for where there are kernels of what is computed in
+		Compute     string  `json:"compute"`
 		Checkpoint  int64   `json:"checkpoint_bytes"` // of each
 	}{
 		Candidate: p.Spec.Name(), Parameters: counts.TotalParams, TrainTokens: train.Tokens, DevTokens: t.corpus.Split(text.Dev).Stats().Tokens,
 		Steps: p.Schedule.Steps, StepTokens: p.stepTokens(), Epochs: float64(p.Schedule.Steps*p.Rows*p.Passes) / float64(t.rows.Rows()),
 		StepSeconds: times.step, LookSeconds: times.look, Seconds: total, MemoryBytes: memory, Checkpoint: 12 * counts.TotalParams,
+		Estimate: int64(p.Spec.TrainBytes(int64(p.Rows), int64(p.Sequence), p.floatBytes())), Compute: p.computed(),
 	}
 	if t.a.json {
 		return t.a.printJSON(r)
@@ -44,6 +47,7 @@ func (t *training) printDryRun(times *stepTimes) error {
 		{Key: "steps", Value: fmt.Sprintf("%d of %d tokens: %.2g times the text", r.Steps, r.StepTokens, r.Epochs)},
 		{Key: "a step", Value: fmt.Sprintf("%.3g s, %.0f tokens/s", r.StepSeconds, float64(r.StepTokens)/r.StepSeconds)},
 		{Key: "all", Value: took(r.Seconds)},
+		{Key: "computed in", Value: r.Compute},
 		{Key: "a checkpoint", Value: fmt.Sprintf("%.1f MB", float64(r.Checkpoint)/1e6)},
 	}
 	if known {

@@ -34,6 +34,9 @@ func (a *app) openTrainer(ctx context.Context, r *recipe) (_ *trainer, err error
 	if t.text.tk, err = tokenizer.Load(r.Tokenizer); err != nil {
 		return nil, badInput(err)
 	}
+	if err = a.checkProvider(ctx, arch.Build{Provider: plan.Provider}); err != nil {
+		return nil, err
+	}
 	if err = t.text.openText(ctx, t.text.tk.VocabSize()); err != nil {
 		return nil, err
 	}
@@ -75,7 +78,7 @@ func (r *recipe) trainFlops(s arch.Spec) float64 {
 
 // trainBytes are of a pass through the model.
 func (r *recipe) trainBytes(s arch.Spec) float64 {
-	return s.TrainBytes(int64(r.Rows), int64(r.Sequence))
+	return s.TrainBytes(int64(r.Rows), int64(r.Sequence), r.floatBytes())
 }
 
 // train trains an architecture in a folder, from the checkpoint that is there if there is

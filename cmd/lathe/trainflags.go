@@ -9,7 +9,9 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"lathe/finetune"
 	"lathe/finetune/train"
+	"lathe/graphgen/arch"
 )
 
 // trainConfig is how models are trained, of a configuration.
@@ -32,6 +34,8 @@ type trainConfig struct {
 	Clip        float64 `mapstructure:"clip"`
 	Dropout     float64 `mapstructure:"dropout"`
 	Recompute   bool    `mapstructure:"recompute"`
+	Compute     string  `mapstructure:"compute"`
+	Provider    string  `mapstructure:"provider"`
 
 	Dev             float64 `mapstructure:"dev"`
 	Test            float64 `mapstructure:"test"`
@@ -64,6 +68,8 @@ var trainSettings = []setting{
 	{"train.clip", 1.0, "norm that the gradient is clipped to; 0: it is not"},
 	{"train.dropout", 0.0, "share of activations that are dropped, where GPT-2 drops them"},
 	{"train.recompute", false, "keep less of the forward pass and compute it again: less memory, a third more time"},
+	{"train.compute", string(finetune.FP32), "type of floats that products are computed in: fp32, fp16 or bf16; parameters are fp32 in each"},
+	{"train.provider", arch.CPU, "execution provider that computes gradients, with options as in names: cpu, cuda, cuda@device_id=1"},
 	{"train.dev", 0.02, "share of the documents that the loss is watched on"},
 	{"train.test", 0.02, "share of the documents that are looked at once, at the end"},
 	{"train.eval_every", 0, "steps between two looks at the development set; 0: a twentieth of all"},
@@ -119,6 +125,8 @@ func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
 	fs.Float64("clip", 0, "norm that the gradient is clipped to; 0: it is not")
 	fs.Float64("dropout", 0, "share of activations that are dropped")
 	fs.Bool("recompute", false, "less memory, a third more time: keep less of the forward pass and compute it again")
+	fs.String("compute", "", "`TYPE` of floats that products are computed in: fp32, fp16 or bf16")
+	fs.String("provider", "", "execution provider that computes gradients: `NAME`, such as cuda or cuda@device_id=1")
 	fs.Float64("dev", 0, "share of the documents that the loss is watched on")
 	fs.Float64("test", 0, "share of the documents that are looked at once, at the end")
 	fs.Int("eval-every", 0, "steps between two looks at the development set; 0: a twentieth of all")
@@ -206,6 +214,7 @@ func (c trainConfig) validate(command string, budget string) error {
 		{"weight_decay", c.WeightDecay, c.WeightDecay >= 0, "0 or more"},
 		{"clip", c.Clip, c.Clip >= 0, "0 or more"},
 		{"dropout", c.Dropout, c.Dropout >= 0 && c.Dropout < 1, "0 to less than 1"},
+		{"compute", c.Compute, slices.Contains(finetune.Computes, finetune.Compute(c.Compute)), fmt.Sprint(finetune.Computes)},
 		{"dev", c.Dev, c.Dev >= 0 && c.Dev < 1, "0 to less than 1"},
 		{"test", c.Test, c.Test >= 0 && c.Dev+c.Test < 1, "0 to less than 1, with dev"},
 		{"eval_every", c.EvalEvery, c.EvalEvery >= 0, "0 or more"},
@@ -236,6 +245,21 @@ func (c trainConfig) rows() (rows, passes int) {
 		}
 	}
 	return rows, c.Batch / rows
+}
+
+// provider is the one that the settings name.
+func (c trainConfig) provider(command string) (arch.Provider, error) {
+	b, err := arch.ParseBuild(c.Provider)
+	if err == nil && !b.Equal(arch.Build{Provider: b.Provider}) {
+		err = errors.New("it is more than an execution provider")
+	}
+	if err != nil {
+		return arch.Provider{}, badInput(fmt.Errorf("%s: train.provider is %q: want cpu, or another with its options, such as cuda@device_id=0: %w", command, c.Provider, err))
+	}
+	if b.Provider.Name == arch.CPU { // the default, as in plans that say nothing of it
+		return arch.Provider{}, nil
+	}
+	return b.Provider, nil
 }
 
 // validate refuses flags that contradict each other.

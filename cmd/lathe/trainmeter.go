@@ -19,6 +19,7 @@ type trainMeter struct {
 
 	loss  float64 // a running mean
 	dev   float64
+	skips int          // in this process
 	first *train.Entry // since the process began
 	warn  func(error)
 }
@@ -54,6 +55,9 @@ func (m *trainMeter) take(e train.Entry) {
 		first := e
 		m.first = &first
 	}
+	if e.Skipped {
+		m.skips++
+	}
 	if e.DevLoss != nil {
 		m.dev = *e.DevLoss
 	}
@@ -74,6 +78,9 @@ func (m *trainMeter) text(e train.Entry) string {
 	}
 	if m.dev > 0 {
 		parts = append(parts, "dev perplexity "+perplexityText(m.dev))
+	}
+	if m.skips > 0 {
+		parts = append(parts, fmt.Sprintf("%d steps skipped", m.skips))
 	}
 	steps, seconds := e.Step-m.first.Step, e.Seconds-m.first.Seconds
 	if steps > 0 && seconds > 0 {

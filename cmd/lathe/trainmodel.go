@@ -17,9 +17,12 @@ func (t trainee) Accumulate(ids, labels []int64, scale float32) (float64, int, e
 	return notFinite(sum, err), n, unlessNotFinite(err)
 }
 
-// Apply does the same with the gradient's norm.
+// Apply does the same with the gradient's norm. One that overflowed is the loop's to note.
 func (t trainee) Apply(lr float64) (float64, error) {
 	norm, err := t.Model.Apply(lr)
+	if errors.Is(err, finetune.ErrSkipped) {
+		return norm, train.ErrSkipped
+	}
 	return notFinite(norm, err), unlessNotFinite(err)
 }
 
@@ -56,5 +59,5 @@ func (t trainee) State() train.State {
 		}
 		return out
 	}
-	return train.State{Parameters: of(s.Parameters), First: of(s.First), Second: of(s.Second)}
+	return train.State{Parameters: of(s.Parameters), First: of(s.First), Second: of(s.Second), Scaling: (*train.Scaling)(s.Scaling)}
 }

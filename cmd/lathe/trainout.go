@@ -33,6 +33,9 @@ type trainResult struct {
 	OfStep    int          `json:"of_step"` // whose parameters were written
 	Tokens    int64        `json:"tokens"`
 	Seconds   float64      `json:"seconds"`
+	Compute   string       `json:"compute"`
+	Skipped   int          `json:"skipped_steps,omitempty"` // whose gradients overflowed
+	LossScale float64      `json:"loss_scale,omitempty"`    // at the end; 0: none
 
 	TrainLoss     *float64 `json:"train_loss"`      // of the last step's batch
 	DevLossBefore *float64 `json:"dev_loss_before"` // before the first step
@@ -55,6 +58,7 @@ func (t *training) finish(ctx context.Context, res *train.Result) error {
 	r := &trainResult{
 		Candidate: arch.Candidate{Spec: p.Spec, Build: p.Build}.Name(), Folder: t.dir, Ending: res.Ending,
 		Steps: res.Step, OfStep: res.Of, Tokens: res.Tokens, Seconds: res.Seconds,
+		Compute: p.computed(), Skipped: res.Scaling.Skipped, LossScale: res.Scaling.Scale,
 	}
 	switch res.Of {
 	case res.BestStep:
@@ -199,9 +203,14 @@ func (t *training) print(r *trainResult) error {
 		}
 		return fmt.Sprintf("%.4f, perplexity %s", *loss, perplexityText(*loss))
 	}
+	computed := r.Compute
+	if r.LossScale > 0 {
+		computed += fmt.Sprintf(", losses scaled by %g, %d steps skipped", r.LossScale, r.Skipped)
+	}
 	rows := []reports.KeyValue{
 		{Key: "ended", Value: fmt.Sprintf("%s after %d steps, %.3g tokens, %s", r.Ending, r.Steps, float64(r.Tokens), took(r.Seconds))},
 		{Key: "parameters of step", Value: fmt.Sprint(r.OfStep)},
+		{Key: "computed in", Value: computed},
 		{Key: "loss, last batch", Value: text(r.TrainLoss)},
 		{Key: "loss, dev, before", Value: text(r.DevLossBefore)},
 		{Key: "loss, dev", Value: text(r.DevLoss)},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -54,6 +55,9 @@ type trainPlan struct {
 	WeightDecay float64 `json:"weight_decay"`
 	Clip        float64 `json:"clip"`
 
+	Compute  finetune.Compute `json:"compute,omitempty"` // "": fp32
+	Provider arch.Provider    `json:"provider,omitzero"` // zero: the CPU
+
 	Schedule        train.Schedule `json:"schedule"`
 	EvalEvery       int            `json:"eval_every"`
 	EvalTokens      int            `json:"eval_tokens"`
@@ -70,14 +74,21 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 		return nil, err
 	}
 	rows, passes := c.rows()
+	provider, err := c.provider(f.command)
+	if err != nil {
+		return nil, err
+	}
 	spec := s.candidate.Spec
 	p := &trainPlan{
 		Command: f.command, Spec: spec, Build: s.candidate.Build, Seed: a.cfg.Seed, Tokens: map[string]json.RawMessage{},
 		Fields: f.fields, Separator: f.separator, Whole: f.whole, Instruction: f.instruction, End: end, Dev: c.Dev, Test: c.Test,
 		Sequence: c.Sequence, Rows: rows, Passes: passes, Threads: c.Threads, Recompute: c.Recompute,
-		Dropout: c.Dropout, WeightDecay: c.WeightDecay, Clip: c.Clip,
+		Dropout: c.Dropout, WeightDecay: c.WeightDecay, Clip: c.Clip, Provider: provider,
 		Schedule:  train.Schedule{Shape: train.Shape(c.Schedule), Peak: c.LR, Warmup: c.Warmup},
 		EvalEvery: c.EvalEvery, EvalTokens: c.EvalTokens, Patience: c.Patience, CheckpointEvery: c.CheckpointEvery, Keep: c.Keep,
+	}
+	if p.Compute = finetune.Compute(c.Compute); p.Compute == finetune.FP32 {
+		p.Compute = ""
 	}
 	if _, err := hf.FormatConfig(spec, nil); errors.Is(err, hf.ErrNoConfig) {
 		// The ONNX graph is then all that has the weights: they are kept as they are.
@@ -158,7 +169,27 @@ func (p *trainPlan) modelOptions() finetune.StepOptions {
 	return finetune.StepOptions{
 		Spec: p.Spec, Batch: p.Rows, Sequence: p.Sequence, Dropout: p.Dropout, Seed: p.Seed, Checkpoint: p.Recompute, Threads: p.Threads,
 		Optimizer: finetune.Optimizer{WeightDecay: none(p.WeightDecay), ClipNorm: none(p.Clip)},
+		Compute:   p.Compute, Provider: p.Provider.Name, ProviderOptions: p.Provider.Options,
 	}
+}
+
+// slow says what computing in 16 bits is on the CPU, if that is planned.
+func (p *trainPlan) slow() error {
+	if p.Compute == "" || p.Provider.Name != "" {
+		return nil
+	}
+	return fmt.Errorf("the CPU has no kernels of %s: it computes in fp32 and rounds, which is slower than fp32 and takes more memory; it is for finding out how a model takes to %s", p.Compute, p.Compute)
+}
+
+// computed names what the plan computes in.
+func (p *trainPlan) computed() string { return string(cmp.Or(p.Compute, finetune.FP32)) }
+
+// floatBytes are those of what a step's products take.
+func (p *trainPlan) floatBytes() int64 {
+	if p.Compute.Reduced() {
+		return 2
+	}
+	return 4
 }
 
 // setSteps makes the plan one of so many steps, and fills in what follows from that.
@@ -184,13 +215,17 @@ func (p *trainPlan) of() map[string]string {
 	if p.Teacher != nil {
 		teacher = fmt.Sprintf("%s, weight %g at temperature %g", p.Teacher.Sum, p.Teacher.Weight, p.Teacher.Temperature)
 	}
-	return map[string]string{
+	of := map[string]string{
 		"teacher": teacher,
 		"model":   p.Spec.Name(), "text": p.TextKey, "start": p.Start, "seed": fmt.Sprint(p.Seed),
 		"batch":     fmt.Sprintf("%dx%d rows of %d tokens", p.Passes, p.Rows, p.Sequence),
 		"dropout":   fmt.Sprint(p.Dropout),
 		"optimizer": fmt.Sprintf("weight decay %g, clipped to %g", p.WeightDecay, p.Clip),
 	}
+	if p.Compute != "" {
+		of["compute"] = string(p.Compute)
+	}
+	return of
 }
 
 func (p *trainPlan) write(dir string) error {

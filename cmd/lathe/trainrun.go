@@ -89,6 +89,9 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 	if err != nil {
 		return err
 	}
+	if err := a.checkProvider(ctx, arch.Build{Provider: plan.Provider}); err != nil {
+		return err
+	}
 	t := &training{a: a, plan: plan, dir: f.dir, sample: f.sample, tk: tk.Tokenizer}
 	defer t.close()
 	if err := t.checkSample(); err != nil {
@@ -161,8 +164,11 @@ func (t *training) open(ctx context.Context) (err error) {
 			return err
 		}
 	}
+	if err := t.plan.slow(); err != nil {
+		t.warn(err)
+	}
 	t.model, err = finetune.New(ctx, env, step)
-	return err
+	return providerInput(err)
 }
 
 // openText opens the text of a model that knows so many tokens.

@@ -112,7 +112,7 @@ func (t *training) openTeacher(ctx context.Context, env *ort.Env, o finetune.Ste
 	}
 	p.Path, p.Sum = mustAbs(m.path), given.Sum
 	d := &finetune.Distill{Weight: p.Weight, Temperature: p.Temperature, Top: min(teacherTop, o.Spec.Vocab)}
-	frozen := finetune.FrozenOptions{Spec: m.spec, Batch: o.Batch, Sequence: o.Sequence, Threads: o.Threads}
+	frozen := finetune.FrozenOptions{Spec: m.spec, Batch: o.Batch, Sequence: o.Sequence, Threads: o.Threads, Provider: o.Provider, ProviderOptions: o.ProviderOptions}
 	if t.teacher, err = finetune.NewTeacher(ctx, env, frozen, *d, given); err != nil {
 		return nil, err
 	}

@@ -9,6 +9,9 @@
 // Every operator has a rule (see rules), in a file for each group of operators. An
 // operator without one is an error where a gradient has to go through it, and of no
 // consequence elsewhere. Sizes must be fixed: training graphs are.
+//
+// A gradient has its value's type. Of values of 16 bits, sums over many elements and
+// whatever takes several operators are computed in float, and rounded once.
 package autodiff
 
 import (
@@ -125,4 +128,4 @@ func (p Pass) check(b *ir.Builder) error {
 	return errors.Join(like("seed", p.Seeds, p.Of), like("accumulator", p.Into, p.Wrt))
 }
 
-func float(v *ir.Value) bool { return v.Type == ir.Float || v.Type == ir.Float16 }
+func float(v *ir.Value) bool { return v.Type.Floats() }

@@ -34,17 +34,34 @@ type building struct {
 	rng *rand.Rand
 	fed map[string]*evaluate.Tensor
 	wrt []*ir.Value
+	as  ir.DType // of what is computed; inputs are Float
 }
 
 func newBuilding(seed uint64) *building {
-	return &building{Builder: ir.NewBuilder("gradients"), rng: rand.New(rand.NewPCG(seed, 1)), fed: map[string]*evaluate.Tensor{}}
+	return &building{Builder: ir.NewBuilder("gradients"), rng: rand.New(rand.NewPCG(seed, 1)), fed: map[string]*evaluate.Tensor{}, as: ir.Float}
+}
+
+// Scalar is one of what is computed where a Float is asked for.
+func (b *building) Scalar(t ir.DType, v float32) *ir.Value {
+	if t == ir.Float {
+		t = b.as
+	}
+	return b.Builder.Scalar(t, v)
+}
+
+// in is v in a type of floats.
+func (b *building) in(v *ir.Value, t ir.DType) *ir.Value {
+	if v.Type == t {
+		return v
+	}
+	return b.Cast(v, t)
 }
 
 // between is an input by which the gradient is taken, drawn from low to high.
 func (b *building) between(low, high float64, dims ...int64) *ir.Value {
-	v := b.fixed(low, high, dims...)
+	v := b.input(low, high, dims...)
 	b.wrt = append(b.wrt, v)
-	return v
+	return b.in(v, b.as)
 }
 
 // x is an input by which the gradient is taken.
@@ -52,6 +69,10 @@ func (b *building) x(dims ...int64) *ir.Value { return b.between(-1.5, 1.5, dims
 
 // fixed is an input by which it is not.
 func (b *building) fixed(low, high float64, dims ...int64) *ir.Value {
+	return b.in(b.input(low, high, dims...), b.as)
+}
+
+func (b *building) input(low, high float64, dims ...int64) *ir.Value {
 	n, _ := ir.Fixed(dims...).Elements()
 	data := make([]float64, n)
 	for i := range data {
@@ -142,9 +163,9 @@ func (b *building) differentiateAs(t rapid.TB, ys, equal []*ir.Value) *checked {
 	var seeds []*ir.Value
 	var objective *ir.Value
 	for i, y := range ys {
-		s := b.fixed(-1, 1, dimsOf(y.Shape)...)
-		seeds = append(seeds, s)
-		part := b.SumOver(b.Mul(s, equal[i]), false)
+		s := b.input(-1, 1, dimsOf(y.Shape)...)
+		seeds = append(seeds, b.in(s, y.Type))
+		part := b.SumOver(b.Mul(s, b.in(equal[i], ir.Float)), false)
 		if objective == nil {
 			objective = part
 		} else {
@@ -160,8 +181,8 @@ func (b *building) differentiateAs(t rapid.TB, ys, equal []*ir.Value) *checked {
 		if g == nil {
 			t.Fatalf("no gradient by %s", b.wrt[i].Name)
 		}
-		if !slices.Equal(g.Shape, b.wrt[i].Shape) {
-			t.Fatalf("the gradient by %s %v is %v", b.wrt[i].Name, b.wrt[i].Shape, g.Shape)
+		if !slices.Equal(g.Shape, b.wrt[i].Shape) || g.Type != b.wrt[i].Type {
+			t.Fatalf("the gradient by %s %v is %v%v", b.wrt[i].Name, b.wrt[i].Shape, g.Type, g.Shape)
 		}
 		b.Output(fmt.Sprint("gradient_", i), g)
 	}
@@ -236,10 +257,10 @@ func (b *building) differences(t rapid.TB, c *checked) map[string]*evaluate.Tens
 // withORT holds ONNX Runtime's outputs against those computed here.
 func (b *building) withORT(t rapid.TB, c *checked, want map[string]*evaluate.Tensor) {
 	t.Helper()
-	b.onThreads(t, c, 1, want)
+	b.onThreads(t, c, 1, 2e-5, want)
 }
 
-func (b *building) onThreads(t rapid.TB, c *checked, threads int, want map[string]*evaluate.Tensor) {
+func (b *building) onThreads(t rapid.TB, c *checked, threads int, within float64, want map[string]*evaluate.Tensor) {
 	t.Helper()
 	s, err := env.NewSession(c.raw, "", ort.Options{Name: t.Name(), Threads: threads})
 	if err != nil {
@@ -276,7 +297,7 @@ func (b *building) onThreads(t rapid.TB, c *checked, threads int, want map[strin
 			largest = max(largest, math.Abs(v))
 		}
 		for i, v := range ort.Data[float32](g) {
-			if d := math.Abs(float64(v) - want[name].Data[i]); !(d <= 2e-5*largest) {
+			if d := math.Abs(float64(v) - want[name].Data[i]); !(d <= within*largest) {
 				t.Errorf("%s[%d]: ONNX Runtime says %g, it is %g", name, i, v, want[name].Data[i])
 			}
 		}

@@ -31,11 +31,11 @@ func init() {
 	})
 }
 
-// function is the rule of y = f(x): f's gradient is f'(x) g.
+// function is the rule of y = f(x): f's gradient is f'(x) g, computed in float.
 func function(f func(r *reverse, g, x, y *ir.Value) *ir.Value) rule {
 	return func(r *reverse, n *ir.Node) {
 		x, y := n.Inputs[0], n.Outputs[0]
-		r.add(x, f(r, r.loose(y), x, y))
+		r.add(x, f(r, r.wide(r.loose(y)), r.wide(x), r.wide(y)))
 	}
 }
 
@@ -123,7 +123,7 @@ func erf(r *reverse, g, x, _ *ir.Value) *ir.Value {
 
 // cast is between types of floats; what was cast to another has no gradient.
 func cast(r *reverse, n *ir.Node) {
-	r.add(n.Inputs[0], r.Cast(r.loose(n.Outputs[0]), n.Inputs[0].Type))
+	r.add(n.Inputs[0], r.loose(n.Outputs[0]))
 }
 
 func where(r *reverse, n *ir.Node) {

@@ -40,8 +40,9 @@ func geluErf(r *reverse, g, x, _ *ir.Value) *ir.Value {
 // quickGelu is y = x s with s = sigmoid(alpha x), SiLU where alpha is 1; its derivative
 // is s + alpha y (1 - s).
 func quickGelu(r *reverse, n *ir.Node) {
-	x, y := n.Inputs[0], n.Outputs[0]
 	alpha := float64(n.Real("alpha", 1.702)) // the operator's default
-	s := r.Sigmoid(r.times(x, alpha))
-	r.add(x, r.Mul(r.loose(y), r.Add(s, r.times(r.Sub(y, r.Mul(y, s)), alpha))))
+	function(func(r *reverse, g, x, y *ir.Value) *ir.Value {
+		s := r.Sigmoid(r.times(x, alpha))
+		return r.Mul(g, r.Add(s, r.times(r.Sub(y, r.Mul(y, s)), alpha)))
+	})(r, n)
 }

@@ -6,7 +6,7 @@ import (
 	"lathe/graphgen/ir"
 )
 
-// Norms and softmaxes, over the last dimension.
+// Norms and softmaxes, over the last dimension, whose gradients are computed in float.
 
 func init() {
 	register(map[string]rule{
@@ -24,18 +24,18 @@ func layerNorm(r *reverse, n *ir.Node) {
 	if len(stats) != 2 {
 		return
 	}
-	g := r.full(n.Outputs[0])
+	g, wide := r.wide(r.full(n.Outputs[0])), r.wide(gain)
 	if len(n.Inputs) > 2 && r.wants(n.Inputs[2]) {
 		r.add(n.Inputs[2], r.reduce(g, x.Shape, n.Inputs[2].Shape))
 	}
-	h := r.Mul(r.Sub(x, stats[0]), stats[1])
+	h := r.Mul(r.Sub(r.wide(x), stats[0]), stats[1])
 	gh := r.Mul(g, h)
 	if r.wants(gain) {
 		r.add(gain, r.reduce(gh, x.Shape, gain.Shape))
 	}
 	if r.wants(x) {
-		u := r.Sub(r.Mul(g, gain), r.meanTimes(g, gain))
-		r.add(x, r.Mul(r.Sub(u, r.Mul(h, r.meanTimes(gh, gain))), stats[1]))
+		u := r.Sub(r.Mul(g, wide), r.meanTimes(g, wide))
+		r.add(x, r.Mul(r.Sub(u, r.Mul(h, r.meanTimes(gh, wide))), stats[1]))
 	}
 }
 
@@ -46,14 +46,14 @@ func rmsNorm(r *reverse, n *ir.Node) {
 	if len(stats) != 1 {
 		return
 	}
-	g := r.full(n.Outputs[0])
-	h := r.Mul(x, stats[0])
+	g, wide := r.wide(r.full(n.Outputs[0])), r.wide(gain)
+	h := r.Mul(r.wide(x), stats[0])
 	gh := r.Mul(g, h)
 	if r.wants(gain) {
 		r.add(gain, r.reduce(gh, x.Shape, gain.Shape))
 	}
 	if r.wants(x) {
-		r.add(x, r.Mul(r.Sub(r.Mul(g, gain), r.Mul(h, r.meanTimes(gh, gain))), stats[0]))
+		r.add(x, r.Mul(r.Sub(r.Mul(g, wide), r.Mul(h, r.meanTimes(gh, wide))), stats[0]))
 	}
 }
 
@@ -72,8 +72,8 @@ func softmax(r *reverse, n *ir.Node) {
 		r.fail(n, "over dimension %d of %v, only the last has a rule", n.Int("axis", -1), x.Shape)
 		return
 	}
-	g := r.loose(p)
-	r.add(x, r.Mul(p, r.Sub(g, r.SumOver(r.Mul(g, p), true, last))))
+	g, q := r.wide(r.loose(p)), r.wide(p)
+	r.add(x, r.Mul(q, r.Sub(g, r.SumOver(r.Mul(g, q), true, last))))
 }
 
 // logSoftmax: g - exp(y) sum(g). A loss takes single elements of y, as many a row as it
@@ -90,10 +90,10 @@ func logSoftmax(r *reverse, n *ir.Node) {
 	var total *ir.Value
 	if d.dense != nil {
 		d.dense = r.expand(d.dense, y.Shape)
-		total = r.SumOver(d.dense, true, last)
+		total = r.SumOver(r.wide(d.dense), true, last)
 	}
 	for _, e := range d.sparse {
-		s := e.updates
+		s := r.wide(e.updates)
 		if s.Shape[last] != ir.D(1) {
 			s = r.SumOver(s, true, last)
 		}
@@ -102,9 +102,9 @@ func logSoftmax(r *reverse, n *ir.Node) {
 		}
 		total = s
 	}
-	g := r.Mul(r.Exp(y), r.Neg(total))
+	g := r.Mul(r.Exp(r.wide(y)), r.Neg(total))
 	if d.dense != nil {
-		g = r.Add(g, d.dense)
+		g = r.Add(g, r.wide(d.dense))
 	}
 	r.add(x, g)
 	for _, e := range d.sparse {

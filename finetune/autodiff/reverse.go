@@ -79,23 +79,34 @@ func (r *reverse) run(nodes []*ir.Node) {
 	}
 }
 
-// add adds g to the gradient by v; g has v's shape, or one that broadcasts to it.
+// add adds g to the gradient by v; g has v's shape, or one that broadcasts to it, and
+// any type of floats.
 func (r *reverse) add(v, g *ir.Value) {
 	switch d := r.of(v); {
 	case d == nil:
 	case r.loop.captures(v):
-		r.loop.capture(v, r.expand(g, v.Shape))
+		r.loop.capture(v, r.expand(r.wide(g), v.Shape))
 	case d.dense == nil:
-		d.dense = g
+		d.dense = r.as(g, v.Type)
 	default:
-		d.dense = r.Add(d.dense, g)
+		d.dense = r.Add(d.dense, r.as(g, v.Type))
 	}
 }
+
+// as is v in a type of floats, wide in float.
+func (r *reverse) as(v *ir.Value, t ir.DType) *ir.Value {
+	if v == nil || v.Type == t {
+		return v
+	}
+	return r.Cast(v, t)
+}
+
+func (r *reverse) wide(v *ir.Value) *ir.Value { return r.as(v, ir.Float) }
 
 // subtract is add of -g.
 func (r *reverse) subtract(v, g *ir.Value) {
 	if d := r.of(v); d != nil && d.dense != nil && !r.loop.captures(v) {
-		d.dense = r.Sub(d.dense, g)
+		d.dense = r.Sub(d.dense, r.as(g, v.Type))
 	} else if d != nil {
 		r.add(v, r.Neg(g))
 	}
@@ -195,7 +206,7 @@ func (r *reverse) expand(g *ir.Value, to ir.Shape) *ir.Value {
 func (r *reverse) zeros(v *ir.Value) *ir.Value { return r.expand(r.Scalar(v.Type, 0), v.Shape) }
 
 // reduce sums g, the gradient by something of shape from (as [gradient] has it), over
-// the dimensions that to was broadcast along to be of that shape.
+// the dimensions that to was broadcast along to be of that shape. What it sums is float.
 func (r *reverse) reduce(g *ir.Value, from, to ir.Shape) *ir.Value {
 	if slices.Equal(from, to) {
 		return g
@@ -216,6 +227,9 @@ func (r *reverse) reduce(g *ir.Value, from, to ir.Shape) *ir.Value {
 	switch {
 	case len(axes) == 0:
 		return g
+	}
+	g = r.wide(g)
+	switch {
 	case !inner:
 		return r.SumOver(g, false, axes...)
 	case lead == 0:

@@ -112,7 +112,7 @@ var each = map[string]func(b *building) *ir.Value{
 		return b.SumOver(b.Add(b.Sub(b.Tanh(b.Mul(x, b.x(3))), b.x(1, 3)), b.Expand(b.x(1, 1), 2, 3)), false, 1)
 	},
 	"Cast": func(b *building) *ir.Value {
-		return b.Mul(b.x(3), b.Cast(b.Cast(b.x(3), ir.Float), ir.Float))
+		return b.Mul(b.x(3), b.Cast(b.Cast(b.x(3), ir.Float), b.as))
 	},
 	"rotary embedding": func(b *building) *ir.Value {
 		return b.RotaryEmbedding(b.x(2, 3, 8), b.below(5, 2, 3), b.fixed(-1, 1, 5, 2), b.fixed(-1, 1, 5, 2))
@@ -150,6 +150,6 @@ func TestThreadsLoseNothing(t *testing.T) {
 	c := b.finish(t)
 	want := b.evaluate(t, c.leading("gradient"))
 	for range 5 {
-		b.onThreads(t, c, 4, want)
+		b.onThreads(t, c, 4, 2e-5, want)
 	}
 }

@@ -164,7 +164,7 @@ func (l *loop) emit(r *reverse, inputs, outputs []*ir.Value, nodes []*ir.Node) {
 	}
 	for _, c := range l.captured {
 		if c.x == nil {
-			r.add(c.v, r.SumOver(all(c.y), false, 0))
+			r.add(c.v, r.SumOver(r.wide(all(c.y)), false, 0))
 		} else {
 			r.product(c.v, flattened(r, all(c.x)), flattened(r, all(c.y)), c.alpha, true, false)
 		}

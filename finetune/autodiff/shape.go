@@ -78,7 +78,11 @@ func slice(r *reverse, n *ir.Node) {
 		before[d] = min(max(start, 0), size)
 		after[d] = size - before[d] - y.Shape[d].N
 	}
-	r.add(x, r.Pad(r.full(y), before, after))
+	g := r.full(y)
+	if g.Type == ir.BFloat16 { // of which CUDA has no Pad
+		g = r.wide(g)
+	}
+	r.add(x, r.Pad(g, before, after))
 }
 
 // pad's constant takes no gradient.
@@ -133,7 +137,7 @@ func reduceSum(r *reverse, n *ir.Node) {
 
 func reduceMean(r *reverse, n *ir.Node) {
 	s, count := r.reduced(n)
-	r.add(n.Inputs[0], r.times(r.shaped(r.full(n.Outputs[0]), s), 1/float64(count)))
+	r.add(n.Inputs[0], r.times(r.wide(r.shaped(r.full(n.Outputs[0]), s)), 1/float64(count)))
 }
 
 func reduceSumSquare(r *reverse, n *ir.Node) {

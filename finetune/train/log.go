@@ -17,9 +17,11 @@ const LogFile = "log.jsonl"
 // found. Losses are means over the tokens that count, in nats.
 type Entry struct {
 	Step      int      `json:"step"`
-	Loss      *float64 `json:"loss,omitempty"`      // of the step's batch, before the step
+	Loss      *float64 `json:"loss,omitempty"`      // of the step's batch, before the step; none where it overflowed
 	LR        float64  `json:"lr,omitempty"`        // the learning rate
 	GradNorm  float64  `json:"grad_norm,omitempty"` // before clipping
+	LossScale float64  `json:"loss_scale,omitempty"`
+	Skipped   bool     `json:"skipped,omitempty"` // the gradient overflowed, and nothing was changed
 	DevLoss   *float64 `json:"dev_loss,omitempty"`
 	DevTokens int      `json:"dev_tokens,omitempty"`
 	Tokens    int64    `json:"tokens"` // of all steps so far

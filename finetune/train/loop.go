@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"strings"
 	"time"
 )
 
@@ -21,6 +22,7 @@ type loop struct {
 	unpruned    bool      // there may be more checkpoints than are kept
 	began       time.Time // less the seconds of before it was resumed
 	ids, labels []int64   // of a step's batch
+	scaling     *Scaling  // the model's; nil: none
 }
 
 // Run trains until the schedule's last step, until patience is over, or until ctx is
@@ -36,6 +38,9 @@ func Run(ctx context.Context, o Options) (_ *Result, err error) {
 	}
 	l := &loop{Options: o.withDefaults(), pos: Position{Looked: -1}, saved: -1}
 	l.checkpoints = checkpoints{filepath.Join(o.Dir, CheckpointsDir), o.Of}
+	if l.scaling = o.Model.State().Scaling; l.scaling != nil {
+		l.pos.Scaling = *l.scaling
+	}
 	if err := l.begin(); err != nil {
 		return nil, err
 	}
@@ -95,8 +100,11 @@ func (l *loop) begin() error {
 			return err
 		}
 		if found {
+			if err := l.rescale(p); err != nil {
+				return err
+			}
 			l.pos, l.saved = p, p.Step
-			l.Model.Stepped(p.Step)
+			l.Model.Stepped(p.Step - p.Scaling.Skipped)
 			if err := l.checkpoints.after(p.Step); err != nil {
 				return fmt.Errorf("train: %w", err)
 			}
@@ -112,6 +120,17 @@ func (l *loop) begin() error {
 		l.warn(l.log.lost)
 	}
 	return err
+}
+
+// rescale gives the model the scale of a position that is gone back to.
+func (l *loop) rescale(p Position) error {
+	if (l.scaling == nil) != (p.Scaling == Scaling{}) {
+		return fmt.Errorf("train: %s: the checkpoint after step %d: %w: of the one's losses and the other's one is scaled", l.checkpoints.dir, p.Step, ErrOther)
+	}
+	if l.scaling != nil {
+		*l.scaling = p.Scaling
+	}
+	return nil
 }
 
 // run steps until something ends it. What is due at a position is done before the
@@ -169,20 +188,31 @@ func (l *loop) step() error {
 		}
 		sum += s
 	}
-	loss, lr := sum/float64(counted), l.Schedule.At(step)
-	if !finite(loss) {
+	loss, e := sum/float64(counted), Entry{LR: l.Schedule.At(step), LossScale: l.pos.Scaling.Scale}
+	if !finite(loss) && l.scaling == nil {
 		return l.diverged(step, "loss", loss)
 	}
-	norm, err := l.Model.Apply(lr)
-	if err != nil {
+	norm, err := l.Model.Apply(e.LR)
+	switch e.Skipped = errors.Is(err, ErrSkipped); {
+	case e.Skipped:
+	case err != nil:
 		return fmt.Errorf("train: step %d: %w", step, err)
-	}
-	if !finite(norm) {
+	case !finite(norm):
 		return l.diverged(step, "norm of the gradient", norm)
+	default:
+		e.GradNorm = norm
+	}
+	if finite(loss) {
+		e.Loss = &loss
 	}
 	l.pos.Step, l.pos.Tokens = step, l.pos.Tokens+int64(counted)
-	l.prune()
-	l.record(Entry{Loss: &loss, LR: lr, GradNorm: norm})
+	if l.scaling != nil {
+		l.pos.Scaling = *l.scaling
+	}
+	if !e.Skipped {
+		l.prune()
+	}
+	l.record(e)
 	return nil
 }
 
@@ -282,20 +312,30 @@ func (l *loop) prune() {
 // diverged is the end of a training of which a number is not finite. A checkpoint of the
 // parameters that it came of is no place to go on from: it is put aside.
 func (l *loop) diverged(step int, what string, v float64) error {
-	aside := ""
-	if l.saved == l.pos.Step {
+	var aside []string
+	for l.saved >= 0 && l.saved >= l.pos.Step-l.pos.Scaling.Row { // steps that were skipped changed none
 		dir, err := l.checkpoints.setAside(l.saved)
 		if err != nil {
 			l.warn(fmt.Errorf("train: the checkpoint after step %d is of no use: %w", l.saved, err))
-		} else {
-			aside = fmt.Sprintf("the checkpoint after step %d, from which it came, is now %s; ", l.saved, dir)
-			l.saved = -1
-			if steps, err := l.checkpoints.list(); err == nil && len(steps) > 0 {
-				l.saved = steps[0]
-			}
+			break
+		}
+		aside = append(aside, fmt.Sprintf("the checkpoint after step %d, from which it came, is now %s; ", l.saved, dir))
+		l.saved = -1
+		if steps, err := l.checkpoints.list(); err == nil && len(steps) > 0 {
+			l.saved = steps[0]
 		}
 	}
-	return fmt.Errorf("train: step %d: the %s is %v: %w; %s%s. A lower learning rate, a longer warm-up or stronger clipping may keep it finite", step, what, v, ErrDiverged, aside, l.kept())
+	if n := len(aside); n > 1 {
+		aside = append(aside[:1:1], fmt.Sprintf("so are %d before it, of the same parameters; ", n-1))
+	}
+	advice := "A lower learning rate, a longer warm-up or stronger clipping may keep it finite"
+	if l.scaling != nil {
+		advice += ", unless it is what the model computes that passes the range of 16-bit floats: bf16 and fp32 have more"
+		if n := l.pos.Scaling.Row; n > 0 {
+			advice = fmt.Sprintf("The %d steps before it were skipped, to scale the loss less and less. %s", n, advice)
+		}
+	}
+	return fmt.Errorf("train: step %d: the %s is %v: %w; %s%s. %s", step, what, v, ErrDiverged, strings.Join(aside, ""), l.kept(), advice)
 }
 
 func (l *loop) warn(err error) { l.Observe(Event{Warning: err}) }

@@ -23,7 +23,7 @@ func state(n int) State {
 		}
 		return []Tensor{{"w", []int64{int64(n)}, vals}}
 	}
-	return State{of(1), of(2), of(3)}
+	return State{Parameters: of(1), First: of(2), Second: of(3)}
 }
 
 // What is written is read, whatever the position and the values: to the bit.
@@ -37,6 +37,7 @@ func TestCheckpointRoundTrip(t *testing.T) {
 		}
 		p := Position{
 			Step: rapid.IntRange(0, 1e9).Draw(t, "step"), Tokens: rapid.Int64().Draw(t, "tokens"),
+			Scaling: Scaling{rapid.Float64Range(0, 1e9).Draw(t, "scale"), rapid.IntRange(0, 9).Draw(t, "good"), rapid.IntRange(0, 9).Draw(t, "skipped"), rapid.IntRange(0, 9).Draw(t, "row")},
 			DevLoss: rapid.Float64().Draw(t, "loss"), BestLoss: rapid.Float64().Draw(t, "best"), Looked: rapid.IntRange(-1, 9).Draw(t, "looked"),
 		}
 		if math.IsNaN(p.DevLoss) || math.IsInf(p.DevLoss, 0) || math.IsNaN(p.BestLoss) || math.IsInf(p.BestLoss, 0) {

@@ -26,7 +26,8 @@ type Model interface {
 	// lossSum, in nats, is not scaled; tokens is how many count.
 	Accumulate(ids, labels []int64, scale float32) (lossSum float64, tokens int, err error)
 	// Apply makes a step with the accumulated gradients, which are zero from then on, and
-	// returns their norm before clipping.
+	// returns their norm before clipping. Where they overflowed under a scale of the loss,
+	// it changes nothing but that, and the error is ErrSkipped.
 	Apply(lr float64) (gradNorm float64, err error)
 	// Loss is what Accumulate returns, without gradients.
 	Loss(ids, labels []int64) (lossSum float64, tokens int, err error)
@@ -34,8 +35,9 @@ type Model interface {
 	// two steps: what a checkpoint holds. Each call returns the same names in the same
 	// order.
 	State() State
-	// Stepped tells the model how many steps were made, after its State was filled or
-	// without any: corrections of moments and masks of dropout depend on it.
+	// Stepped tells the model how many steps were made, without those that were skipped,
+	// after its State was filled or without any: corrections of moments and masks of dropout
+	// depend on it.
 	Stepped(steps int)
 }
 
@@ -43,7 +45,21 @@ type Model interface {
 // writes them changes the model.
 type State struct {
 	Parameters, First, Second []Tensor
+	Scaling                   *Scaling // nil: the loss is not scaled
 }
+
+// Scaling is the state of a scale of the loss, under which gradients of 16 bits neither
+// overflow nor vanish; the model says how it changes.
+type Scaling struct {
+	Scale   float64 `json:"scale"`
+	Good    int     `json:"good_steps"`       // since it changed
+	Skipped int     `json:"skipped_steps"`    // of all
+	Row     int     `json:"skipped_in_a_row"` // the last ones, without a good one between
+}
+
+// ErrSkipped marks a step that was not made, since the gradient overflowed under the
+// loss's scale. The training goes on with the next batch.
+var ErrSkipped = errors.New("skipped")
 
 // Tensor is one of them.
 type Tensor struct {
@@ -136,7 +152,7 @@ func (o Options) Validate() error {
 
 // Position is where a training stands between two steps.
 type Position struct {
-	Step    int     `json:"step"`    // steps made
+	Step    int     `json:"step"`    // steps made, or skipped
 	Tokens  int64   `json:"tokens"`  // that counted, of all steps
 	Seconds float64 `json:"seconds"` // that all of it took
 
@@ -145,6 +161,8 @@ type Position struct {
 	BestStep int     `json:"best_step"` // of the lowest loss on Dev, from step 1 on; 0: none yet
 	BestLoss float64 `json:"best_loss"`
 	Stale    int     `json:"stale"` // looks since
+
+	Scaling Scaling `json:"scaling,omitzero"` // zero where the loss is not scaled
 
 	LogBytes int64 `json:"log_bytes"`
 }

@@ -22,21 +22,28 @@ func (s Spec) TrainFlops(tokens int64) float64 {
 	return passes * s.ForwardFlops(tokens)
 }
 
-// TrainBytes is the memory of training in fp32 on passes of so many rows of so many
-// tokens: parameters, gradients, Adam's two moments, and of the forward pass what each
-// product takes and the weights of attention, which the pass back needs. Logits are left
-// out, since a step may take them in pieces.
-func (s Spec) TrainBytes(rows, tokens int64) float64 {
+// TrainBytes is the memory of training on passes of so many rows of so many tokens:
+// parameters, gradients, Adam's two moments, and of the forward pass what each product
+// takes and the weights of attention, which the pass back needs. Logits are left out,
+// since a step may take them in pieces. float is the bytes of what products take, 4 or 2:
+// all else is fp32, and with 2 there is a copy of the parameters, and one of attention's
+// weights, for them.
+func (s Spec) TrainBytes(rows, tokens, float int64) float64 {
 	n := float64(tokens)
-	kept := 0.0
+	taken, weights := 0.0, 0.0
 	for m := range s.matMuls() {
-		kept += n * float64(m.K)
+		taken += n * float64(m.K)
 	}
 	for i, l := range s.Layers {
 		if !s.TypeOf(i).Recurrent() {
-			kept += float64(l.NHead) * n * (n + 1) / 2
+			weights += float64(l.NHead) * n * (n + 1) / 2
 		}
 	}
 	const bytes, copies = 4, 4
-	return bytes * (copies*float64(s.TotalParams()) + float64(rows)*kept)
+	short := float64(float)
+	total := bytes*copies*float64(s.TotalParams()) + float64(rows)*(short*taken+bytes*weights)
+	if float < bytes {
+		total += short * (float64(s.TotalParams()) + float64(rows)*weights)
+	}
+	return total
 }

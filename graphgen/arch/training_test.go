@@ -20,8 +20,13 @@ func TestTrainingByHand(t *testing.T) {
 	}
 	const parameters = 10*4 + 6*4 + (4*12 + 12) + (4*4 + 4) + (4*8 + 8) + (8*4 + 4) + 3*2*4
 	const row = 3*(4+4+4+8+4) + 2*pairs // what products take, and weights of two heads
-	if got, want := s.TrainBytes(5, 3), float64(4*(4*parameters+5*row)); got != want {
+	if got, want := s.TrainBytes(5, 3, 4), float64(4*(4*parameters+5*row)); got != want {
 		t.Errorf("memory %v, want %v", got, want)
+	}
+	// In 16 bits what products take is half of that, attention's weights are there in both,
+	// and so are parameters.
+	if got, want := s.TrainBytes(5, 3, 2), float64(18*parameters+5*(2*(row-2*pairs)+6*2*pairs)); got != want {
+		t.Errorf("memory in 16 bits %v, want %v", got, want)
 	}
 }
 

@@ -29,7 +29,7 @@ func Decode(t *Tensor, raw []byte) bool {
 	case onnxpb.TensorProto_FLOAT16:
 		return read(2, func(b []byte) float64 { return float64(half.To(le.Uint16(b))) })
 	case onnxpb.TensorProto_BFLOAT16:
-		return read(2, func(b []byte) float64 { return float64(math.Float32frombits(uint32(le.Uint16(b)) << 16)) })
+		return read(2, func(b []byte) float64 { return float64(half.ToB(le.Uint16(b))) })
 	case onnxpb.TensorProto_INT64, onnxpb.TensorProto_UINT64:
 		return read(8, func(b []byte) float64 { return float64(int64(le.Uint64(b))) })
 	case onnxpb.TensorProto_INT32:

@@ -1,6 +1,6 @@
-// Package half is IEEE 754 binary16, which ONNX calls float16: 1 bit sign, 5
-// exponent, 10 fraction. It rounds to it and back; nothing computes in it. Weights,
-// constants of graphs and logits go through here.
+// Package half is the floats of 16 bits: IEEE 754 binary16, which ONNX calls float16 (1
+// bit sign, 5 exponent, 10 fraction), and bfloat16. It rounds to them and back; nothing
+// computes in them. Weights, constants of graphs and logits go through here.
 package half
 
 import "math"

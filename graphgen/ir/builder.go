@@ -124,12 +124,12 @@ func (b *Builder) Int32(val int32) *Value {
 	return b.constant(Int32, Shape{}, binary.LittleEndian.AppendUint32(nil, uint32(val)))
 }
 
-// Scalar is a constant scalar of type t, Float or Float16, to which val is rounded.
+// Scalar is a constant scalar of t, a type of floats, to which val is rounded.
 func (b *Builder) Scalar(t DType, val float32) *Value {
 	return b.constant(t, Shape{}, b.floatBytes(t, val))
 }
 
-// Floats is a constant tensor of type t, Float or Float16, such as a table; name is
+// Floats is a constant tensor of t, a type of floats, such as a table; name is
 // what it is called.
 func (b *Builder) Floats(t DType, name string, vals []float32, dims ...int64) *Value {
 	return b.hold(&Value{Name: b.unique(name), Type: t, Shape: Fixed(dims...), kind: constant}, b.floatBytes(t, vals...))
@@ -155,6 +155,8 @@ func (b *Builder) floatBytes(t DType, vals ...float32) []byte {
 				b.fail("constant %g is beyond float16, whose largest is %d", v, half.Max)
 			}
 			data = binary.LittleEndian.AppendUint16(data, h)
+		case BFloat16:
+			data = binary.LittleEndian.AppendUint16(data, half.FromB(v))
 		default:
 			b.fail("constant %g of type %v, which is none of floats", v, t)
 		}

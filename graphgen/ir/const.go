@@ -45,6 +45,8 @@ func (c *Const) values(data []byte) (vals []any) {
 			vals = append(vals, math.Float32frombits(binary.LittleEndian.Uint32(data)))
 		case Float16:
 			vals = append(vals, half.To(binary.LittleEndian.Uint16(data)))
+		case BFloat16:
+			vals = append(vals, half.ToB(binary.LittleEndian.Uint16(data)))
 		default:
 			vals = append(vals, data[0])
 		}

@@ -40,6 +40,8 @@ const (
 	Int64   DType = 7
 	Bool    DType = 9
 	Float16 DType = 10
+	// BFloat16 is the upper half of a float: its range, and 8 bits of its fraction.
+	BFloat16 DType = 16
 )
 
 // Size is the number of bytes of one element.
@@ -47,7 +49,7 @@ func (t DType) Size() int64 {
 	switch t {
 	case Uint8, Int8, Bool:
 		return 1
-	case Float16:
+	case Float16, BFloat16:
 		return 2
 	case Float, Int32:
 		return 4
@@ -56,6 +58,12 @@ func (t DType) Size() int64 {
 	}
 	return 0
 }
+
+// Floats reports whether t is a type of floats.
+func (t DType) Floats() bool { return t == Float || t.Reduced() }
+
+// Reduced reports whether t is a type of floats of 16 bits.
+func (t DType) Reduced() bool { return t == Float16 || t == BFloat16 }
 
 func (t DType) String() string {
 	switch t {
@@ -73,6 +81,8 @@ func (t DType) String() string {
 		return "bool"
 	case Float16:
 		return "float16"
+	case BFloat16:
+		return "bfloat16"
 	}
 	return fmt.Sprintf("dtype(%d)", int32(t))
 }

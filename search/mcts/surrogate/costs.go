@@ -25,7 +25,7 @@ type Costs [NumCosts]float64
 func Count(a arch.Candidate) (c Costs) {
 	s, text := a.Spec, int64(a.Spec.Positions)
 	c[TrainFlops] = s.TrainFlops(text)
-	c[TrainBytes] = s.TrainBytes(1, text)
+	c[TrainBytes] = s.TrainBytes(1, text, 4)
 	c[InferenceFlops] = s.ForwardFlops(text)
 	c[InferenceBytes] = float64(s.WeightBytes(a.Build)) + float64(text)*float64(s.KVBytesPerToken(a.Build)) + float64(s.StateBytes())
 	return c
