@@ -8,8 +8,6 @@ import (
 	"testing"
 )
 
-type object = map[string]any
-
 // metaJSON is a tokenizer.json over characters, changed by change.
 func metaJSON(change func(file, model object)) []byte {
 	vocab := map[string]int{"<unk>": 0, "<s>": 1}

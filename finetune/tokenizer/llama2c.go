@@ -23,6 +23,14 @@ func ParseBin(data []byte, name string) (*Tokenizer, error) {
 }
 
 func parseBin(data []byte) (*Tokenizer, error) {
+	f, err := piecesOfBin(data)
+	if err != nil {
+		return nil, err
+	}
+	return buildPieces(*f)
+}
+
+func piecesOfBin(data []byte) (*piecesFile, error) {
 	if len(data) < 4 {
 		return nil, fmt.Errorf("%d bytes: want a llama2.c tokenizer", len(data))
 	}
@@ -81,7 +89,7 @@ func parseBin(data []byte) (*Tokenizer, error) {
 		return nil, errors.New("it has no token for a space, which a text begins with")
 	}
 	f.pieces[0].kind = unknown
-	return buildPieces(f)
+	return &f, nil
 }
 
 var binNames = [...]string{"<unk>", "<s>", "</s>"}

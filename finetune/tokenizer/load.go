@@ -27,6 +27,18 @@ const maxFile = 1 << 28
 // a merges.txt, a tokenizer.model or a tokenizer.bin, or from one of these files. A
 // file by another name is told by what is in it.
 func Load(path string) (*Tokenizer, error) {
+	files, err := find(path)
+	switch {
+	case err != nil:
+		return nil, err
+	case len(files) == 2:
+		return loadPair(files[0], files[1])
+	}
+	return loadSingle(files[0])
+}
+
+// find is the file of a tokenizer, or the vocabulary and the merges of one.
+func find(path string) (files []string, err error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
@@ -37,23 +49,23 @@ func Load(path string) (*Tokenizer, error) {
 	}
 	for _, p := range pairs {
 		if name == p[0] || name == p[1] {
-			return loadPair(filepath.Join(dir, p[0]), filepath.Join(dir, p[1]))
+			return []string{filepath.Join(dir, p[0]), filepath.Join(dir, p[1])}, nil
 		}
 	}
 	if name != "" {
-		return loadSingle(path)
+		return []string{path}, nil
 	}
 	if file := filepath.Join(dir, single[0]); exists(file) {
-		return loadSingle(file)
+		return []string{file}, nil
 	}
 	for _, p := range pairs {
 		if exists(filepath.Join(dir, p[0])) {
-			return loadPair(filepath.Join(dir, p[0]), filepath.Join(dir, p[1]))
+			return []string{filepath.Join(dir, p[0]), filepath.Join(dir, p[1])}, nil
 		}
 	}
 	for _, name := range single[1:] {
 		if file := filepath.Join(dir, name); exists(file) {
-			return loadSingle(file)
+			return []string{file}, nil
 		}
 	}
 	return nil, fmt.Errorf("tokenizer: %s has neither a tokenizer.json nor a vocab.json and merges.txt, a tokenizer.model or a tokenizer.bin", path)
@@ -64,23 +76,44 @@ func exists(path string) bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
+// form is what a file is that is a tokenizer by itself.
+type form int8
+
+const (
+	formJSON form = iota
+	formBin
+	formModel
+)
+
 // loadSingle reads a file that is a tokenizer by itself.
 func loadSingle(path string) (*Tokenizer, error) {
 	data, err := read(path)
 	if err != nil {
 		return nil, err
 	}
-	switch begin := data[:min(len(data), 64)]; {
-	case filepath.Ext(path) == ".json" || looksLikeJSON(begin):
+	form, err := formOf(path, data)
+	switch {
+	case err != nil:
+		return nil, err
+	case form == formJSON:
 		return ParseJSON(data, path)
-	case looksLikeRanks(begin):
-		return nil, fmt.Errorf("tokenizer: %s has tiktoken's ranks, which do not say how text is parted: want the model's tokenizer.json", path)
-	case len(begin) >= 4 && binary.LittleEndian.Uint32(begin) <= maxToken:
-		return ParseBin(data, path)
-	case filepath.Ext(path) == ".bin":
+	case form == formBin:
 		return ParseBin(data, path)
 	}
 	return ParseModel(data, path)
+}
+
+// formOf tells it by name and contents.
+func formOf(path string, data []byte) (form, error) {
+	switch begin := data[:min(len(data), 64)]; {
+	case filepath.Ext(path) == ".json" || looksLikeJSON(begin):
+		return formJSON, nil
+	case looksLikeRanks(begin):
+		return 0, fmt.Errorf("tokenizer: %s has tiktoken's ranks, which do not say how text is parted: want the model's tokenizer.json", path)
+	case len(begin) >= 4 && binary.LittleEndian.Uint32(begin) <= maxToken, filepath.Ext(path) == ".bin":
+		return formBin, nil
+	}
+	return formModel, nil
 }
 
 func looksLikeJSON(begin []byte) bool {

@@ -11,7 +11,20 @@ import (
 // merges, a line each. The names are for errors. Tokens that no merge makes, such
 // as <|endoftext|>, are special.
 func ParsePair(vocab, merges []byte, vocabName, mergesName string) (*Tokenizer, error) {
-	fail := func(name string, err error) (*Tokenizer, error) {
+	f, err := readPair(vocab, merges, vocabName, mergesName)
+	if err != nil {
+		return nil, err
+	}
+	t, err := buildByteLevel(*f)
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer: %s and %s: %w", vocabName, mergesName, err)
+	}
+	t.fingerprint = fingerprint("pair", vocab, merges)
+	return t, nil
+}
+
+func readPair(vocab, merges []byte, vocabName, mergesName string) (*byteLevelFile, error) {
+	fail := func(name string, err error) (*byteLevelFile, error) {
 		return nil, fmt.Errorf("tokenizer: %s: %w", name, err)
 	}
 	var ids map[string]int
@@ -41,12 +54,7 @@ func ParsePair(vocab, merges []byte, vocabName, mergesName string) (*Tokenizer, 
 			extra = append(extra, added{content: token, id: id, special: true})
 		}
 	}
-	t, err := buildByteLevel(byteLevelFile{vocab: ids, merges: list, extra: extra, parts: []part{{pattern, "GPT-2"}}})
-	if err != nil {
-		return fail(vocabName+" and "+mergesName, err)
-	}
-	t.fingerprint = fingerprint("pair", vocab, merges)
-	return t, nil
+	return &byteLevelFile{vocab: ids, merges: list, extra: extra, parts: []part{{pattern, "GPT-2"}}}, nil
 }
 
 // isName reports whether a token that no merge makes looks like a special token.

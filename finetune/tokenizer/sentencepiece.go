@@ -46,6 +46,14 @@ func ParseModel(data []byte, name string) (*Tokenizer, error) {
 }
 
 func parseModel(data []byte) (*Tokenizer, error) {
+	f, err := piecesOfModel(data)
+	if err != nil {
+		return nil, err
+	}
+	return buildPieces(*f)
+}
+
+func piecesOfModel(data []byte) (*piecesFile, error) {
 	m := spModel{algorithm: typeUnigram, lead: true, trim: true, escape: true}
 	if err := m.read(data); err != nil {
 		return nil, err
@@ -80,7 +88,7 @@ func parseModel(data []byte) (*Tokenizer, error) {
 		}
 		f.normalize = chars.normalizer(m.trim)
 	}
-	return buildPieces(f)
+	return &f, nil
 }
 
 // read reads the file and reports what is not supported of it.

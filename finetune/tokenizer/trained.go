@@ -2,8 +2,10 @@ package tokenizer
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
+	"slices"
 	"strings"
 )
 
@@ -40,41 +42,32 @@ func written(token string) string {
 // Write writes a tokenizer.json of Hugging Face's form, in which ByteLevel parts text
 // as GPT-2 does.
 func (t *Trained) Write(w io.Writer) error {
-	type object = map[string]any
-	byteLevel := func(prefix bool) object {
-		return object{"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": true}
-	}
-	special := make([]object, len(t.special))
+	var special []added
+	var vocab vocabulary
 	for id, name := range t.special {
-		special[id] = object{
-			"id": id, "content": name, "special": true,
-			"single_word": false, "lstrip": false, "rstrip": false, "normalized": false,
-		}
+		special = append(special, added{content: name, id: id, special: true})
+		vocab = append(vocab, entry{name, id})
+	}
+	for i, token := range t.tokens {
+		vocab = append(vocab, entry{written(token), len(t.special) + i})
 	}
 	merges := make([]string, len(t.merges))
 	for i, m := range t.merges {
 		// Note: "left right" and not a list of two, which tokenizers before 0.20 cannot read.
 		merges[i] = written(t.tokens[m[0]]) + " " + written(t.tokens[m[1]])
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(struct {
-		Version       string    `json:"version"`
-		Truncation    any       `json:"truncation"`
-		Padding       any       `json:"padding"`
-		AddedTokens   []object  `json:"added_tokens"`
-		Normalizer    any       `json:"normalizer"`
-		PreTokenizer  object    `json:"pre_tokenizer"`
-		PostProcessor any       `json:"post_processor"`
-		Decoder       object    `json:"decoder"`
-		Model         modelOfHF `json:"model"`
-	}{
-		Version: "1.0", AddedTokens: special,
-		PreTokenizer: byteLevel(false),
-		Decoder:      byteLevel(true), // as the libraries write it: no decoder heeds add_prefix_space
-		Model:        modelOfHF{Type: "BPE", Vocab: vocabulary{t}, Merges: merges},
-	})
+	d := hfDoc{
+		AddedTokens:  addedOfHF(special),
+		PreTokenizer: byteLevelStep(false),
+		Decoder:      byteLevelStep(true), // as the libraries write it: no decoder heeds add_prefix_space
+		Model:        modelOfHF{Type: "BPE", Vocab: vocab, Merges: merges},
+	}
+	text, err := d.text()
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // modelOfHF is a BPE model with the names and the order that tokenizers writes.
@@ -92,34 +85,28 @@ type modelOfHF struct {
 }
 
 // vocabulary is written as an object in the order of ids, for people who look at it.
-type vocabulary struct{ *Trained }
+type vocabulary []entry
 
 func (v vocabulary) MarshalJSON() ([]byte, error) {
+	all := slices.Clone(v)
+	slices.SortFunc(all, func(a, b entry) int { return cmp.Compare(a.id, b.id) })
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
 	sep := byte('{')
-	id := 0
-	entry := func(token string) error {
+	for _, x := range all {
 		b.WriteByte(sep)
 		sep = ','
-		if err := e.Encode(token); err != nil {
-			return err
+		if err := e.Encode(x.token); err != nil {
+			return nil, err
 		}
 		b.WriteByte(':')
-		err := e.Encode(id)
-		id++
-		return err
-	}
-	for _, name := range v.special {
-		if err := entry(name); err != nil {
+		if err := e.Encode(x.id); err != nil {
 			return nil, err
 		}
 	}
-	for _, token := range v.tokens {
-		if err := entry(written(token)); err != nil {
-			return nil, err
-		}
+	if len(all) == 0 {
+		b.WriteByte(sep)
 	}
 	b.WriteByte('}')
 	return b.Bytes(), nil
