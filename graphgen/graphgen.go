@@ -18,6 +18,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 
 	"lathe/graphgen/arch"
 	"lathe/graphgen/ir"
@@ -135,6 +136,13 @@ func (l *lowering) decoder() (decoder, error) {
 		return decoder{l.llamaEmbed, l.llamaLayer, l.llamaLast}, checkTables(l.spec)
 	}
 	return decoder{}, fmt.Errorf("graphgen: family %q has no lowering; known: %s, %s, %s, %s, %s", l.spec.Family, arch.GPT2, arch.LLaMA, arch.LSTM, arch.GRU, arch.Mixed)
+}
+
+// FeedLogitsToKeep takes the default of [LogitsToKeep] away, so that it has to be fed.
+// transformers.js feeds it, and with 1, where a graph says that it must be, and
+// otherwise has the logits of a whole prompt computed.
+func FeedLogitsToKeep(g *ir.Graph) {
+	g.Consts = slices.DeleteFunc(g.Consts, func(c *ir.Const) bool { return c.Input && c.Value.Name == LogitsToKeep })
 }
 
 // Hash identifies a graph: what is computed, in which order, with which

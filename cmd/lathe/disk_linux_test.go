@@ -123,3 +123,15 @@ func TestFullDiskInTraining(t *testing.T) {
 		t.Errorf("%d entries, want %d of an unbroken training, and the same", len(got), len(want))
 	}
 }
+
+// A bundle that has no room is refused before it is written.
+func TestExportWithoutRoom(t *testing.T) {
+	t.Parallel()
+	small, _ := disk(t, "8m")
+	out := filepath.Join(small, "out")
+	fails(t, t.TempDir(), []string{"export: " + out + " takes about 18 MB, and " + small + " has 8 MB left"},
+		"export", "gpt2-l1-d64-f256-h4", "--weights", "random", "--tokenizer", "none", "-o", out, "--for", "optimum")
+	if entries, err := os.ReadDir(small); err != nil || len(entries) > 0 {
+		t.Errorf("it left %v, %v", entries, err)
+	}
+}

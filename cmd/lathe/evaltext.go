@@ -38,10 +38,7 @@ func (f *evalFlags) loadTokenizer(m scored) (*evalTokenizer, error) {
 		if m.home == "" {
 			return nil, errors.New("eval: random weights have no tokenizer: name one with --tokenizer")
 		}
-		path = m.home
-		if info, err := os.Stat(path); err == nil && !info.IsDir() {
-			path = filepath.Dir(path)
-		}
+		path = homeOf(m.home)
 	}
 	tk, err := tokenizer.Load(path)
 	if err != nil && f.tokenizer == "" {
@@ -53,6 +50,21 @@ func (f *evalFlags) loadTokenizer(m scored) (*evalTokenizer, error) {
 	t := &evalTokenizer{Encoder: eval.Encoder{Tokenizer: tk}, Tokenizer: tk, path: path}
 	t.Begin, err = beginning(f.bos, tk)
 	return t, err
+}
+
+// homeOf is the folder of a model, in which its tokenizer is: of a file in a bundle's
+// onnx/ the bundle.
+func homeOf(path string) string {
+	if info, err := os.Stat(path); err != nil || info.IsDir() {
+		return path
+	}
+	dir := filepath.Dir(mustAbs(path))
+	if filepath.Base(dir) == "onnx" {
+		if _, err := os.Stat(filepath.Join(dir, "..", "tokenizer.json")); err == nil {
+			return filepath.Dir(dir)
+		}
+	}
+	return filepath.Dir(path)
 }
 
 // beginning is the id of the token before every document.

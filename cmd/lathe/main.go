@@ -22,6 +22,7 @@ const (
 	exitOK      = 0
 	exitFailure = 1
 	exitInput   = 2
+	exitGate    = 3 // a gate that fails
 )
 
 func main() {
@@ -63,6 +64,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	fmt.Fprintln(stderr, "lathe:", err)
+	if errors.As(err, &gateError{}) {
+		return exitGate
+	}
 	if isInputError(err) {
 		return exitInput
 	}

@@ -1,9 +1,7 @@
 package tokenizer
 
 import (
-	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,14 +68,7 @@ type object = map[string]any
 // text is the file's. Characters such as < stay as they are.
 func (d *hfDoc) text() ([]byte, error) {
 	d.Version = "1.0"
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	if err := e.Encode(d); err != nil {
-		return nil, fmt.Errorf("tokenizer: %w", err)
-	}
-	return b.Bytes(), nil
+	return indented(d)
 }
 
 // addedOfHF are tokens that are no merge's, by id.

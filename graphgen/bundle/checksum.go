@@ -93,8 +93,9 @@ func sum(ctx context.Context, root *os.Root, name string, read func(n int64)) (F
 	return f, nil
 }
 
-// Seal lists all of a folder's files in the manifest, with their checksums, and writes
-// it: the last step of an export. progress is as in [Bundle.Verify].
+// Seal lists all of a folder's files in the manifest, hidden ones left out, with their
+// checksums, and writes it: the last step of an export. progress is as in
+// [Bundle.Verify].
 func Seal(ctx context.Context, dir string, m *Manifest, progress func(done, total int64)) (err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
@@ -107,7 +108,7 @@ func Seal(ctx context.Context, dir string, m *Manifest, progress func(done, tota
 		if err != nil || e.IsDir() {
 			return err
 		}
-		if name != ManifestFile {
+		if name != ManifestFile && !strings.HasPrefix(e.Name(), ".") {
 			names = append(names, name)
 			if info, err := e.Info(); err == nil {
 				total += info.Size()

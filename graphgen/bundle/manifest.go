@@ -25,9 +25,10 @@ type Manifest struct {
 	License string    `json:"license,omitempty"` // SPDX identifier
 	Models  []Entry   `json:"models"`
 
-	WeightsHash string      `json:"weights_hash"`     // of the source's
-	Source      string      `json:"source,omitempty"` // what they are: random, or a folder's or file's name
-	Tokenizer   string      `json:"tokenizer"`        // what it was written from
+	WeightsHash string      `json:"weights_hash"`          // of the source's
+	Source      string      `json:"source,omitempty"`      // what they are: random, or a folder's or file's name
+	Tokenizer   string      `json:"tokenizer"`             // what it was written from
+	Begins      bool        `json:"begins_text,omitempty"` // a token stands before every text
 	Figures     []Figure    `json:"figures,omitempty"`
 	Space       *Space      `json:"space,omitempty"`
 	Thresholds  *Thresholds `json:"thresholds,omitempty"`
@@ -50,6 +51,14 @@ type Entry struct {
 	MadeBy     string     `json:"made_by,omitempty"`                // the library that optimized it
 	Binding    string     `json:"binding,omitempty"`                // how past and present are bound: shared or copied
 	MeanRelErr float64    `json:"weights_relative_error,omitempty"` // that quantization made, over all weights
+	Generates  *Generated `json:"generates,omitempty"`              // when it was exported
+}
+
+// Generated is what a model generates, the likeliest token each time, by which whoever
+// has the bundle sees whether it still does.
+type Generated struct {
+	Prompt []int64 `json:"prompt"`
+	Tokens []int64 `json:"tokens"` // behind it, up to one that ends a text, if there is one
 }
 
 // Figure is something that was measured, and under which conditions.
@@ -69,11 +78,14 @@ type Space struct {
 	SpaceHash   string `json:"space_hash,omitempty"`
 }
 
-// Thresholds are what a predictor shows a suggestion by, and ends it by: natural
-// logarithms of probabilities.
+// Thresholds are what a predictor shows a suggestion by, and ends it by, in the form of
+// finetune/predictor's Rule: natural logarithms of probabilities, nil lets all pass.
 type Thresholds struct {
-	Show *float64 `json:"show_log_probability,omitempty"`
-	Stop *float64 `json:"stop_log_probability,omitempty"`
+	Scoring   string   `json:"scoring,omitempty"`
+	Show      *float64 `json:"show_log_prob"`
+	Stop      *float64 `json:"stop_log_prob"`
+	MaxTokens int      `json:"max_tokens,omitempty"`
+	MaxChars  int      `json:"max_chars,omitempty"`
 }
 
 // File is one of a bundle's, with what is in it.

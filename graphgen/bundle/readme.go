@@ -113,7 +113,11 @@ func howTo(l Loader, m *Manifest) string {
 			fmt.Sprintf("const generate = await pipeline('text-generation', 'FOLDER', { dtype: '%s' });\n", m.Models[0].DType) +
 			"console.log(await generate('TEXT', { max_new_tokens: 16 }));\n```"
 	}
-	return "With onnxruntime-genai:\n\n```python\nimport onnxruntime_genai as og\nmodel = og.Model(\"FOLDER\")\ntokenizer = og.Tokenizer(model)\n" +
+	begin := ""
+	if m.Begins {
+		begin = "tokenizer.update_options(add_special_tokens=\"true\")  # the token that begins every text\n"
+	}
+	return "With onnxruntime-genai:\n\n```python\nimport onnxruntime_genai as og\nmodel = og.Model(\"FOLDER\")\ntokenizer = og.Tokenizer(model)\n" + begin +
 		"params = og.GeneratorParams(model)\nparams.set_search_options(max_length=64)\n" +
 		"generator = og.Generator(model, params)\ngenerator.append_tokens(tokenizer.encode(\"TEXT\"))\n" +
 		"while not generator.is_done():\n    generator.generate_next_token()\nprint(tokenizer.decode(generator.get_sequence(0)))\n```"

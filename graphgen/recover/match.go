@@ -66,12 +66,16 @@ func Compare(m *onnxpb.ModelProto) *Match {
 		out.Mode = graphgen.Cached
 	}
 	have := contentsOf(m)
+	isFed := slices.ContainsFunc(m.Graph.Input, func(v *onnxpb.ValueInfoProto) bool { return v.Name == graphgen.LogitsToKeep })
 	var nearest *differing
 	for _, b := range have.builds() {
 		try := arch.Candidate{Spec: out.Spec, Build: b}.Normalized()
 		g, err := graphgen.Lower(try, out.Mode)
 		if err != nil {
 			continue // no such build of this spec
+		}
+		if _, def := have.tensors[graphgen.LogitsToKeep]; isFed && !def { // as exported for transformers.js
+			graphgen.FeedLogitsToKeep(g)
 		}
 		d := have.compare(g)
 		if nearest == nil || d.further(nearest) < 0 {

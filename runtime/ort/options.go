@@ -56,6 +56,9 @@ type Options struct {
 	// ProfilePrefix starts the name of the JSON file that Close then writes,
 	// see Session.Profile.
 	ProfilePrefix string
+	// OptimizedPath is a file that the graph is saved to which the library makes of the
+	// model, with its weights beside it: see Env.SaveOptimized.
+	OptimizedPath string
 
 	Provider        string            // "" is "cpu"; see Providers
 	ProviderOptions map[string]string // in the provider's own words
@@ -164,6 +167,9 @@ func (e *Env) sessionOptions(o Options, externalDir string) (*ortgo.SessionOptio
 	}
 	if o.ProfilePrefix != "" {
 		set("profile "+strconv.Quote(o.ProfilePrefix), func() error { return so.EnableProfiling(o.ProfilePrefix) })
+	}
+	if o.OptimizedPath != "" {
+		set("optimized model "+strconv.Quote(o.OptimizedPath), func() error { return saveOptimized(so, o.OptimizedPath) })
 	}
 	for k, v := range o.ConfigEntries {
 		entry(k, v)
