@@ -27,7 +27,7 @@ func exporting(t *testing.T, dir, out string) *process {
 	return nil
 }
 
-func names(t *testing.T, dir string) (visible, hidden []string) {
+func leftIn(t *testing.T, dir string) (visible, hidden []string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -53,7 +53,7 @@ func TestInterruptedExport(t *testing.T) {
 	if code := p.code(); code != exitFailure {
 		t.Errorf("exit status %d\n%s", code, p.stderr.String())
 	}
-	if visible, hidden := names(t, dir); len(visible)+len(hidden) > 0 {
+	if visible, hidden := leftIn(t, dir); len(visible)+len(hidden) > 0 {
 		t.Errorf("an interrupted export left %v, %v", visible, hidden)
 	}
 	small := []string{"export", "gpt2-l1-d32-f64-h2-v100-p32", "--weights", "random", "--tokenizer", "none", "-o", "out", "--for", "optimum"}
@@ -61,7 +61,7 @@ func TestInterruptedExport(t *testing.T) {
 	p = exporting(t, dir, "out")
 	p.cmd.Process.Signal(syscall.SIGKILL)
 	<-p.done
-	if visible, hidden := names(t, dir); len(visible) != 1 || len(hidden) != 1 {
+	if visible, hidden := leftIn(t, dir); len(visible) != 1 || len(hidden) != 1 {
 		t.Errorf("a killed export left %v, %v", visible, hidden)
 	}
 	b, err := bundle.Open(filepath.Join(dir, "out"))
@@ -72,7 +72,7 @@ func TestInterruptedExport(t *testing.T) {
 		t.Errorf("what was there is %v, %v", b, err)
 	}
 	finish(t, dir, append(small, "--force")...)
-	if visible, hidden := names(t, dir); len(visible) != 1 || len(hidden) != 0 {
+	if visible, hidden := leftIn(t, dir); len(visible) != 1 || len(hidden) != 0 {
 		t.Errorf("after the next there is %v, %v", visible, hidden)
 	}
 }
