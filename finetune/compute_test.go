@@ -146,9 +146,10 @@ func TestComputeRefuses(t *testing.T) {
 		`"fp8": want one of [fp32 fp16 bf16]`: func(o *StepOptions) { o.Compute = "fp8" },
 		"scaled by 0.5":                       func(o *StepOptions) { o.Scale = 0.5 },
 		"scaled by 1e+30":                     func(o *StepOptions) { o.Scale = 1e30 },
-		"scaled by NaN":                       func(o *StepOptions) { o.Scale = math.NaN() },
-		`provider "cuda" is not available`:    func(o *StepOptions) { o.Provider = "cuda" },
-		`no execution provider "gpu"`:         func(o *StepOptions) { o.Provider = "gpu" },
+		"scaled by 1000: want a power of two from 1 to 4294967296": func(o *StepOptions) { o.Scale = 1000 },
+		"scaled by NaN":                    func(o *StepOptions) { o.Scale = math.NaN() },
+		`provider "cuda" is not available`: func(o *StepOptions) { o.Provider = "cuda" },
+		`no execution provider "gpu"`:      func(o *StepOptions) { o.Provider = "gpu" },
 	} {
 		o := good
 		change(&o)

@@ -130,8 +130,8 @@ func (o StepOptions) validate() error {
 	if err := o.Compute.validate(); err != nil {
 		return err
 	}
-	if o.Scale < 1 || o.Scale > mostScale || o.Scale != math.Trunc(o.Scale) {
-		return fmt.Errorf("finetune: losses scaled by %g: want a whole number from 1 to %d", o.Scale, int64(mostScale))
+	if fraction, _ := math.Frexp(o.Scale); !(o.Scale >= 1 && o.Scale <= mostScale && fraction == 0.5) {
+		return fmt.Errorf("finetune: losses scaled by %g: want a power of two from 1 to %d", o.Scale, int64(mostScale))
 	}
 	return o.Optimizer.validate()
 }

@@ -37,8 +37,8 @@ long it takes; minutes become steps after some have been timed. The optimizer is
 The learning rate rises during --warmup steps and falls along --schedule.
 
 --compute fp16 or bf16 computes products in 16 bits, with fp32 parameters, moments, norms
-and losses, and in fp16 a scale on the loss: a step whose gradient overflows is skipped,
-and the scale halved. It is for --provider cuda, where ONNX Runtime is a build for it; on
+and losses, and in fp16 a scale on the loss (--loss-scale): where a gradient overflows, the
+step is skipped and the scale halved. It is for --provider cuda, where ONNX Runtime is a build for it; on
 the CPU the roundings are made in fp32, which is slower, and shows how a model takes to them.
 
 With --from MODEL it starts from a bigger model's weights and not from random ones: the

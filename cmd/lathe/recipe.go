@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"lathe/finetune"
 	"lathe/finetune/tokenizer"
 	"lathe/graphgen/arch"
 )
@@ -65,7 +66,7 @@ func (a *app) newRecipe(ctx context.Context, f *trainFlags, s *setup) (*recipe, 
 	if c.Tokens <= 0 {
 		return nil, nil, badInput(errors.New("search: on how many tokens is each candidate to be trained? give --train-tokens NUMBER, such as 5e5"))
 	}
-	if err := errors.Join(f.validate(), c.validate("search", "tokens")); err != nil {
+	if err := errors.Join(f.validate(finetune.Compute(c.Compute)), c.validate("search", "tokens")); err != nil {
 		return nil, nil, err
 	}
 	start := trainStart{candidate: arch.Candidate{Spec: s.anyCandidate().Spec}}

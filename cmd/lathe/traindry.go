@@ -53,6 +53,9 @@ func (t *training) printDryRun(times *stepTimes) error {
 	if known {
 		rows = append(rows, reports.KeyValue{Key: "memory", Value: fmt.Sprintf("%.2f GB", float64(memory)/1e9)})
 	}
+	if p.Compute.Reduced() {
+		rows = append(rows, reports.KeyValue{Key: "memory, by sizes", Value: fmt.Sprintf("%.2f GB where there are kernels of %s", float64(r.Estimate)/1e9, p.Compute)})
+	}
 	return reports.KeyValues(t.a.stdout, reports.Text, reports.KeyValue{Key: "candidate", Value: r.Candidate}, rows)
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -36,6 +37,7 @@ type trainConfig struct {
 	Recompute   bool    `mapstructure:"recompute"`
 	Compute     string  `mapstructure:"compute"`
 	Provider    string  `mapstructure:"provider"`
+	LossScale   float64 `mapstructure:"loss_scale"`
 
 	Dev             float64 `mapstructure:"dev"`
 	Test            float64 `mapstructure:"test"`
@@ -69,6 +71,7 @@ var trainSettings = []setting{
 	{"train.dropout", 0.0, "share of activations that are dropped, where GPT-2 drops them"},
 	{"train.recompute", false, "keep less of the forward pass and compute it again: less memory, a third more time"},
 	{"train.compute", string(finetune.FP32), "type of floats that products are computed in: fp32, fp16 or bf16; parameters are fp32 in each"},
+	{"train.loss_scale", 65536.0, "what losses are scaled by at first in fp16, a power of two; it follows the gradients"},
 	{"train.provider", arch.CPU, "execution provider that computes gradients, with options as in names: cpu, cuda, cuda@device_id=1"},
 	{"train.dev", 0.02, "share of the documents that the loss is watched on"},
 	{"train.test", 0.02, "share of the documents that are looked at once, at the end"},
@@ -126,6 +129,7 @@ func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {
 	fs.Float64("dropout", 0, "share of activations that are dropped")
 	fs.Bool("recompute", false, "less memory, a third more time: keep less of the forward pass and compute it again")
 	fs.String("compute", "", "`TYPE` of floats that products are computed in: fp32, fp16 or bf16")
+	fs.Float64("loss-scale", 0, "what losses are scaled by at first in fp16, a power of two")
 	fs.String("provider", "", "execution provider that computes gradients: `NAME`, such as cuda or cuda@device_id=1")
 	fs.Float64("dev", 0, "share of the documents that the loss is watched on")
 	fs.Float64("test", 0, "share of the documents that are looked at once, at the end")
@@ -215,6 +219,7 @@ func (c trainConfig) validate(command string, budget string) error {
 		{"clip", c.Clip, c.Clip >= 0, "0 or more"},
 		{"dropout", c.Dropout, c.Dropout >= 0 && c.Dropout < 1, "0 to less than 1"},
 		{"compute", c.Compute, slices.Contains(finetune.Computes, finetune.Compute(c.Compute)), fmt.Sprint(finetune.Computes)},
+		{"loss_scale", c.LossScale, c.LossScale >= 1 && c.LossScale <= 1<<32 && math.Exp2(math.Round(math.Log2(c.LossScale))) == c.LossScale, "a power of two, 1 to 4294967296"},
 		{"dev", c.Dev, c.Dev >= 0 && c.Dev < 1, "0 to less than 1"},
 		{"test", c.Test, c.Test >= 0 && c.Dev+c.Test < 1, "0 to less than 1, with dev"},
 		{"eval_every", c.EvalEvery, c.EvalEvery >= 0, "0 or more"},
@@ -263,12 +268,14 @@ func (c trainConfig) provider(command string) (arch.Provider, error) {
 }
 
 // validate refuses flags that contradict each other.
-func (f *trainFlags) validate() error {
+func (f *trainFlags) validate(compute finetune.Compute) error {
 	switch {
 	case f.teacher == "" && (f.keepTeacher || f.changed("temperature") || f.changed("distill-weight")):
 		return badInput(errors.New(f.command + ": --temperature, --distill-weight and --teacher-cache are of a teacher: give --teacher MODEL"))
 	case f.from == "" && f.changed("calibration"):
 		return badInput(errors.New(f.command + ": --calibration is for what is inherited: give --from MODEL"))
+	case compute != finetune.FP16 && f.changed("loss-scale"):
+		return badInput(errors.New(f.command + ": --loss-scale is for losses in fp16: give --compute fp16"))
 	case len(f.text) == 0:
 		return badInput(errors.New(f.command + ": nothing to train on: give --text FILE"))
 	case f.whole && f.separator != "":

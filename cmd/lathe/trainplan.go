@@ -57,6 +57,8 @@ type trainPlan struct {
 
 	Compute  finetune.Compute `json:"compute,omitempty"` // "": fp32
 	Provider arch.Provider    `json:"provider,omitzero"` // zero: the CPU
+	// LossScale is the first, in fp16.
+	LossScale float64 `json:"loss_scale,omitempty"`
 
 	Schedule        train.Schedule `json:"schedule"`
 	EvalEvery       int            `json:"eval_every"`
@@ -89,6 +91,9 @@ func (a *app) newPlan(f *trainFlags, s trainStart, tk *tokenizer.Tokenizer) (*tr
 	}
 	if p.Compute = finetune.Compute(c.Compute); p.Compute == finetune.FP32 {
 		p.Compute = ""
+	}
+	if p.Compute == finetune.FP16 {
+		p.LossScale = c.LossScale
 	}
 	if _, err := hf.FormatConfig(spec, nil); errors.Is(err, hf.ErrNoConfig) {
 		// The ONNX graph is then all that has the weights: they are kept as they are.
@@ -169,7 +174,7 @@ func (p *trainPlan) modelOptions() finetune.StepOptions {
 	return finetune.StepOptions{
 		Spec: p.Spec, Batch: p.Rows, Sequence: p.Sequence, Dropout: p.Dropout, Seed: p.Seed, Checkpoint: p.Recompute, Threads: p.Threads,
 		Optimizer: finetune.Optimizer{WeightDecay: none(p.WeightDecay), ClipNorm: none(p.Clip)},
-		Compute:   p.Compute, Provider: p.Provider.Name, ProviderOptions: p.Provider.Options,
+		Compute:   p.Compute, Scale: p.LossScale, Provider: p.Provider.Name, ProviderOptions: p.Provider.Options,
 	}
 }
 

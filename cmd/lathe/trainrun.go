@@ -63,7 +63,7 @@ func (t *training) close() {
 func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) error {
 	budget, err := a.budget(f)
 	if err == nil {
-		err = f.validate()
+		err = f.validate(finetune.Compute(a.cfg.Train.Compute))
 	}
 	if err == nil {
 		err = a.cfg.Train.validate(f.command, budget)
