@@ -115,12 +115,15 @@ func (p *Problem) pickWarnings(e *Evaluation) (warnings []string) {
 // to them.
 var variantHeads = []int{4, 8, 16}
 
-// HeadVariants returns a candidate with 4, 8 and 16 heads in every layer that has
-// any (the -h4, -h8, -h16 of the paper's Table 2), whether a space has them or not:
-// those that divide d_model and that the build can run. Skipped says, for each of the
-// others, why not.
-func HeadVariants(c arch.Candidate) (variants []arch.Candidate, skipped []error) {
-	for _, h := range variantHeads {
+// HeadVariants returns a candidate with so many heads in every layer that has any, or,
+// where no numbers are given, with 4, 8 and 16 (the -h4, -h8, -h16 of the paper's Table
+// 2), whether a space has them or not: those that divide d_model and that the build can
+// run. Skipped says, for each of the others, why not.
+func HeadVariants(c arch.Candidate, heads ...int) (variants []arch.Candidate, skipped []error) {
+	if len(heads) == 0 {
+		heads = variantHeads
+	}
+	for _, h := range heads {
 		v := c
 		v.Spec.Layers = slices.Clone(c.Spec.Layers)
 		for i := range v.Spec.Layers {

@@ -20,13 +20,27 @@ import (
 
 // tokenizerFlags are what lathe tokenizer reads, and what it makes of it.
 type tokenizerFlags struct {
-	out    string
-	source text.Options
-	learnt tokenizer.Training
+	out     string
+	sources []text.Options // one after the other
+	learnt  tokenizer.Training
+}
+
+// documents are those of all sources.
+func (f tokenizerFlags) documents(ctx context.Context) iter.Seq2[text.Document, error] {
+	return func(yield func(text.Document, error) bool) {
+		for _, o := range f.sources {
+			for d, err := range text.Documents(ctx, o) {
+				if !yield(d, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 func (a *app) cmdTokenizer() *cobra.Command {
-	f := tokenizerFlags{learnt: tokenizer.Training{Workers: runtime.GOMAXPROCS(0)}}
+	f := tokenizerFlags{sources: make([]text.Options, 1), learnt: tokenizer.Training{Workers: runtime.GOMAXPROCS(0)}}
+	source := &f.sources[0]
 	cmd := &cobra.Command{
 		Use:   "tokenizer TEXT...",
 		Short: "Learn a tokenizer's vocabulary from text",
@@ -51,8 +65,12 @@ open as they are, and the tokenizer_config.json that they look for.`,
   lathe tokenizer "notes/*.txt" -o tokenizer --special "<|endoftext|>" --special "<|reply|>"`,
 		Args: minArgs(1, "TEXT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			f.source.Paths = args
-			return a.learnTokenizer(cmd.Context(), f)
+			source.Paths = args
+			r, err := a.learnTokenizer(cmd.Context(), f)
+			if err != nil {
+				return err
+			}
+			return a.printLearnt(*r, f.learnt.Vocab)
 		},
 	}
 	fs := cmd.Flags()
@@ -60,8 +78,8 @@ open as they are, and the tokenizer_config.json that they look for.`,
 	fs.IntVar(&f.learnt.Vocab, "vocab", 4096, "`NUMBER` of tokens, special ones and the 256 bytes among them")
 	fs.StringArrayVar(&f.learnt.Special, "special", []string{tokenizer.EndOfText}, "special token by `NAME`; the first stands between documents; may be repeated")
 	fs.IntVar(&f.learnt.MinCount, "min-count", 2, "times that two tokens stand side by side at least to become one")
-	fs.StringArrayVar(&f.source.Fields, "field", nil, "JSON field that is text, by `NAME` (default body); may be repeated")
-	fs.StringVar(&f.source.Separator, "separator", "", "`TEXT` between the documents of a text file, which is not learnt (default "+tokenizer.EndOfText+")")
+	fs.StringArrayVar(&source.Fields, "field", nil, "JSON field that is text, by `NAME` (default body); may be repeated")
+	fs.StringVar(&source.Separator, "separator", "", "`TEXT` between the documents of a text file, which is not learnt (default "+tokenizer.EndOfText+")")
 	return cmd
 }
 
@@ -75,24 +93,27 @@ type learnt struct {
 	File          string  `json:"file"`
 }
 
-func (a *app) learnTokenizer(ctx context.Context, f tokenizerFlags) error {
+// learnTokenizer learns one and writes it.
+func (a *app) learnTokenizer(ctx context.Context, f tokenizerFlags) (*learnt, error) {
 	if f.out == "" {
-		return badInput(errors.New("--output is missing: name the folder that the tokenizer goes to"))
+		return nil, badInput(errors.New("--output is missing: name the folder that the tokenizer goes to"))
 	}
 	if f.learnt.MinCount < 1 {
-		return badInput(fmt.Errorf("--min-count is %d: want 1 or more", f.learnt.MinCount))
+		return nil, badInput(fmt.Errorf("--min-count is %d: want 1 or more", f.learnt.MinCount))
 	}
 	if err := f.learnt.Validate(); err != nil {
-		return badInput(err)
+		return nil, badInput(err)
 	}
 	file := filepath.Join(f.out, "tokenizer.json")
 	if _, err := os.Lstat(file); !errors.Is(err, fs.ErrNotExist) {
-		return badInput(fmt.Errorf("%s is there already, and models may have been trained with it: name another folder, or remove it", file))
+		return nil, badInput(fmt.Errorf("%s is there already, and models may have been trained with it: name another folder, or remove it", file))
 	}
 	reading := a.bar(1, "reading", true)
-	f.source.Progress = func(_ text.Stage, done, of int64) {
-		reading.ChangeMax64(of)
-		reading.Set64(done)
+	for i := range f.sources {
+		f.sources[i].Progress = func(_ text.Stage, done, of int64) {
+			reading.ChangeMax64(of)
+			reading.Set64(done)
+		}
 	}
 	merging := a.bar(1, "learning", false)
 	f.learnt.Progress = func(done, of int) {
@@ -102,7 +123,7 @@ func (a *app) learnTokenizer(ctx context.Context, f tokenizerFlags) error {
 	var r learnt
 	r.File = file
 	var sample []string
-	tr, err := tokenizer.Train(ctx, r.counted(text.Documents(ctx, f.source), &sample), f.learnt)
+	tr, err := tokenizer.Train(ctx, r.counted(f.documents(ctx), &sample), f.learnt)
 	reading.Finish()
 	merging.Finish()
 	if err == nil && r.Documents == 0 {
@@ -110,16 +131,16 @@ func (a *app) learnTokenizer(ctx context.Context, f tokenizerFlags) error {
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return nil, ctx.Err()
 		}
-		return badInput(err)
+		return nil, badInput(err)
 	}
 	tk, err := tr.Tokenizer()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := errors.Join(create(file, tr.Write), create(filepath.Join(f.out, "tokenizer_config.json"), tr.WriteConfig)); err != nil {
-		return err
+		return nil, err
 	}
 	chars, tokens := 0, 0
 	for _, s := range sample {
@@ -129,7 +150,7 @@ func (a *app) learnTokenizer(ctx context.Context, f tokenizerFlags) error {
 	r.CharsPerToken = float64(chars) / float64(tokens)
 	r.Vocab = tr.VocabSize()
 	r.Merges = r.Vocab - 256 - len(f.learnt.Special)
-	return a.printLearnt(r, f.learnt.Vocab)
+	return &r, nil
 }
 
 // sampleBytes of text say how many characters a token has.

@@ -73,7 +73,7 @@ take and how much memory, and writes nothing.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.changed = cmd.Flags().Changed
 			if f.resume {
-				return a.resumeTraining(cmd.Context(), &f)
+				return a.printTraining(a.resumeTraining(cmd.Context(), &f))
 			}
 			cands, err := loadCandidates(args)
 			if err != nil {
@@ -86,7 +86,7 @@ take and how much memory, and writes nothing.`,
 				}
 				defer start.own.close()
 			}
-			return a.newTraining(cmd.Context(), &f, start)
+			return a.printTraining(a.newTraining(cmd.Context(), &f, start))
 		},
 	}
 	a.trainFlags(cmd, &f)
@@ -114,14 +114,14 @@ written, and --teacher; see lathe train --help. The learning rate is lower where
 		RunE: func(cmd *cobra.Command, args []string) error {
 			f.changed = cmd.Flags().Changed
 			if f.resume {
-				return a.resumeTraining(cmd.Context(), &f)
+				return a.printTraining(a.resumeTraining(cmd.Context(), &f))
 			}
 			own, err := a.openWhole(cmd.Context(), args[0])
 			if err != nil {
 				return err
 			}
 			defer own.close()
-			return a.newTraining(cmd.Context(), &f, trainStart{candidate: arch.Candidate{Spec: own.spec}, own: own})
+			return a.printTraining(a.newTraining(cmd.Context(), &f, trainStart{candidate: arch.Candidate{Spec: own.spec}, own: own}))
 		},
 	}
 	a.trainFlags(cmd, &f)

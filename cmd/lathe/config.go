@@ -32,6 +32,7 @@ type config struct {
 	Timing   timingConfig  `mapstructure:"timing"`
 	Search   searchConfig  `mapstructure:"search"`
 	Train    trainConfig   `mapstructure:"train"`
+	Study    studyConfig   `mapstructure:"study"`
 	Space    spaceConfig   `mapstructure:"space"`
 }
 
@@ -126,7 +127,7 @@ var settings = append([]setting{
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
 	{"search.population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default"},
 	{"search.cost_weight", 1.0, "weight of cost against performance in what alphanas looks for, each as a share of its range; 0: performance alone"},
-}, trainSettings...)
+}, slices.Concat(trainSettings, studySettings)...)
 
 // loaded is the configuration in force and where each value came from.
 type loaded struct {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -180,6 +181,7 @@ var keyKinds = func() map[string]valueKind {
 		}
 		kinds["space."+axis+".choices"] = intsKind
 	}
+	maps.Copy(kinds, studyLists)
 	for _, s := range settings {
 		kinds[s.key] = s.kind()
 	}

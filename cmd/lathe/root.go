@@ -51,7 +51,7 @@ Start with "lathe demo".`,
 			}
 			return cmd.Help()
 		},
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.HasParent() {
 				return nil
 			}
@@ -60,6 +60,12 @@ Start with "lathe demo".`,
 				if cmd.Flags().Lookup(b.flag.Name) == b.flag { // not another command's
 					flags[b.key] = b.flag
 				}
+			}
+			if cmd.Annotations[configArgument] != "" {
+				if a.configFile != "" {
+					return badInput(fmt.Errorf("%s: the configuration is %s: --config goes with other commands", cmd.Name(), args[0]))
+				}
+				a.configFile = args[0]
 			}
 			cfg, err := loadConfig(a.configFile, flags)
 			if err != nil {
@@ -89,7 +95,7 @@ Start with "lathe demo".`,
 
 	for _, cmd := range []*cobra.Command{
 		a.cmdDoctor(), a.cmdConfig(), a.cmdShow(), a.cmdEmit(), a.cmdExport(), a.cmdImport(), a.cmdInspect(), a.cmdMeasure(), a.cmdProfile(),
-		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdWorkload(), a.cmdTrain(), a.cmdFinetune(), a.cmdProxy(), a.cmdTokenizer(), a.cmdEval(), a.cmdCalibrate(), a.cmdComplete(), a.cmdTimer(),
+		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdWorkload(), a.cmdTrain(), a.cmdFinetune(), a.cmdProxy(), a.cmdTokenizer(), a.cmdEval(), a.cmdCalibrate(), a.cmdComplete(), a.cmdStudy(), a.cmdTimer(),
 	} {
 		root.AddCommand(cmd)
 	}
@@ -127,6 +133,9 @@ func helpCommand() *cobra.Command {
 
 // timesSessions annotates the commands that time sessions.
 const timesSessions = "times-sessions"
+
+// configArgument annotates the commands whose argument is the configuration file.
+const configArgument = "config-argument"
 
 func timing() map[string]string { return map[string]string{timesSessions: "yes"} }
 

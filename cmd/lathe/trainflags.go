@@ -101,6 +101,7 @@ type trainFlags struct {
 	sample         string
 	from, teacher  string
 	keepTeacher    bool
+	goesOn         string // the command that goes on with the training, if not its own
 }
 
 func (a *app) trainFlags(cmd *cobra.Command, f *trainFlags) {

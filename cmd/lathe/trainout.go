@@ -51,9 +51,9 @@ type trainResult struct {
 	Warnings    []string `json:"warnings"`
 }
 
-// finish writes the model whose parameters the training ended with, and prints what it
-// came to.
-func (t *training) finish(ctx context.Context, res *train.Result) error {
+// finish writes the model whose parameters the training ended with, and says what it came
+// to.
+func (t *training) finish(ctx context.Context, res *train.Result) (*trainResult, error) {
 	p := t.plan
 	r := &trainResult{
 		Candidate: arch.Candidate{Spec: p.Spec, Build: p.Build}.Name(), Folder: t.dir, Ending: res.Ending,
@@ -72,21 +72,18 @@ func (t *training) finish(ctx context.Context, res *train.Result) error {
 	}
 	var err error
 	if r.TestLoss, err = t.testLoss(); err != nil {
-		return err
+		return nil, err
 	}
 	r.Warnings = append([]string{}, t.warnings...)
 	if err := t.writeModel(ctx, r); err != nil {
-		return err
+		return nil, err
 	}
 	if t.sample != "" {
 		if r.Sample, err = t.continueText(ctx, r.Model, t.sample); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if t.a.json {
-		return t.a.printJSON(r)
-	}
-	return t.print(r)
+	return r, nil
 }
 
 func (r *trainResult) setDevLoss(loss float64) {
@@ -196,7 +193,14 @@ func (t *training) writeModel(ctx context.Context, r *trainResult) error {
 	return err
 }
 
-func (t *training) print(r *trainResult) error {
+// printTraining writes what a training came to; one that was only tried has told already.
+func (a *app) printTraining(r *trainResult, err error) error {
+	if err != nil || r == nil {
+		return err
+	}
+	if a.json {
+		return a.printJSON(r)
+	}
 	text := func(loss *float64) string {
 		if loss == nil {
 			return "-"
@@ -222,14 +226,14 @@ func (t *training) print(r *trainResult) error {
 	} else {
 		rows = append(rows, reports.KeyValue{Key: "for transformers", Value: "none: it has no configuration for this; " + r.Config + " says what the model is"})
 	}
-	if err := reports.KeyValues(t.a.stdout, reports.Text, reports.KeyValue{Key: "candidate", Value: r.Candidate}, rows); err != nil {
+	if err := reports.KeyValues(a.stdout, reports.Text, reports.KeyValue{Key: "candidate", Value: r.Candidate}, rows); err != nil {
 		return err
 	}
 	for _, w := range r.Warnings {
-		fmt.Fprintln(t.a.stdout, "warning:", w)
+		fmt.Fprintln(a.stdout, "warning:", w)
 	}
 	if r.Sample != "" {
-		fmt.Fprintf(t.a.stdout, "\n%s\n", r.Sample)
+		fmt.Fprintf(a.stdout, "\n%s\n", r.Sample)
 	}
 	return nil
 }

@@ -10,59 +10,59 @@ import (
 )
 
 // resumeTraining goes on with one.
-func (a *app) resumeTraining(ctx context.Context, f *trainFlags) error {
+func (a *app) resumeTraining(ctx context.Context, f *trainFlags) (*trainResult, error) {
 	plan, err := readPlan(f.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.changePlan(f, plan); err != nil {
-		return err
+		return nil, err
 	}
 	unlock, err := train.Lock(f.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
-	t := &training{a: a, plan: plan, dir: f.dir, resume: true, sample: f.sample}
+	t := &training{a: a, plan: plan, dir: f.dir, resume: true, sample: f.sample, goesOn: f.goesOn}
 	defer t.close()
 	if t.tk, err = tokenizer.Load(f.dir); err != nil {
-		return badInput(err)
+		return nil, badInput(err)
 	}
 	if err := t.checkSample(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := t.open(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	if key := t.corpus.Key(); key != plan.TextKey {
-		return badInput(fmt.Errorf("%s: the text, or the tokenizer in %s, is not what the training began with: it can only go on with that", f.command, f.dir))
+		return nil, badInput(fmt.Errorf("%s: the text, or the tokenizer in %s, is not what the training began with: it can only go on with that", f.command, f.dir))
 	}
 	// Of use where there is no checkpoint yet, or only what is left of one.
 	s := trainStart{candidate: arch.Candidate{Spec: plan.Spec}}
 	saved, err := train.Saved(f.dir)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if plan.From != "" && !saved {
 		if s.own, err = a.openWhole(ctx, plan.From); err != nil {
-			return err
+			return nil, err
 		}
 		defer s.own.close()
 	}
 	if plan.From == "" || s.own != nil {
 		src, err := t.startWeights(ctx, s.own)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if src.Hash() != plan.Start {
-			return badInput(fmt.Errorf("%s: the weights of %s are not what the training began with", f.command, plan.From))
+			return nil, badInput(fmt.Errorf("%s: the weights of %s are not what the training began with", f.command, plan.From))
 		}
 		if err := t.model.Load(ctx, src); err != nil {
-			return err
+			return nil, err
 		}
 	}
 	if err := plan.write(f.dir); err != nil {
-		return err
+		return nil, err
 	}
 	return t.run(ctx)
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type training struct {
 	dir    string
 	resume bool
 	sample string
+	goesOn string // the command that goes on with it, if not its own
 
 	warnings  []string
 	tk        *tokenizer.Tokenizer
@@ -59,8 +61,9 @@ func (t *training) close() {
 	}
 }
 
-// newTraining begins one, or tells what it would be.
-func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) error {
+// newTraining begins one and goes to its end, or, with f.dry, tells what it would be: then
+// there is no result.
+func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) (*trainResult, error) {
 	budget, err := a.budget(f)
 	if err == nil {
 		err = f.validate(finetune.Compute(a.cfg.Train.Compute))
@@ -69,55 +72,55 @@ func (a *app) newTraining(ctx context.Context, f *trainFlags, s trainStart) erro
 		err = a.cfg.Train.validate(f.command, budget)
 	}
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if !f.dry {
 		if err := freeFolder(f); err != nil {
-			return err
+			return nil, err
 		}
 		unlock, err := train.Lock(f.dir)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		defer unlock()
 	}
 	tk, err := a.trainTokenizer(f, s)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plan, err := a.newPlan(f, s, tk.Tokenizer)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if err := a.checkProvider(ctx, arch.Build{Provider: plan.Provider}); err != nil {
-		return err
+		return nil, err
 	}
-	t := &training{a: a, plan: plan, dir: f.dir, sample: f.sample, tk: tk.Tokenizer}
+	t := &training{a: a, plan: plan, dir: f.dir, sample: f.sample, goesOn: f.goesOn, tk: tk.Tokenizer}
 	defer t.close()
 	if err := t.checkSample(); err != nil {
-		return err
+		return nil, err
 	}
 	if err := t.open(ctx); err != nil {
-		return err
+		return nil, err
 	}
 	plan.TextKey = t.corpus.Key()
 	timed, err := t.setBudget(ctx, budget, f.dry)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if f.dry {
-		return t.printDryRun(timed)
+		return nil, t.printDryRun(timed)
 	}
 	src, err := t.startWeights(ctx, s.own)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	plan.Start = src.Hash()
 	if err := t.model.Load(ctx, src); err != nil {
-		return err
+		return nil, err
 	}
 	if err := errors.Join(tk.save(f.dir), plan.write(f.dir)); err != nil {
-		return err
+		return nil, err
 	}
 	return t.run(ctx)
 }
@@ -232,7 +235,7 @@ func (t *training) looks(b *text.Batches) int {
 }
 
 // run trains, and writes what came of it.
-func (t *training) run(ctx context.Context) error {
+func (t *training) run(ctx context.Context) (*trainResult, error) {
 	p := t.plan
 	meter := t.newMeter()
 	o := train.Options{
@@ -247,12 +250,12 @@ func (t *training) run(ctx context.Context) error {
 	meter.bar.Clear()
 	switch {
 	case errors.Is(err, train.ErrOther) || errors.Is(err, train.ErrDamaged):
-		return badInput(err)
+		return nil, badInput(err)
 	case err != nil:
-		return err
+		return nil, err
 	case res.Ending == train.Interrupted:
-		fmt.Fprintf(t.a.stderr, "saved after step %d of %d; lathe %s --resume -o %s goes on from there\n", res.Step, p.Schedule.Steps, p.Command, t.dir)
-		return context.Canceled
+		fmt.Fprintf(t.a.stderr, "saved after step %d of %d; %s goes on from there\n", res.Step, p.Schedule.Steps, cmp.Or(t.goesOn, fmt.Sprintf("lathe %s --resume -o %s", p.Command, t.dir)))
+		return nil, context.Canceled
 	}
 	return t.finish(ctx, res)
 }

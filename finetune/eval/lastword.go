@@ -32,6 +32,26 @@ type LastWordResult struct {
 	Cut      int  `json:"cut_passages"` // longer than the context: their beginnings were left out
 	Context  int  `json:"context_tokens"`
 	Complete bool `json:"complete"`
+
+	nats []float64
+}
+
+// Nats are minus the logarithm of each last word's probability, in the order of the
+// passages; nil where not all were scored.
+func (r *LastWordResult) Nats() []float64 { return r.nats }
+
+// AgainstWords is the perplexity of last words by one model over that by another, of
+// their Nats of the same passages.
+func AgainstWords(of, other []float64, seed uint64) (ratio Ratio, ok bool) {
+	if len(of) != len(other) || len(of) == 0 {
+		return ratio, false
+	}
+	differences := make([]block, len(of))
+	for i := range of {
+		differences[i] = block{of[i] - other[i], 1}
+	}
+	exp := func(x float64) float64 { return clean(math.Exp(x)) }
+	return Ratio{exp(mean(differences)), bootstrap(differences, exp, rand.New(rand.NewPCG(seed, intervalStream)))}, true
 }
 
 // LastWords guesses passages' last words. Context, Seed and Progress of the options
@@ -106,6 +126,11 @@ func (r *LastWordResult) sum(passages []Passage, e *evaluation, seed uint64) err
 	}
 	if r.Passages == 0 {
 		return nil
+	}
+	if r.Complete {
+		for _, w := range words {
+			r.nats = append(r.nats, w.sum)
+		}
 	}
 	exp := func(x float64) float64 { return clean(math.Exp(x)) }
 	r.Accuracy, r.Perplexity, r.TokenPerplexity = mean(right), exp(mean(words)), exp(mean(tokens))

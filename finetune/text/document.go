@@ -27,10 +27,10 @@ const (
 
 func (p Part) String() string { return [...]string{"train", "dev", "test"}[p] }
 
-// part says by a hash where a document belongs, so that what is there twice is not
+// In says by a hash where a document belongs, so that what is there twice is not
 // trained on and asked about. An instruction goes by its prompt: other answers to a
 // question are in the same part.
-func (d Document) part(f Fractions) Part {
+func (d Document) In(f Fractions) Part {
 	s := d.Text
 	if d.Prompt != "" {
 		s = d.Prompt

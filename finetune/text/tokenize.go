@@ -16,7 +16,7 @@ type encoded struct {
 
 // encode makes tokens of d.
 func encode(d Document, o Options) encoded {
-	e := encoded{part: d.part(*o.Split), chars: utf8.RuneCountInString(d.Text)}
+	e := encoded{part: d.In(*o.Split), chars: utf8.RuneCountInString(d.Text)}
 	first := d.Begins
 	add := func(s string) {
 		for len(s) > 0 {
