@@ -104,7 +104,6 @@ func (a *app) evaluateCompletion(ctx context.Context, f *evalFlags, models []sco
 // printCompletion writes what suggestions are worth, as tables.
 func (a *app) printCompletion(e *evaluation) error {
 	var rows, differences []reports.MeasuresRow
-	var exact []reports.ExactRow
 	remarks := []string{describeCases(e.Complete.Cases, e.Complete.CaseStats) + "; intervals of 95 % over sentences."}
 	var latencies []record.Summary
 	var models []*completionResult
@@ -130,16 +129,12 @@ func (a *app) printCompletion(e *evaluation) error {
 			latencies = append(latencies, *c.Latency)
 		}
 	}
-	for length := range models[0].Measures.ByWords {
-		for _, c := range models {
-			b := c.Measures.ByWords[length]
-			words := strconv.Itoa(b.Words)
-			if b.More {
-				words += " and more"
-			}
-			exact = append(exact, reports.ExactRow{Name: c.Model, Words: words, Suggestions: b.Suggestions, Exact: reports.Measure(b.Exact)})
-		}
+	var names []string
+	var measures []predictor.Measures
+	for _, c := range models {
+		names, measures = append(names, c.Model), append(measures, c.Measures)
 	}
+	exact := exactRows(names, measures)
 	if err := reports.MeasuresTable(a.stdout, reports.Text, rows, remarks); err != nil {
 		return err
 	}
@@ -158,4 +153,19 @@ func (a *app) printCompletion(e *evaluation) error {
 		return reports.MeasureTable(a.stdout, reports.Text, latencies[0], latencies[1:])
 	}
 	return nil
+}
+
+// exactRows are how often suggestions of each length were right, of models by their names.
+func exactRows(names []string, all []predictor.Measures) (rows []reports.ExactRow) {
+	for length := range all[0].ByWords {
+		for i, m := range all {
+			b := m.ByWords[length]
+			words := strconv.Itoa(b.Words)
+			if b.More {
+				words += " and more"
+			}
+			rows = append(rows, reports.ExactRow{Name: names[i], Words: words, Suggestions: b.Suggestions, Exact: reports.Measure(b.Exact)})
+		}
+	}
+	return rows
 }

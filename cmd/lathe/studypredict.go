@@ -143,3 +143,8 @@ func (s *study) requests(base, pick studyModel, tk string, a, b *studyCompleted)
 		return r, err
 	})
 }
+
+// chance draws what intervals rest on.
+func (s *study) chance(stream uint64) *rand.Rand {
+	return rand.New(rand.NewPCG(s.a.cfg.Seed, stream))
+}

@@ -8,8 +8,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"lathe/graphgen/arch"
@@ -164,7 +167,7 @@ func (s *study) settle() error {
 // inStudy reports whether a setting decides what a study finds.
 func inStudy(key string) bool {
 	for _, group := range []string{"search.", "timing.", "train.", "study."} {
-		if len(key) > len(group) && key[:len(group)] == group {
+		if strings.HasPrefix(key, group) {
 			return true
 		}
 	}
@@ -176,7 +179,10 @@ func differs(at string, was, is any) string {
 	a, okA := was.(map[string]any)
 	b, okB := is.(map[string]any)
 	if okA && okB {
-		for k := range b {
+		for _, k := range slices.Sorted(maps.Keys(b)) {
+			if _, known := a[k]; !known {
+				continue // a setting that there was not when it was begun
+			}
 			if what := differs(at+"."+k, a[k], b[k]); what != "" {
 				return what
 			}
