@@ -122,7 +122,7 @@ func (s *study) outcome(f *studyFound, r *studyReport) (lines []string) {
 	d := r.Difference
 	line := fmt.Sprintf("On held-out sentences, its suggestions have %s accepted and %s extra beside the baseline's", differenceText(d.ASC), differenceText(d.AEC))
 	if t := r.Tail; t != nil {
-		line += ", and its P95 latency_char is " + percentText(t.Ratio, t.RatioCI) + " of the baseline's, relatively"
+		line += ", and its P95 latency_char changes by " + percentText(t.Ratio, t.RatioCI)
 	}
 	return append(lines, line+".")
 }
