@@ -7,7 +7,6 @@ import (
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/record"
-	"lathe/profiler/stat"
 )
 
 // StudyModel is a model of a study, the baseline or a pick with a number of heads.
@@ -22,7 +21,7 @@ type StudyModel struct {
 	Passes        bool    // its LAMBADA perplexity is good enough
 }
 
-// fraction is how many digits of a ratio's change an interval needs.
+// latencies prints the median times, and their changes against the baseline with intervals.
 func (m StudyModel) latencies() (pl, tl, plChange, tlChange string) {
 	text := func(d *record.Dist) string {
 		if d == nil {
@@ -111,9 +110,6 @@ func StudyTable3(w io.Writer, style Style, s StudySuggestions) error {
 }
 
 func latency(v float64) string { return decimalsFor(v).text(v) }
-
-// finiteMeasure is a figure with an interval.
-func finiteMeasure(v float64, ci *stat.Interval) Measure { return Measure{&v, ci} }
 
 // StudyClaim is a statement of the paper, and what a study says of it.
 type StudyClaim struct {

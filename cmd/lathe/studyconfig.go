@@ -108,6 +108,11 @@ func (c *studyConfig) validate() error {
 			return fmt.Errorf("study: study.%s is %d: want %d or more", f.key, f.n, f.at)
 		}
 	}
+	for i, text := range c.Constraints {
+		if i > 0 && text == "" {
+			return fmt.Errorf("study: study.constraints: the one of round %d is empty: another round takes another constraint", i+1)
+		}
+	}
 	for _, h := range c.Heads {
 		if h < 1 {
 			return fmt.Errorf("study: study.heads has %d: want 1 or more", h)

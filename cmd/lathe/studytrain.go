@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"lathe/finetune/tokenizer"
@@ -36,10 +38,14 @@ func (s *study) learn() (tokenizerPath string, err error) {
 		}
 		pretraining, task := c.pretraining(0, 0), c.task()
 		pretraining.Split, task.Split = nil, nil
-		return s.a.learnTokenizer(s.ctx, tokenizerFlags{
+		r, err := s.a.learnTokenizer(s.ctx, tokenizerFlags{
 			out: dir, sources: []text.Options{pretraining, task},
 			learnt: tokenizer.Training{Vocab: vocab, MinCount: 2, Special: []string{tokenizer.EndOfText}, Workers: runtime.GOMAXPROCS(0)},
 		})
+		if err != nil {
+			return nil, fmt.Errorf("study: a tokenizer of %s: %w", strings.Join(slices.Concat(c.Text, c.Task), ", "), err)
+		}
+		return r, nil
 	})
 	if err != nil {
 		return "", err

@@ -325,3 +325,34 @@ func TestRefused(t *testing.T) {
 		t.Errorf("of a model with NaN: %v", err)
 	}
 }
+
+// Two models are compared by the words that both were asked for.
+func TestAgainstWords(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	var passages []Passage
+	for range 60 {
+		ids := make([]int64, 6)
+		for i := range ids {
+			ids[i] = rng.Int64N(12)
+		}
+		passages = append(passages, Passage{ids, 2})
+	}
+	a, err := LastWords(t.Context(), newBigram(12, 4, 1), passages, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := LastWords(t.Context(), newBigram(12, 4, 2), passages, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, ok := AgainstWords(a.Nats(), b.Nats(), 1)
+	if !ok || len(a.Nats()) != 60 || math.Abs(r.Value/(a.Perplexity/b.Perplexity)-1) > 1e-12 || r.CI == nil || !r.CI.Contains(r.Value) {
+		t.Errorf("%+v, of %v and %v", r, a.Perplexity, b.Perplexity)
+	}
+	if same, _ := AgainstWords(a.Nats(), a.Nats(), 1); same.Value != 1 || same.CI.Low != 1 || same.CI.High != 1 {
+		t.Errorf("with itself: %+v", same)
+	}
+	if _, ok := AgainstWords(a.Nats(), b.Nats()[:59], 1); ok {
+		t.Error("other passages are compared")
+	}
+}
