@@ -165,3 +165,48 @@ func TestComputeRefuses(t *testing.T) {
 		t.Error(fmt.Errorf("a good one: %w", err))
 	}
 }
+
+// TestReducedGradients: in all ways to write a step, over parts of a batch too, gradients
+// in 16 bits are those of fp32, but for rounding.
+func TestReducedGradients(t *testing.T) {
+	for _, name := range []string{"gpt2", "llama-shared", "lstm-plain", "mixed"} {
+		for i, o := range ways(StepOptions{Spec: spec(t, small[name]), Batch: 4, Sequence: 7, Parts: 2, Seed: 5}) {
+			if o.Distill != nil {
+				o.Distill.Teacher = expecting(28, o.Distill.Top, o.Spec.Vocab)
+			}
+			gradients := func(c Compute) (out [][]float64) {
+				o.Compute = c
+				m := made(t, o)
+				ids, labels := batch(m.opts, 1)
+				if _, _, err := m.Accumulate(ids, labels, 0.1); err != nil {
+					t.Fatal(err)
+				}
+				for _, g := range m.Gradients() {
+					vals := wide(g.Values)
+					for k := range vals {
+						vals[k] /= m.scale()
+					}
+					out = append(out, vals)
+				}
+				return out
+			}
+			want := gradients(FP32)
+			all := 0.0
+			for _, g := range want {
+				all += square(g)
+			}
+			for c, within := range map[Compute]float64{FP16: 5e-3, BF16: 4e-2} {
+				for k, g := range gradients(c) {
+					diff := make([]float64, len(g))
+					for j := range g {
+						diff[j] = g[j] - want[k][j]
+					}
+					// Of the whole gradient's norm: some, as those of keys' biases, are rounding alone.
+					if off := math.Sqrt(square(diff) / all); !(off <= within) {
+						t.Errorf("%s, way %d, %s: gradient %d is %.2g of the whole off", name, i, c, k, off)
+					}
+				}
+			}
+		}
+	}
+}
