@@ -31,18 +31,19 @@ for (const job of JSON.parse(readFileSync(0, 'utf8'))) {
   const whole = tokenizer.decode([...prompt, ...behind], { skip_special_tokens: true });
   const alone = [];
   const batch = [];
+  const prompts = job.batch.map((one) => tokenizer(one).input_ids.tolist()[0].map(Number));
   if (job.batch.length > 0) {
     tokenizer.padding_side = 'left';
     const inputs = tokenizer(job.batch, { padding: true });
     const out = (await model.generate({ ...inputs, max_new_tokens: job.more })).tolist();
     const from = inputs.input_ids.dims[1];
-    for (const [i, one] of job.batch.entries()) {
-      alone.push(await generate(model, tokenizer(one).input_ids.tolist()[0].map(Number), job.more));
+    for (const [i, one] of prompts.entries()) {
+      alone.push(await generate(model, one, job.more));
       batch.push(out[i].map(Number).slice(from).slice(0, alone[i].length));
     }
   }
   results.push({
-    tokens: tokens.slice(0, job.n), text: said, decoded: whole, alone, batch,
+    tokens: tokens.slice(0, job.n), text: said, decoded: whole, alone, batch, prompts,
     ids: job.lines.map((line) => tokenizer.encode(line, { add_special_tokens: false })),
   });
 }

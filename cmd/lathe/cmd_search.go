@@ -157,6 +157,7 @@ store does not have.`,
 	fs.Float64("cost-weight", 0, "weight of cost in what alphanas looks for")
 	fs.Int("evaluations", 0, "most candidates to evaluate (default: as many as --samples if model-based, otherwise no limit)")
 	fs.String("objectives", "", "what candidates are compared by: `NAMES` with commas between")
+	fs.String("loadable-by", "", "programs that must be able to open every candidate: `NAMES` of optimum, transformers.js, genai")
 	fs.String("limits", "", "bounds on objectives: `EXPRESSIONS` with commas between, such as \"weight_bytes <= 200e6\"")
 	a.buildsFlag(fs)
 	fs.String("proxy", "", "what ranks quality: `NAME`, decoder_params, total_params or fitted")
@@ -164,6 +165,7 @@ store does not have.`,
 	for _, key := range []string{"objectives", "limits", "proxy", "trained"} {
 		a.bind(fs, "search."+key, key)
 	}
+	a.bind(fs, "search.loadable_by", "loadable-by")
 	a.bind(fs, "search.method", "method")
 	a.bind(fs, "search.by", "by")
 	a.bind(fs, "search.iterations", "iterations")

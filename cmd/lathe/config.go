@@ -76,6 +76,7 @@ type searchConfig struct {
 	RequestTokens int     `mapstructure:"request_tokens"`
 
 	Builds         string `mapstructure:"builds"`
+	LoadableBy     string `mapstructure:"loadable_by"`
 	Objectives     string `mapstructure:"objectives"`
 	Limits         string `mapstructure:"limits"`
 	Trained        string `mapstructure:"trained"`
@@ -122,6 +123,7 @@ var settings = append([]setting{
 	{"search.builds", "", "several ways for candidates to run, searched together, such as default,+int8,+int4b32+t2 or precision=fp32,int8;threads=1,2; empty: build"},
 	{"search.samples", 24, "candidates measured for the latency model: chosen as it learns if model-based, at random otherwise"},
 	{"search.visits", 2, "sessions, minutes apart, that the pairs of each sample are spread over"},
+	{"search.loadable_by", "", "programs that must be able to open every candidate as lathe export writes it: of optimum, transformers.js, genai, with commas between; empty: none"},
 	{"search.iterations", 10, "iterations of evolve, generations of nsga2"},
 	{"search.evaluations", 0, "most candidates that a search evaluates; 0: as many as search.samples if model-based, otherwise no limit"},
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},

@@ -53,6 +53,7 @@ type setup struct {
 	MaxEvaluations int            `json:"max_evaluations"`   // 0: no limit
 	Initial        int            `json:"initial,omitempty"` // see initial
 	RequestTokens  int            `json:"request_tokens"`
+	LoadableBy     []string       `json:"loadable_by,omitempty"` // programs that can open all candidates
 	Timing         timingConfig   `json:"timing"`
 	Configured     string         `json:"configured,omitempty"` // hash of the configuration's space, before flags
 }
@@ -80,6 +81,13 @@ func (a *app) setup(ctx context.Context) (*setup, error) {
 	}
 	if s.Builds, s.Axes, err = parseBuilds(c.Builds, s.Build); err != nil {
 		return nil, badInput(err)
+	}
+	notes, err := s.keepLoadable(c.LoadableBy, a.cfg.Build, c.Builds)
+	if err != nil {
+		return nil, badInput(err)
+	}
+	for _, n := range notes {
+		a.note("%s", n)
 	}
 	if err := s.validate(); err != nil {
 		return nil, badInput(err)

@@ -122,6 +122,32 @@ func TestInAndOut(t *testing.T) {
 	}
 }
 
+// TestLayersThatDiffer: config.json has what most layers have, and the Spec beside it.
+func TestLayersThatDiffer(t *testing.T) {
+	s := spec(t, "llama-l3-d32-f64-h2-kv1-v64-p32")
+	s.Layers = []arch.Layer{s.Layers[0], {Type: arch.Transformer, NHead: 4, NKVHead: 2, DInner: 96}, s.Layers[0]}
+	wide := spec(t, "gpt2-l1-d32-f64-h3-v64-p32-hd24")
+	for _, s := range []arch.Spec{s, wide} {
+		dir := made(t, s, bundle.Loaders[1:], []bundle.DType{"fp32"})
+		b, err := bundle.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, "config.json"))
+		if err != nil || !b.Config.Spec.Equal(s) || !b.Manifest.Spec.Equal(s) || b.Vocab != 64 {
+			t.Errorf("%s came back as %+v, %v", s.Name(), b.Config, err)
+		}
+		for _, key := range []string{"lathe_spec", "model_type"} {
+			if !bytes.Contains(text, []byte(key)) {
+				t.Errorf("%s: no %s in %s", s.Name(), key, text)
+			}
+		}
+	}
+	if _, err := bundle.ParseConfig("c", []byte(`{"model_type":"gpt2","lathe_spec":{"family":"none"}}`)); err == nil || !strings.Contains(err.Error(), "lathe_spec: ") {
+		t.Error(err)
+	}
+}
+
 // TestChanged: what is no longer as it was is named.
 func TestChanged(t *testing.T) {
 	dir := made(t, spec(t, "gpt2-l1-d32-f64-h2-v64-p32"), bundle.Loaders[:1], []bundle.DType{"fp32"})

@@ -57,16 +57,17 @@ func judge(l Loader, c arch.Candidate) (reasons, limits []string) {
 			return reasons, nil // the rest is about heads
 		}
 	}
-	switch {
-	case !s.Homogeneous():
-		if problem := differing(s, l); problem != "" {
+	if l == Optimum {
+		// It makes the first, empty cache by config.json: one head count and head size for
+		// all layers. The others take sizes from the graph.
+		if problem := differingHeads(s); problem != "" {
 			no("%s", problem)
+		} else if s.HeadDimOf(0) != s.DModel/s.Layers[0].NHead {
+			no("head_dim is %d, and its cache has heads of d_model/n_head, %d", s.HeadDimOf(0), s.DModel/s.Layers[0].NHead)
 		}
-	case l == GenAI:
-	case !s.Rotary() && s.HeadDim != 0:
-		no("head_dim is %d, and in transformers' gpt2 it is d_model/n_head, %d/%d", s.HeadDim, s.DModel, s.Layers[0].NHead)
-	case l == Optimum && s.Rotary() && s.HeadDimOf(0) != s.DModel/s.Layers[0].NHead:
-		no("head_dim is %d, and its cache has heads of d_model/n_head, %d", s.HeadDimOf(0), s.DModel/s.Layers[0].NHead)
+	}
+	if _, exact := nominal(s); !exact && l != GenAI {
+		yes("config.json has one size for all layers: of those that differ it names what most have, and lathe_spec there says all")
 	}
 	b := c.Build.Normalized()
 	if c.Build.Dialect == "" && Fit(c, []Loader{l}).Build.Dialect == arch.Portable {
@@ -90,16 +91,16 @@ func judge(l Loader, c arch.Candidate) (reasons, limits []string) {
 	return reasons, limits
 }
 
-// differing is why a loader does not open layers of several sizes, or "".
-func differing(s arch.Spec, l Loader) string {
-	i := slices.IndexFunc(s.Layers, func(x arch.Layer) bool { return x != s.Layers[0] })
-	first, other := s.Layers[0], s.Layers[i]
-	for _, x := range []struct {
-		name string
-		a, b int
-	}{{"n_head", first.NHead, other.NHead}, {"n_kv_head", first.KVHeads(), other.KVHeads()}, {"d_inner", first.DInner, other.DInner}} {
-		if x.a != x.b {
-			return fmt.Sprintf("layers differ (%s %d in layer 0 and %d in layer %d), and config.json has one size for all", x.name, x.a, x.b, i)
+// differingHeads is how layers differ in their caches, or "".
+func differingHeads(s arch.Spec) string {
+	for i, l := range s.Layers {
+		for _, x := range []struct {
+			name string
+			a, b int
+		}{{"n_head", s.Layers[0].NHead, l.NHead}, {"n_kv_head", s.Layers[0].KVHeads(), l.KVHeads()}} {
+			if x.a != x.b {
+				return fmt.Sprintf("layers differ in their caches (%s %d in layer 0 and %d in layer %d), and it makes the first ones by config.json, which has one size for all", x.name, x.a, x.b, i)
+			}
 		}
 	}
 	return ""

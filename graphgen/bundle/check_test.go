@@ -25,9 +25,12 @@ func candidate(t testing.TB, text string) arch.Candidate {
 
 // TestCheck: what each loader opens, and why not.
 func TestCheck(t *testing.T) {
-	varied := candidate(t, "gpt2-l3-d64-f256-h4-v100-p64")
-	varied.Spec.Layers = append([]arch.Layer{}, varied.Spec.Layers...)
-	varied.Spec.Layers[2].DInner = 128
+	layers := func(text string, change func(*arch.Layer)) arch.Candidate {
+		c := candidate(t, text)
+		c.Spec.Layers = append([]arch.Layer{}, c.Spec.Layers...)
+		change(&c.Spec.Layers[2])
+		return c
+	}
 	for _, c := range []struct {
 		c                  arch.Candidate
 		optimum, js, genai string // why not; "" opens it
@@ -37,9 +40,11 @@ func TestCheck(t *testing.T) {
 		{candidate(t, "llama-l2-d64-f256-h4-kv2+portable+int4b32"), "", "", "", ""},
 		{candidate(t, "gpt2-l2-d64-f256-h4+fused+int8"), "padded on the left", "", "", "gpt2-l2-d64-f256-h4+portable+int8b32"},
 		{candidate(t, "llama-l2-d64-f256-h4-hd32"), "heads of d_model/n_head, 16", "", "", "llama-l2-d64-f"},
-		{candidate(t, "gpt2-l2-d64-f256-h4-hd32"), "head_dim is 32", "head_dim is 32", "", "gpt2-l2-d64-f"},
+		{candidate(t, "gpt2-l2-d64-f256-h4-hd32"), "head_dim is 32", "", "", "gpt2-l2-d64-f"},
 		{candidate(t, "lstm-l2-d64-v100"), "of type lstm", "of type lstm", "of type lstm", "gpt2-l2-d64-f"},
-		{varied, "d_inner 256 in layer 0 and 128 in layer 2", "layers differ", "layers differ", "gpt2-l3-d64-f192-h4-v100-p64+portable"},
+		{layers("gpt2-l3-d64-f256-h4-v100-p64", func(l *arch.Layer) { l.DInner = 128 }), "", "", "", ""},
+		{layers("gpt2-l3-d64-f256-h4-v100-p64", func(l *arch.Layer) { l.NHead = 8 }), "n_head 4 in layer 0 and 8 in layer 2", "", "", "gpt2-l3-d64-f256-h4-v100-p64+portable"},
+		{layers("llama-l3-d64-f256-h8-kv4-v100-p64", func(l *arch.Layer) { l.NKVHead = 2 }), "n_kv_head 4 in layer 0 and 2 in layer 2", "", "", "llama-l3-d64-f256-h8-kv4-v100-p64+portable"},
 	} {
 		for i, v := range bundle.Check(c.c) {
 			want := []string{c.optimum, c.js, c.genai}[i]

@@ -35,6 +35,9 @@ type Tokens struct {
 	Pad   *int
 }
 
+// specKey is config.json's key for the Spec of a model whose layers are not all alike.
+const specKey = "lathe_spec"
+
 // names of sizes in configurations, ours first; the others are those of the decoders
 // that Optimum exports most.
 var sizeKeys = []struct {
@@ -88,7 +91,16 @@ func ParseConfig(name string, text []byte) (*Config, error) {
 	if err := c.readJS(of["transformers.js_config"]); err != nil {
 		return fail(fmt.Errorf("transformers.js_config: %w", err))
 	}
-	if read, err := hf.ParseConfig(name, text); err != nil {
+	if given(of[specKey]) {
+		c.Spec = &arch.Spec{}
+		if err := json.Unmarshal(of[specKey], c.Spec); err != nil {
+			return fail(fmt.Errorf("%s: %w", specKey, err))
+		}
+		if err := c.Spec.Validate(); err != nil {
+			return fail(fmt.Errorf("%s: %w", specKey, err))
+		}
+		c.Vocab, c.Positions = c.Spec.Vocab, c.Spec.Positions
+	} else if read, err := hf.ParseConfig(name, text); err != nil {
 		c.Unread = err
 	} else {
 		c.Spec = &read.Spec

@@ -34,6 +34,28 @@ func nearest(c arch.Candidate, loaders []Loader) (arch.Candidate, bool) {
 	return to, true
 }
 
+// nominal is s as transformers' configuration can say it: layers all alike, with what
+// most of s's have, heads that divide d_model. exact reports that this is s. Programs
+// that run a graph need of a configuration no more than that.
+func nominal(s arch.Spec) (_ arch.Spec, exact bool) {
+	s = s.Normalized()
+	if s.Stack() || slices.ContainsFunc(s.Layers, func(l arch.Layer) bool { return l.Type.Recurrent() }) {
+		return s, true // of which there is none
+	}
+	n := s
+	l := arch.Layer{Type: arch.Transformer, NHead: headsOf(s), NKVHead: kvHeadsOf(s), DInner: mostCommon(s, func(l arch.Layer) int { return l.DInner })}
+	if !s.Rotary() {
+		n.HeadDim = 0
+		if s.DModel%l.NHead != 0 {
+			l.NHead = dividing(s.DModel, l.NHead)
+		}
+	} else if s.HeadDim == 0 {
+		n.HeadDim = s.HeadDimOf(slices.IndexFunc(s.Layers, func(x arch.Layer) bool { return x.NHead == l.NHead }))
+	}
+	n.Layers = slices.Repeat([]arch.Layer{l}, len(s.Layers))
+	return n, n.Equal(s)
+}
+
 // headsOf are the most common heads of the layers, or heads of 64, as GPT-2 has, where
 // no layer has any.
 func headsOf(s arch.Spec) int {

@@ -56,13 +56,19 @@ func WriteConfigs(dir string, c Contents) error {
 
 // config is config.json: transformers' own, and what transformers.js is to be told.
 func (c *Contents) config(dir string) ([]byte, error) {
-	text, err := hf.FormatConfig(c.Spec, c.Tokens.raw())
+	spec, exact := nominal(c.Spec)
+	text, err := hf.FormatConfig(spec, c.Tokens.raw())
 	if err != nil {
 		return nil, err
 	}
 	var of map[string]json.RawMessage
 	if err := json.Unmarshal(text, &of); err != nil {
 		return nil, fmt.Errorf("bundle: %w", err)
+	}
+	if !exact {
+		if of[specKey], err = json.Marshal(c.Spec.Normalized()); err != nil {
+			return nil, fmt.Errorf("bundle: %w", err)
+		}
 	}
 	if slices.Contains(c.Loaders, TransformersJS) {
 		data := map[string]int{} // files of external data, by model
