@@ -31,6 +31,7 @@ var arrows = map[string][]string{
 	"profiler":                        {"profiler/machine", "profiler/record", "profiler/stat", "runtime/decode"},
 	"profiler/latmodel":               {"graphgen/arch", "profiler/latmodel/regress", "profiler/record", "profiler/stat", "profiler/stat/gp"},
 	"profiler/latmodel/regress":       {"profiler/stat", "profiler/stat/gp"},
+	"profiler/nightly":                {"profiler/record", "profiler/stat"},
 	"profiler/operators":              {"graphgen/ir", "profiler/stat", "runtime/ort"},
 	"search":                          {"graphgen/arch", "search/pareto"},
 	"search/enumerate":                {"search", "search/pareto", "graphgen/arch"},

@@ -13,7 +13,7 @@ import (
 
 // exportVersion is the version of the JSON lines format. A reader refuses a
 // higher one.
-const exportVersion = 2
+const exportVersion = 3
 
 // The lines of an export: one object each, with one of these keys. The first line
 // is the header, the last one the end, which tells a whole file from one that was
@@ -26,6 +26,7 @@ type exportLine struct {
 	Entry   *exportEntry    `json:"entry,omitempty"`
 	Front   *Front          `json:"front,omitempty"`
 	Trained *Training       `json:"training,omitempty"`
+	Night   *Night          `json:"night,omitempty"`
 	End     *Counts         `json:"end,omitempty"`
 }
 
@@ -46,6 +47,7 @@ type Counts struct {
 	Entries   int `json:"entries"`
 	Fronts    int `json:"fronts"`
 	Trainings int `json:"trainings"`
+	Nights    int `json:"nights"`
 }
 
 // Export writes all that the store holds as JSON lines, as it was at one moment;
@@ -127,6 +129,15 @@ func (s *Store) Export(ctx context.Context, w io.Writer) (Counts, error) {
 			return n, err
 		}
 	}
+	nights, err := s.nights(ctx, tx, ``)
+	if err != nil {
+		return n, err
+	}
+	for i := range nights {
+		if err := put(&n.Nights, exportLine{Night: &nights[i]}); err != nil {
+			return n, err
+		}
+	}
 	end := n
 	if err := put(nil, exportLine{End: &end}); err != nil {
 		return n, err
@@ -135,6 +146,22 @@ func (s *Store) Export(ctx context.Context, w io.Writer) (Counts, error) {
 		return n, fmt.Errorf("store: export: %w", err)
 	}
 	return n, nil
+}
+
+// ExportNights writes nights alone, which Import reads.
+func ExportNights(w io.Writer, nights []Night) error {
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	lines := []exportLine{{Header: &exportHeader{exportVersion}}}
+	for i := range nights {
+		lines = append(lines, exportLine{Night: &nights[i]})
+	}
+	for _, l := range append(lines, exportLine{End: &Counts{Nights: len(nights)}}) {
+		if err := enc.Encode(l); err != nil {
+			return fmt.Errorf("store: export: %w", err)
+		}
+	}
+	return nil
 }
 
 // ExportRecords writes the selected records alone, as bare JSON lines that

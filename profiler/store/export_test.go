@@ -18,7 +18,7 @@ func export(t testing.TB, s *Store) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := strings.Count(b.String(), "\n") - 2; n.Records+n.Models+n.Searches+n.Entries+n.Fronts+n.Trainings != want {
+	if want := strings.Count(b.String(), "\n") - 2; n.Records+n.Models+n.Searches+n.Entries+n.Fronts+n.Trainings+n.Nights != want {
 		t.Fatalf("counted %+v in %d lines", n, want)
 	}
 	return b.String()
@@ -31,7 +31,7 @@ func TestExportImport(t *testing.T) {
 	fill(t, a)
 	text := export(t, a)
 	n, err := b.Import(ctx, strings.NewReader(text))
-	if want := (Counts{Records: 8, Models: 3, Searches: 2, Entries: 6, Fronts: 2, Trainings: 2}); err != nil || n != want {
+	if want := (Counts{Records: 8, Models: 3, Searches: 2, Entries: 6, Fronts: 2, Trainings: 2, Nights: 2}); err != nil || n != want {
 		t.Fatalf("imported %+v, %v; want %+v", n, err, want)
 	}
 	if export(t, b) != text {
@@ -89,13 +89,13 @@ func TestImportIsAllOrNothing(t *testing.T) {
 		name, text, want string
 		is               error
 	}{
-		{"cut in a line", text[:len(text)-9], "line 25: ", record.ErrTruncated},
+		{"cut in a line", text[:len(text)-9], "line 27: ", record.ErrTruncated},
 		{"cut between lines", strings.Join(lines[:last], ""), "no end line", record.ErrTruncated},
 		{"a line lost", drop(5), "end line says", nil},
 		{"an entry lost", drop(14), "want number 2 next", nil},
 		{"a search lost", drop(12), "line 13: store: ", ErrNotFound},
 		{"behind the end", text + lines[1], "behind the end line", nil},
-		{"newer", spoil(`{"version":2}`, `{"version":9}`), "line 1: ", ErrNewer},
+		{"newer", spoil(`{"version":3}`, `{"version":9}`), "line 1: ", ErrNewer},
 		{"unknown key", spoil(`{"model":`, `{"modell":`), `line 10: json: unknown field "modell"`, nil},
 		{"header within", text + lines[0], "behind the end line", nil},
 		{"bad record", spoil(`"binding":"shared"`, `"binding":"x"`), `line 2: record: binding is "x"`, nil},

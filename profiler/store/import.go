@@ -88,19 +88,19 @@ func parseLine(line []byte) (l exportLine, err error) {
 	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&l); err != nil {
-		return l, fmt.Errorf("%w: want one of the keys record, model, search, entry, front, training, end", err)
+		return l, fmt.Errorf("%w: want one of the keys record, model, search, entry, front, training, night, end", err)
 	}
 	if dec.More() {
 		return l, errors.New("more than one object")
 	}
 	keys := 0
-	for _, set := range []bool{l.Record != nil, l.Model != nil, l.Search != nil, l.Entry != nil, l.Front != nil, l.Trained != nil, l.End != nil} {
+	for _, set := range []bool{l.Record != nil, l.Model != nil, l.Search != nil, l.Entry != nil, l.Front != nil, l.Trained != nil, l.Night != nil, l.End != nil} {
 		if set {
 			keys++
 		}
 	}
 	if keys != 1 || l.Header != nil {
-		return l, errors.New("want exactly one of the keys record, model, search, entry, front, training, end")
+		return l, errors.New("want exactly one of the keys record, model, search, entry, front, training, night, end")
 	}
 	return l, nil
 }
@@ -136,6 +136,13 @@ func (t *Tx) importLine(l exportLine, n, seen *Counts) error {
 	case l.Trained != nil:
 		seen.Trainings++
 		return t.importTraining(*l.Trained, n)
+	case l.Night != nil:
+		seen.Nights++
+		_, added, err := t.addNight(*l.Night)
+		if added {
+			n.Nights++
+		}
+		return err
 	}
 	seen.Fronts++
 	return t.importFront(*l.Front, n)

@@ -80,6 +80,17 @@ CREATE TABLE trainings (
 	UNIQUE (spec, recipe)
 ) STRICT;
 `,
+	`
+-- Nights of the gate, in the order in which they were stored: clocks may go back.
+CREATE TABLE nights (
+	seq     INTEGER PRIMARY KEY AUTOINCREMENT,
+	id      TEXT NOT NULL UNIQUE,      -- made of the rest
+	created TEXT NOT NULL,             -- by the clock of the machine
+	machine TEXT NOT NULL,             -- hash that tells machines apart
+	body    TEXT NOT NULL
+) STRICT;
+CREATE INDEX nights_machine ON nights (machine);
+`,
 }
 
 // schemaVersion is the version that this code reads and writes.

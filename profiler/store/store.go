@@ -1,11 +1,11 @@
 // Package store keeps everything a project has measured and found in one SQLite
-// file: candidates, records, latency models, fronts and the journals of searches.
-// It is the only truth; JSON lines are its import and export, and nothing is kept
-// beside it.
+// file: candidates, records, latency models, fronts, the journals of searches and the
+// nights of the gate. It is the only truth; JSON lines are its import and export, and
+// nothing is kept beside it.
 //
 // The store knows what a record is and finds records by what was timed, against
-// what, where and on which requests. Models, fronts and journal entries are JSON
-// that it does not look into. It computes nothing, and has no clock: times come
+// what, where and on which requests. Models, fronts, journal entries and nights are
+// JSON that it does not look into. It computes nothing, and has no clock: times come
 // from the caller. It imports record; cmd and, through their own interfaces,
 // search and reports use it.
 //

@@ -102,6 +102,8 @@ func fill(t testing.TB, s *Store) {
 	must(s.FinishSearch(ctx, "s0", "budget spent", when.Add(time.Minute)))
 	for i := range 2 {
 		must(s.SaveTraining(ctx, Training{fmt.Sprint("spec", i), "recipe", when, json.RawMessage(fmt.Sprintf(`{"loss": %d}`, i))}))
+		_, err := s.AddNight(ctx, Night{Created: when, Machine: fmt.Sprint("m", i), Body: json.RawMessage(`{"verdict": "same"}`)})
+		must(err)
 	}
 }
 
@@ -377,7 +379,7 @@ func TestOpenRefuses(t *testing.T) {
 		want       error
 		text       string
 	}{
-		{"newer", newer, ErrNewer, newer + ": written by a newer version of lathe: it has schema version 99, this version of lathe knows up to 2"},
+		{"newer", newer, ErrNewer, newer + ": written by a newer version of lathe: it has schema version 99, this version of lathe knows up to 3"},
 		{"empty", file("empty.db", ""), ErrCorrupt, "0 bytes"},
 		{"text", file("text.db", strings.Repeat("the quick brown fox ", 300)), ErrNotStore, "no SQLite file"},
 		{"other database", database("other.db", `CREATE TABLE a (b)`), ErrNotStore, "something else"},
@@ -414,11 +416,11 @@ func TestMigration(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := db.Exec(`DROP TABLE trainings; PRAGMA user_version = 1`); err != nil {
+	if _, err := db.Exec(`DROP TABLE trainings; DROP TABLE nights; PRAGMA user_version = 1`); err != nil {
 		t.Fatal(err)
 	}
 	db.Close()
-	if _, err := Open(t.Context(), path, Options{ReadOnly: true}); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "open it for writing once to bring it to 2") {
+	if _, err := Open(t.Context(), path, Options{ReadOnly: true}); !errors.Is(err, ErrReadOnly) || !strings.Contains(err.Error(), "open it for writing once to bring it to 3") {
 		t.Error(err)
 	}
 	s = mustOpen(t, path, Options{})

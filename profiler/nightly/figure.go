@@ -1,0 +1,157 @@
+package nightly
+
+import (
+	"fmt"
+	"math"
+
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// Figure is what one session says of one metric.
+type Figure struct {
+	Ratio float64 `json:"ratio"`  // to the session's partner
+	LogSE float64 `json:"log_se"` // standard error of the ratio's logarithm, by the session's own samples
+	Pairs int     `json:"pairs"`
+}
+
+// Session is one process's figures.
+type Session struct {
+	Record  string            `json:"record,omitempty"` // ID of its raw samples in the store
+	Figures map[string]Figure `json:"figures"`          // by metric (record.MetricPL, ...), to the baseline
+	// Direct are figures to the reference's own file, timed in the same blocks.
+	Direct map[string]Figure `json:"direct,omitempty"`
+}
+
+// sessionLevel is that of the interval that a session's standard error is read off.
+// A higher one has no finite end where there are few pairs: ten pairs have one at 95 %.
+const sessionLevel = 0.9
+
+// seScale is the half width of such an interval in standard errors, of normal ones.
+// Student's t makes it wider with few pairs: the error is then taken for too large.
+var seScale = math.Sqrt2 * math.Erfinv(sessionLevel)
+
+// FigureOf computes a figure of pairs in the order measured. ok is false where they
+// are too few for an interval.
+func FigureOf(metric string, own, partner []float64) (f Figure, ok bool) {
+	var est stat.Estimate
+	if metric == record.MetricP95 {
+		est = stat.PairedQuantileRatio(own, partner, 0.95, sessionLevel)
+	} else {
+		est = stat.PairedRatioDependent(own, partner, sessionLevel)
+	}
+	if !est.CI.Finite() || !(est.CI.Low > 0) || !(est.Value > 0) {
+		return Figure{}, false
+	}
+	return Figure{est.Value, math.Log(est.CI.High/est.CI.Low) / 2 / seScale, est.N}, true
+}
+
+// Validate reports a figure that cannot be one.
+func (f Figure) Validate() error {
+	switch {
+	case !(f.Ratio > 0) || math.IsInf(f.Ratio, 1):
+		return fmt.Errorf("nightly: ratio is %v: want a positive number", f.Ratio)
+	case !(f.LogSE >= 0) || math.IsInf(f.LogSE, 1):
+		return fmt.Errorf("nightly: log_se is %v: want 0 or more", f.LogSE)
+	case f.Pairs < 0:
+		return fmt.Errorf("nightly: pairs is %d: want 0 or more", f.Pairs)
+	}
+	return nil
+}
+
+// Figures are those of a metric, of the sessions that have it.
+func Figures(sessions []Session, metric string) (out []Figure) {
+	for _, s := range sessions {
+		if f, ok := s.Figures[metric]; ok {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Directs are the direct ones.
+func Directs(sessions []Session, metric string) (out []Figure) {
+	for _, s := range sessions {
+		if f, ok := s.Direct[metric]; ok {
+			out = append(out, f)
+		}
+	}
+	return out
+}
+
+// Mean is what several sessions say together, on the scale of logarithms.
+type Mean struct {
+	Log float64
+	Var float64 // of Log, without what a night has of its own
+	DF  float64 // that Var is known with
+	N   int
+}
+
+// MeanOf is the weighted mean of figures. Weights are the reciprocals of what each
+// figure varies by, by its samples and by processes; that they are right is not taken
+// for granted: the spread about the mean scales the variance (Hartung and Knapp, "On
+// tests of the overall treatment effect in meta-analysis", 2001), and as few sessions
+// say little about spread, what is known of it before counts like so many sessions
+// more (Smyth, "Linear models and empirical Bayes methods", 2004).
+func MeanOf(figures []Figure, s Spread) Mean {
+	m := Mean{N: len(figures), Var: math.Inf(1), DF: 1}
+	if m.N == 0 {
+		return m
+	}
+	sum := 0.0
+	for _, f := range figures {
+		w := s.weight(f)
+		sum += w
+		m.Log += w * math.Log(f.Ratio)
+	}
+	m.Log /= sum
+	m.DF = s.ProcessDF + float64(m.N-1)
+	m.Var = (s.ProcessDF + s.scatter(figures, m.Log)) / m.DF / sum
+	return m
+}
+
+// meanOfNights is the mean of several nights' means, with what each night has of its own in
+// the variance.
+func meanOfNights(nights [][]Figure, s Spread) (m Mean) {
+	weights, known := 0.0, 0.0
+	for _, figures := range nights {
+		if len(figures) == 0 {
+			continue
+		}
+		one := MeanOf(figures, s)
+		night := s.Night * s.Night
+		v := one.Var + night
+		weights += 1 / v
+		m.Log += one.Log / v
+		// Satterthwaite's, of the variance of the weighted mean.
+		known += (one.Var*one.Var/one.DF + night*night/s.NightDF) / (v * v * v * v)
+		m.N += one.N
+	}
+	if m.N == 0 {
+		return m
+	}
+	m.Log /= weights
+	m.Var = 1 / weights
+	m.DF = weights * weights / known
+	return m
+}
+
+func (s Spread) weight(f Figure) float64 { return 1 / (s.Process*s.Process + f.LogSE*f.LogSE) }
+
+// scatter is the weighted sum of squares about a mean: one less than the number of
+// figures on average, where the spread is right.
+func (s Spread) scatter(figures []Figure, mean float64) (q float64) {
+	for _, f := range figures {
+		d := math.Log(f.Ratio) - mean
+		q += s.weight(f) * d * d
+	}
+	return q
+}
+
+// meanRatio is the mean of figures, 0 of none.
+func meanRatio(figures []Figure, s Spread) float64 {
+	if len(figures) == 0 {
+		return 0
+	}
+	return math.Exp(MeanOf(figures, s).Log)
+}
