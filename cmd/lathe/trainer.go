@@ -37,6 +37,9 @@ func (a *app) openTrainer(ctx context.Context, r *recipe) (_ *trainer, err error
 	if err = a.checkProvider(ctx, arch.Build{Provider: plan.Provider}); err != nil {
 		return nil, err
 	}
+	if err := plan.slow(); err != nil {
+		t.text.warn(err)
+	}
 	if err = t.text.openText(ctx, t.text.tk.VocabSize()); err != nil {
 		return nil, err
 	}
