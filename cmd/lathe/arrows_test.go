@@ -29,6 +29,7 @@ var arrows = map[string][]string{
 	"profiler/workload":               {"profiler/record", "profiler/stat"},
 	"profiler/store":                  {"profiler/record", "graphgen/arch"},
 	"profiler":                        {"profiler/machine", "profiler/record", "profiler/stat", "runtime/decode"},
+	"profiler/verify":                 {"graphgen/arch", "graphgen/bundle", "profiler", "profiler/record", "profiler/stat", "runtime/decode", "runtime/ort"},
 	"profiler/latmodel":               {"graphgen/arch", "profiler/latmodel/regress", "profiler/record", "profiler/stat", "profiler/stat/gp"},
 	"profiler/latmodel/regress":       {"profiler/stat", "profiler/stat/gp"},
 	"profiler/nightly":                {"profiler/record", "profiler/stat"},

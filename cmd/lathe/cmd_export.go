@@ -147,14 +147,14 @@ func (f *exportFlags) validate(fs *pflag.FlagSet) (loaders []bundle.Loader, err 
 }
 
 // share reads 2% or 0.02.
-func share(text string) (float64, error) {
+func share(command, text string) (float64, error) {
 	number, percent := strings.CutSuffix(strings.TrimSpace(text), "%")
 	v, err := strconv.ParseFloat(strings.TrimSpace(number), 64)
 	if percent {
 		v /= 100
 	}
 	if err != nil || !(v >= 0 && v <= 100) {
-		return 0, fmt.Errorf("export: --max-ppl-increase %q: want a share such as 2%% or 0.02", text)
+		return 0, fmt.Errorf("%s: --max-ppl-increase %q: want a share such as 2%% or 0.02", command, text)
 	}
 	return v, nil
 }

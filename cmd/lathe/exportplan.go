@@ -61,7 +61,7 @@ func (a *app) planExport(ctx context.Context, f *exportFlags, fs *pflag.FlagSet,
 	}
 	x := &exportPlan{dir: f.dir, loaders: loaders, flags: f, most: -1}
 	if f.maxIncrease != "" {
-		if x.most, err = share(f.maxIncrease); err != nil {
+		if x.most, err = share("export", f.maxIncrease); err != nil {
 			return nil, nil, badInput(err)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"path"
 
 	"lathe/graphgen/arch"
 	"lathe/graphgen/hf"
@@ -149,6 +150,15 @@ func (c *Config) readJS(text json.RawMessage) error {
 		c.JSData[model] = int(n)
 	}
 	return nil
+}
+
+// DataFiles is how many files of external data transformers.js is told that a model
+// has.
+func (c *Config) DataFiles(model string) int {
+	if n, named := c.JSData[path.Base(model)]; named {
+		return n
+	}
+	return c.JSData[modelStem]
 }
 
 // read reads ids of special tokens.

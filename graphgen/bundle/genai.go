@@ -22,8 +22,11 @@ type GenAIConfig struct {
 	Vocab     int
 	MaxLength int  // of a sequence, its prompt included
 	Shared    bool // past and present are one buffer
-	Tokens    Tokens
-	Names     Names
+	// Sizes, 0 where it does not say.
+	Layers, Heads, KVHeads, HeadSize, Hidden int
+
+	Tokens Tokens
+	Names  Names
 }
 
 // Names are those of a decoder's inputs and outputs; those of layers have %d for the
@@ -79,6 +82,10 @@ type genaiOutputs struct {
 	PresentValue string `json:"present_value_names"`
 }
 
+// maxLayers bounds what is believed of a stranger's file; published decoders have some
+// hundred.
+const maxLayers = 10_000
+
 // ParseGenAI reads a genai_config.json; name is the file's in errors. Decoders in one
 // file are read, pipelines of several are not.
 func ParseGenAI(name string, text []byte) (*GenAIConfig, error) {
@@ -101,10 +108,13 @@ func ParseGenAI(name string, text []byte) (*GenAIConfig, error) {
 		return fail(errors.New("model.context_length is missing, or below 1"))
 	case doc.Model.Vocab < 0 || doc.Search.MaxLength < 0:
 		return fail(fmt.Errorf("model.vocab_size %d, search.max_length %d: want 0 or more", doc.Model.Vocab, doc.Search.MaxLength))
+	case min(d.Layers, d.Heads, d.KVHeads, d.HeadSize, d.HiddenSize) < 0 || d.Layers > maxLayers:
+		return fail(fmt.Errorf("model.decoder: %d layers of %d and %d heads of %d, hidden_size %d: want none below 0, and %d layers at most", d.Layers, d.Heads, d.KVHeads, d.HeadSize, d.HiddenSize, maxLayers))
 	}
 	c := &GenAIConfig{
 		Type: doc.Model.Type, Model: d.File, Positions: *doc.Model.Positions, Vocab: doc.Model.Vocab,
 		MaxLength: doc.Search.MaxLength, Shared: doc.Search.Shared, Names: d.Inputs,
+		Layers: d.Layers, Heads: d.Heads, KVHeads: d.KVHeads, HeadSize: d.HeadSize, Hidden: d.HiddenSize,
 	}
 	c.Names.Logits, c.Names.PresentKey, c.Names.PresentValue = d.Outputs.Logits, d.Outputs.PresentKey, d.Outputs.PresentValue
 	err := c.Tokens.read(map[string]json.RawMessage{"bos_token_id": doc.Model.Begin, "eos_token_id": doc.Model.End, "pad_token_id": doc.Model.Pad})

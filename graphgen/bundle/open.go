@@ -324,13 +324,16 @@ func (b *Bundle) findLoaders() {
 	}
 }
 
+// ErrContradicts marks a folder whose configurations are not of one model.
+var ErrContradicts = errors.New("its configurations contradict each other")
+
 // consistent reports what contradicts itself.
 func (b *Bundle) consistent() error {
 	if b.Config != nil && b.GenAI != nil && b.Config.Vocab != 0 && b.GenAI.Vocab != 0 && b.Config.Vocab != b.GenAI.Vocab {
-		return fmt.Errorf("bundle: %s: vocab_size is %d in %s and %d in %s", b.Dir, b.Config.Vocab, ConfigFile, b.GenAI.Vocab, GenAIFile)
+		return fmt.Errorf("bundle: %s: %w: vocab_size is %d in %s and %d in %s", b.Dir, ErrContradicts, b.Config.Vocab, ConfigFile, b.GenAI.Vocab, GenAIFile)
 	}
 	if b.Manifest != nil && b.Config != nil && b.Config.Spec != nil && !b.Config.Spec.Equal(b.Manifest.Spec) {
-		return fmt.Errorf("bundle: %s: by %s it is %s, and by %s %s", b.Dir, ConfigFile, b.Config.Spec.Name(), ManifestFile, b.Manifest.Spec.Name())
+		return fmt.Errorf("bundle: %s: %w: by %s it is %s, and by %s %s", b.Dir, ErrContradicts, ConfigFile, b.Config.Spec.Name(), ManifestFile, b.Manifest.Spec.Name())
 	}
 	for _, id := range append(b.Tokens.known(), b.Tokens.End...) {
 		if b.Vocab > 0 && id >= b.Vocab {
@@ -341,11 +344,7 @@ func (b *Bundle) consistent() error {
 		if b.Config == nil || path.Dir(m.File) != jsFolder {
 			continue
 		}
-		n, named := b.Config.JSData[path.Base(m.File)]
-		if !named {
-			n = b.Config.JSData[modelStem]
-		}
-		if len(m.Data) > n {
+		if n := b.Config.DataFiles(m.File); len(m.Data) > n {
 			b.warn("%s: transformers.js_config.use_external_data_format has %d files of external data for %s, which has %d: browsers fail to open it", b.Dir, n, m.File, len(m.Data))
 		}
 	}
