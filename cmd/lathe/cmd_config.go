@@ -33,7 +33,7 @@ LATHE_ and the key in capitals with _ for each dot.`,
 			for _, s := range settings {
 				all = append(all, value{s.key, a.cfg.value(s), a.cfg.origin(s.key), s.help})
 			}
-			for _, kv := range a.cfg.spaceValues() {
+			for _, kv := range append(a.cfg.studyLists(), a.cfg.spaceValues()...) {
 				all = append(all, value{Key: kv.key, Value: kv.value, Origin: a.cfg.spaceOrigin(kv.key)})
 			}
 			if a.json {

@@ -79,6 +79,15 @@ var studyLists = map[string]valueKind{
 	"study.constraints": textsKind, "study.heads": intsKind,
 }
 
+// studyLists are the lists in force.
+func (l *loaded) studyLists() []keyValue {
+	c := l.Study
+	return []keyValue{
+		{"study.text", nonNil(c.Text)}, {"study.fields", nonNil(c.Fields)}, {"study.task", nonNil(c.Task)}, {"study.task_fields", nonNil(c.TaskFields)},
+		{"study.constraints", nonNil(c.Constraints)}, {"study.heads", append([]int{}, c.Heads...)},
+	}
+}
+
 // validate refuses what no study can be made of.
 func (c *studyConfig) validate() error {
 	switch {

@@ -10,6 +10,7 @@ import (
 	"lathe/finetune/text"
 	"lathe/graphgen/arch"
 	"lathe/profiler/record"
+	"lathe/reports"
 )
 
 // studyEval is what a trained model is worth before it is finetuned.
@@ -123,7 +124,7 @@ type studyLatency struct {
 // latency times the steps of all trained models.
 func (s *study) latency() (*studyLatency, error) {
 	models := s.models[1:]
-	return step(s, stepLatency, fmt.Sprintf("timing prompts and tokens of %d models beside the baseline", len(models)), func() (*studyLatency, error) {
+	return step(s, stepLatency, fmt.Sprintf("timing prompts and tokens of %s beside the baseline", reports.Count(len(models), "model")), func() (*studyLatency, error) {
 		plan, err := s.a.plan(0)
 		if err != nil {
 			return nil, err

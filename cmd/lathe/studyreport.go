@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -23,7 +24,7 @@ type studyReport struct {
 	Outcome  []string       `json:"outcome"`
 	Seed     uint64         `json:"seed"`
 	Host     record.Host    `json:"host"`
-	Seconds  float64        `json:"seconds"` // of all steps
+	Time     studyTime      `json:"time"`
 
 	Searches   []*studySearch                    `json:"searches"`
 	Models     []studyRow                        `json:"models"` // the baseline first
@@ -105,7 +106,7 @@ func (s *study) newReport(f *studyFound) (*studyReport, error) {
 		warn("suggestions of "+m.Label, f.completed[m.Label].Warnings)
 	}
 	var err error
-	r.Seconds, err = s.seconds()
+	r.Time, err = s.time()
 	return r, err
 }
 
@@ -127,18 +128,30 @@ func (s *study) outcome(f *studyFound, r *studyReport) (lines []string) {
 	return append(lines, line+".")
 }
 
-// seconds is how long all steps took, in whatever number of runs.
-func (s *study) seconds() (sum float64, err error) {
+// studyTime is what all steps took, in whatever number of runs. CPU times are of the runs
+// that ended them.
+type studyTime struct {
+	Seconds float64 `json:"seconds"`
+	CPU     float64 `json:"cpu_s"`
+	Others  float64 `json:"others_cpu_s"` // of everything else on the machine meanwhile
+}
+
+func (s *study) time() (sum studyTime, err error) {
 	files, err := filepath.Glob(filepath.Join(s.dir, "steps", "*.json"))
 	if err != nil {
-		return 0, err
+		return sum, err
 	}
 	for _, path := range files {
 		f, err := s.kept(strings.TrimSuffix(filepath.Base(path), ".json"))
 		if err != nil {
-			return 0, err
+			return sum, err
 		}
-		sum += f.Seconds
+		var own struct {
+			Seconds float64 `json:"seconds"` // of a training, all its runs
+		}
+		_ = json.Unmarshal(f.Result, &own) // other results have none
+		sum.Seconds += max(f.Seconds, own.Seconds)
+		sum.CPU, sum.Others = sum.CPU+f.CPU, sum.Others+f.Others
 	}
 	return sum, nil
 }
@@ -181,7 +194,7 @@ func (s *study) reportData(f *studyFound, r *studyReport) (*reports.StudyData, e
 		Title: "A study of " + s.baseline.Name(), Outcome: r.Outcome, Claims: r.Claims, Warnings: r.Warnings,
 		Conditions: []reports.KeyValue{
 			{Key: "machine", Value: fmt.Sprintf("%s, %d cores; ONNX Runtime %s", cmp.Or(r.Host.CPUModel, r.Host.Arch), r.Host.Cores, s.a.library.Version)},
-			{Key: "time of all steps", Value: took(r.Seconds)},
+			{Key: "time of all steps", Value: fmt.Sprintf("%s, in which this process had %s of CPU time and all others %s", took(r.Time.Seconds), took(r.Time.CPU), took(r.Time.Others))},
 			{Key: "seed", Value: fmt.Sprint(r.Seed)},
 			{Key: "text", Value: strings.Join(s.a.cfg.Study.Text, ", ")},
 			{Key: "training of each model", Value: fmt.Sprintf("%d steps, %.3g tokens", r.Models[0].Training.Steps, float64(r.Models[0].Training.Tokens))},

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler/machine"
 )
 
 // study is one run of a study: what it did before is in its folder.
@@ -42,7 +43,9 @@ type studyModel struct {
 type stepFile struct {
 	Step     string          `json:"step"`
 	Finished time.Time       `json:"finished"`
-	Seconds  float64         `json:"seconds"`
+	Seconds  float64         `json:"seconds"`      // of the run that ended it
+	CPU      float64         `json:"cpu_s"`        // of this process meanwhile
+	Others   float64         `json:"others_cpu_s"` // of everything else on the machine
 	Result   json.RawMessage `json:"result"`
 }
 
@@ -76,7 +79,7 @@ func step[T any](s *study, name, title string, do func() (T, error)) (T, error) 
 		return result, err
 	}
 	s.title("%s", title)
-	began := time.Now()
+	began, machineBefore := time.Now(), machine.Read()
 	if result, err = do(); err != nil {
 		return result, err
 	}
@@ -85,7 +88,11 @@ func step[T any](s *study, name, title string, do func() (T, error)) (T, error) 
 	if err := newEncoder(&raw).Encode(result); err != nil {
 		return result, err
 	}
-	f = &stepFile{Step: name, Finished: time.Now().UTC().Truncate(time.Second), Seconds: time.Since(began).Seconds(), Result: raw.Bytes()}
+	used := machine.Read().Since(machineBefore)
+	f = &stepFile{
+		Step: name, Finished: time.Now().UTC().Truncate(time.Second), Seconds: time.Since(began).Seconds(),
+		CPU: float64(used.OwnNS) / 1e9, Others: float64(used.OthersNS) / 1e9, Result: raw.Bytes(),
+	}
 	return result, s.writeJSON(s.stepPath(name), f)
 }
 
