@@ -135,6 +135,7 @@ type Model struct {
 	keeps          map[int]*ort.Tensor
 	views          map[viewKey][]*ort.Tensor
 	plans          map[planKey]*plan
+	loose          int // of them are not reserved
 
 	length  int   // columns in the cache
 	from    int   // which set they are in

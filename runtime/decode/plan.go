@@ -19,14 +19,21 @@ type plan struct {
 	logits *ort.Tensor
 	rows   int // of logits, for each row of the batch
 	to     int // the set that is written
+
+	reserved bool // it is kept for as long as the model
 }
+
+// maxLoose is how many bindings that were not reserved are kept: a text that is typed and
+// edited makes new ones all the time, each of some kilobytes. A binding is made anew in
+// tens of microseconds.
+const maxLoose = 1024
 
 type viewKey struct{ set, length int }
 
 // Reserve makes ahead the bindings for prompts of the given lengths (the
 // longest of a batch) and for single tokens from the shortest of them up to a
 // cache of maxLen tokens, and memory for their logits. What is not reserved is
-// made when it is first prepared, and kept.
+// made when it is first prepared, and kept while there are not too many.
 func (m *Model) Reserve(promptLens []int, maxLen int) error {
 	if maxLen > m.o.MaxLen || maxLen < 0 {
 		return fmt.Errorf("decode: reserve up to %d tokens: %w: the cache is for %d", maxLen, ErrTooLong, m.o.MaxLen)
@@ -48,16 +55,25 @@ func (m *Model) Reserve(promptLens []int, maxLen int) error {
 		}
 	}
 	for _, n := range promptLens {
-		if _, err := m.plan(planKey{n, 0, 0, keep}); err != nil {
+		if err := m.reserve(planKey{n, 0, 0, keep}); err != nil {
 			return err
 		}
 	}
 	for past := first; past < maxLen; past++ {
-		if _, err := m.plan(planKey{1, past, m.setAt(past), keep}); err != nil {
+		if err := m.reserve(planKey{1, past, m.setAt(past), keep}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (m *Model) reserve(k planKey) error {
+	p, err := m.plan(k)
+	if err == nil && !p.reserved {
+		p.reserved = true
+		m.loose--
+	}
+	return err
 }
 
 // setAt is the set that a cache of this length is in, unless prompts were
@@ -96,7 +112,11 @@ func (m *Model) plan(k planKey) (*plan, error) {
 		p.close()
 		return nil, fmt.Errorf("decode: %s: binding %d new tokens after %d: %w", m.s.Name(), k.n, k.past, err)
 	}
+	if m.loose >= maxLoose {
+		m.dropPlans(func(p *plan) bool { return !p.reserved && p != m.done })
+	}
 	m.plans[k] = p
+	m.loose++
 	return p, nil
 }
 
@@ -231,6 +251,9 @@ func (m *Model) dropPlans(which func(*plan) bool) {
 			}
 			p.close()
 			delete(m.plans, k)
+			if !p.reserved {
+				m.loose--
+			}
 		}
 	}
 }
