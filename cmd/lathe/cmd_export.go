@@ -23,6 +23,8 @@ type exportFlags struct {
 	license, title                    string
 	show, stop                        float64
 	calibration, search               string
+	baseline                          string
+	requests                          int
 }
 
 func (a *app) cmdExport() *cobra.Command {
@@ -56,8 +58,9 @@ on it is measured in fp32 and in every precision, and stands in the model card; 
 processor, which no other may run.
 
 The folder is written beside its place and renamed when all of it is there and was
-checked: every model is loaded by a new session and run. What was there before is
-replaced with --force, as a whole, if it is a bundle.`,
+checked, as "lathe verify" does: every model by a new session, against the weights that
+it was made from. An export that fails a check is not kept, exit status 3. What was there
+before is replaced with --force, as a whole, if it is a bundle.`,
 		Example: `  lathe export ./my-gpt2 -o deploy --for optimum
   lathe export ./my-llama -o web --for transformers.js --precisions fp32,int8,q4 --text dev.txt --max-ppl-increase 2%
   lathe export +int4b32 --weights ./my-llama -o phone --for genai --license apache-2.0
@@ -101,6 +104,8 @@ replaced with --force, as a whole, if it is a bundle.`,
 	fs.BoolVar(&f.optimized, "optimized", false, "add the graphs that ONNX Runtime makes of these for this processor")
 	fs.BoolVar(&f.force, "force", false, "replace a bundle that is there")
 	fs.BoolVar(&f.noRun, "no-run", false, "do not load and run what was written")
+	fs.StringVar(&f.baseline, "baseline", "", "time it beside this bundle's `FOLDER` or ONNX file, as in \"lathe verify\"")
+	fs.IntVar(&f.requests, "requests", 0, "pairs of requests that are timed beside --baseline (default 144)")
 	fs.StringVar(&f.license, "license", "", "the model's license, its SPDX `ID`, such as apache-2.0")
 	fs.StringVar(&f.title, "title", "", "`TEXT` above the model card (default: the folder's name)")
 	fs.Float64Var(&f.show, "show-threshold", 0, "`LOGPROB` from which on a suggestion is shown")
@@ -124,6 +129,10 @@ func (f *exportFlags) validate(fs *pflag.FlagSet) (loaders []bundle.Loader, err 
 		return nil, fmt.Errorf("export: who is to open it? give --for with one or several of %s", "optimum, transformers.js, genai")
 	case f.maxIncrease != "" && len(f.text.text) == 0:
 		return nil, errors.New("export: --max-ppl-increase needs --text FILE to measure perplexity on")
+	case f.requests < 0 || f.requests > 0 && f.baseline == "":
+		return nil, fmt.Errorf("export: --requests is %d: want 1 or more, and a --baseline to time them beside", f.requests)
+	case f.baseline != "" && f.noRun:
+		return nil, errors.New("export: --no-run runs nothing, and so times nothing beside a --baseline")
 	case f.license != "" && !licenses.MatchString(f.license):
 		return nil, fmt.Errorf("export: --license %q is no SPDX identifier, such as apache-2.0 or mit", f.license)
 	case f.calibration != "" && (fs.Changed("show-threshold") || fs.Changed("stop-threshold")):

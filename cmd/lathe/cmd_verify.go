@@ -119,6 +119,9 @@ func (f *verifyFlags) validate(fs *pflag.FlagSet) (loaders []bundle.Loader, most
 	if fs.Changed("limit") && f.text.limit < 1 {
 		return nil, nil, fmt.Errorf("verify: --limit is %d: want 1 or more", f.text.limit)
 	}
+	if fs.Changed("context") && f.text.context < 2 {
+		return nil, nil, fmt.Errorf("verify: --context is %d: want 2 tokens or more, one that is scored and one before it", f.text.context)
+	}
 	if f.loaders != "" {
 		if loaders, err = bundle.ParseLoaders(f.loaders); err != nil {
 			return nil, nil, err

@@ -11,23 +11,18 @@ import (
 	"lathe/graphgen/arch"
 	"lathe/graphgen/bundle"
 	"lathe/profiler/record"
+	"lathe/profiler/verify"
 )
 
 // checkTokens and checkPrompt are how much is generated to compare two models by, and
 // behind how much.
 const checkTokens, checkPrompt = 32, 12
 
-// checkExport checks what was written to dir before it is given its place: the folder
-// is read as the bundle that it is, and every model is loaded by a new session and
-// generates. What is not quantized generates the tokens of the same weights lowered to
-// the other dialect's operators, which share no kernel of attention or norm with it.
-// What the models generated goes into the manifest.
-func (a *app) checkExport(ctx context.Context, x *exportPlan, dir string, manifest *bundle.Manifest) (err error) {
-	if err := x.readable(dir); err != nil {
-		return err
-	}
+// noteGenerated has every model of dir loaded by a new session and generate behind a
+// prompt; what it generates goes into the manifest.
+func (a *app) noteGenerated(ctx context.Context, x *exportPlan, dir string, manifest *bundle.Manifest) (err error) {
 	prompt := x.checkPrompt()
-	for i := len(x.models); i < len(manifest.Models); i++ { // optimized graphs
+	for i := range manifest.Models {
 		e := &manifest.Models[i]
 		c := arch.Candidate{Spec: x.spec(), Build: e.Build}
 		got, err := a.generated(ctx, filepath.Join(dir, filepath.FromSlash(e.File)), c, prompt)
@@ -36,39 +31,51 @@ func (a *app) checkExport(ctx context.Context, x *exportPlan, dir string, manife
 		}
 		e.Generates = &bundle.Generated{Prompt: prompt, Tokens: x.untilEnd(got)}
 	}
-	var want []int64
-	for i, m := range x.models {
-		got, err := a.generated(ctx, filepath.Join(dir, filepath.FromSlash(m.file)), m.candidate, prompt)
-		if err != nil {
-			return fmt.Errorf("export: %s: %w", m.file, err)
-		}
-		manifest.Models[i].Generates = &bundle.Generated{Prompt: prompt, Tokens: x.untilEnd(got)}
-		if m.dtype != bundle.FP32 {
-			continue
-		}
-		if want, err = a.otherDialect(ctx, x, m.candidate, prompt); err != nil {
-			return err
-		}
-		if !slices.Equal(got, want) {
-			return fmt.Errorf("export: %s generates %v behind %v, and the same weights in the other dialect %v: it was not kept", m.file, got, prompt, want)
-		}
-	}
 	return nil
 }
 
-// readable reports a folder that is not what it should be, but for the manifest, which
-// is written last.
-func (x *exportPlan) readable(dir string) error {
-	b, err := bundle.Open(dir)
-	if err != nil {
-		return err
+// checkExport checks what was written to dir, with its manifest, before it is given its
+// place, as "lathe verify" checks it there: against the weights that it was made from.
+func (a *app) checkExport(ctx context.Context, x *exportPlan, dir string) (r *verify.Report, err error) {
+	v := &verifying{a: a, dir: dir, texts: x.texts, name: x.name}
+	defer func() { err = errors.Join(err, v.close()) }()
+	o := x.weightsOf(x.fp32())
+	v.given = &o
+	of := v.options(x.loaders)
+	of.Perplexity = nil // it was measured, and is in the manifest
+	if x.flags.noRun {
+		of.Open, of.Source = nil, nil
 	}
-	for _, l := range x.loaders {
-		if !slices.Contains(b.Loaders, l) {
-			return fmt.Errorf("export: %s has not the layout of %s", dir, l)
+	if x.flags.baseline != "" {
+		if of.Latency, err = v.beside(ctx, x.flags.baseline, x.flags.requests); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	if r, err = v.check(ctx, of); err != nil {
+		return nil, err
+	}
+	r.Folder = x.dir
+	if bad := r.Err(); bad != nil {
+		return nil, gateError{fmt.Errorf("export: it was written and does not pass its checks, so it was not kept: %w", bad)}
+	}
+	return r, nil
+}
+
+// noteChecked puts what the checks measured into the manifest.
+func noteChecked(m *bundle.Manifest, r *verify.Report) {
+	for _, c := range r.Checks {
+		f := bundle.Figure{File: c.File, CI: c.CI}
+		switch c.Name {
+		case verify.Session:
+			f.Name = "session_s"
+		case verify.LatencyP95:
+			f.Name, f.Conditions = "latency_char_p95_ratio", map[string]string{"measured": c.Detail}
+		}
+		if f.Name != "" && c.Value != nil {
+			f.Value = *c.Value
+			m.Figures = append(m.Figures, f)
+		}
+	}
 }
 
 // untilEnd cuts tokens behind one that ends a text.
@@ -95,25 +102,6 @@ func (x *exportPlan) checkPrompt() []int64 {
 		out[i] = int64((i + 1) * x.spec().Vocab / (n + 1))
 	}
 	return out
-}
-
-// otherDialect generates with the weights in fp32, lowered to the other dialect.
-func (a *app) otherDialect(ctx context.Context, x *exportPlan, c arch.Candidate, prompt []int64) (tokens []int64, err error) {
-	if bindingOf(c.Build) == record.Shared || len(prompt) == 0 {
-		c.Build.Dialect = arch.Portable
-	} else {
-		c.Build.Dialect = arch.Fused
-	}
-	if c.Validate() != nil { // heads whose size the fused dialect does not take
-		c.Build.Dialect = x.models[0].candidate.Build.Dialect
-	}
-	o := x.weightsOf(c)
-	path, remove, err := a.writeScored(ctx, &o, c)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	return a.generated(ctx, path, c, prompt)
 }
 
 // generated are the greedy tokens behind a prompt, of a new session.

@@ -65,6 +65,11 @@ func (a *app) planExport(ctx context.Context, f *exportFlags, fs *pflag.FlagSet,
 			return nil, nil, badInput(err)
 		}
 	}
+	if f.baseline != "" {
+		if _, _, err := baselineFile(f.baseline); err != nil {
+			return nil, nil, badInput(err)
+		}
+	}
 	if err := x.place(); err != nil {
 		return nil, nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"lathe/graphgen/bundle"
 	"lathe/graphgen/weights"
 	"lathe/profiler/record"
+	"lathe/profiler/verify"
 )
 
 // exported is what lathe export wrote.
@@ -24,6 +25,7 @@ type exported struct {
 	Models    []bundle.Entry  `json:"models"`
 	Bytes     int64           `json:"bytes"` // of all files
 	Figures   []bundle.Figure `json:"figures"`
+	Checks    []verify.Check  `json:"checks"`
 	Tokenizer string          `json:"tokenizer,omitempty"`
 	Seconds   float64         `json:"seconds"`
 	Warnings  []string        `json:"warnings"`
@@ -68,25 +70,26 @@ func (a *app) export(ctx context.Context, x *exportPlan) (_ *exported, err error
 		}
 	}
 	if !x.flags.noRun {
-		if err := a.checkExport(ctx, x, dir, m); err != nil {
+		if err := a.noteGenerated(ctx, x, dir, m); err != nil {
 			return nil, err
 		}
 	}
 	m.Notes = x.warnings
-	title := x.flags.title
-	if title == "" {
-		title = filepath.Base(mustAbs(x.dir))
-	}
-	if err := bundle.WriteReadme(dir, m, title); err != nil {
+	if err := x.finish(ctx, a, dir, m); err != nil {
 		return nil, err
 	}
-	if err := x.seal(ctx, a, dir, m); err != nil {
+	checked, err := a.checkExport(ctx, x, dir)
+	if err != nil {
+		return nil, err
+	}
+	noteChecked(m, checked)
+	if err := x.finish(ctx, a, dir, m); err != nil {
 		return nil, err
 	}
 	if err := x.settle(ctx, dir); err != nil {
 		return nil, err
 	}
-	done := &exported{Folder: x.dir, Loaders: x.loaders, Models: m.Models, Figures: m.Figures, Seconds: time.Since(began).Seconds(), Warnings: nonNil(x.warnings)}
+	done := &exported{Folder: x.dir, Loaders: x.loaders, Models: m.Models, Figures: m.Figures, Checks: checked.Checks, Seconds: time.Since(began).Seconds(), Warnings: nonNil(x.warnings)}
 	if x.tokenizer != nil {
 		done.Tokenizer = x.tokenizer.path
 	}
@@ -187,6 +190,18 @@ func (a *app) writeOptimized(ctx context.Context, x *exportPlan, dir string, m *
 	return nil
 }
 
+// finish writes the model card, and lists all files.
+func (x *exportPlan) finish(ctx context.Context, a *app, dir string, m *bundle.Manifest) error {
+	title := x.flags.title
+	if title == "" {
+		title = filepath.Base(mustAbs(x.dir))
+	}
+	if err := bundle.WriteReadme(dir, m, title); err != nil {
+		return err
+	}
+	return x.seal(ctx, a, dir, m)
+}
+
 // seal lists all files.
 func (x *exportPlan) seal(ctx context.Context, a *app, dir string, m *bundle.Manifest) error {
 	bar := a.bar(1, "checksums", true)
@@ -218,6 +233,11 @@ func (a *app) printExported(e *exported) error {
 		}
 		fmt.Fprintln(a.stdout)
 	}
+	count := map[verify.Status]int{}
+	for _, c := range e.Checks {
+		count[c.Status]++
+	}
+	fmt.Fprintf(a.stdout, "  %d checks passed, %d skipped (lathe verify %s lists them)\n", count[verify.Passed], count[verify.Skipped], e.Folder)
 	for _, w := range e.Warnings {
 		fmt.Fprintln(a.stdout, "warning:", w)
 	}

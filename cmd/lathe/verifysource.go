@@ -116,13 +116,18 @@ func (v *verifying) open(ctx context.Context, b *bundle.Bundle, m bundle.Model) 
 	return env.NewSessionFromFile(b.Path(m), v.sessionOptions(b))
 }
 
-// sessionOptions are those of all sessions that are compared.
+// sessionOptions are those of all sessions that are compared: the provider and the
+// threads that the manifest's first model has, or one thread on the CPU.
 func (v *verifying) sessionOptions(b *bundle.Bundle) ort.Options {
-	threads := v.threads
-	if threads == 0 && b.Manifest != nil {
-		threads = b.Manifest.Models[0].Build.Normalized().Threads
+	opts := ort.Options{Threads: 1}
+	if b.Manifest != nil {
+		opts = sessionOptions(record.Of(arch.Candidate{Spec: b.Manifest.Spec, Build: b.Manifest.Models[0].Build}))
 	}
-	return ort.Options{Threads: max(1, threads), NoMemPattern: true} // prompts have many lengths
+	if v.threads > 0 {
+		opts.Threads = v.threads
+	}
+	opts.NoMemPattern = true // prompts have many lengths
+	return opts
 }
 
 // elsewhere says why a graph that was optimized for another processor is not run.
@@ -213,6 +218,9 @@ func (v *verifying) openSource(ctx context.Context, from *emitOptions, c arch.Ca
 	}
 	opts := sessionOptions(record.Of(c))
 	opts.NoMemPattern = true
+	// It runs briefly: its weights stay where they are mapped, and are not copied into
+	// the order that products like best.
+	opts.ConfigEntries = map[string]string{"session.disable_prepacking": "1"}
 	s, err := env.NewSessionFromFile(path, opts)
 	if err != nil {
 		return nil, nil, errors.Join(err, remove())

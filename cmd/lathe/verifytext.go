@@ -23,15 +23,18 @@ const verifyPrompts, verifyPromptLen = 3, 12
 
 // readText reads and encodes the text, by the tokenizer that is named or the folder's.
 func (v *verifying) readText(ctx context.Context) error {
+	b, err := bundle.Open(v.dir)
+	if errors.Is(err, bundle.ErrNoBundle) {
+		return badInput(err)
+	}
+	if err != nil {
+		return nil // the checks say what is wrong with it
+	}
+	if n := b.Positions; n > 0 && v.text.context > n {
+		return badInput(fmt.Errorf("verify: --context is %d, and %s has %d positions", v.text.context, v.dir, n))
+	}
 	path := v.text.tokenizer
 	if path == "" {
-		b, err := bundle.Open(v.dir)
-		if errors.Is(err, bundle.ErrNoBundle) {
-			return badInput(err)
-		}
-		if err != nil {
-			return nil // the checks say what is wrong with it
-		}
 		if path = b.Tokenizer; path == "" {
 			return badInput(fmt.Errorf("verify: %s has no tokenizer for --text: name one with --tokenizer", v.dir))
 		}

@@ -35,6 +35,9 @@ func differ(faults *[]string, what string, said, is int) {
 func (f *facts) caches(faults *[]string, file, layers, heads, headDim string, nLayers, nHeads, dim int) {
 	all := f.info.Layers
 	differ(faults, file+layers, nLayers, len(all))
+	if f.spec != nil && !f.spec.Homogeneous() {
+		all = all[:min(1, len(all))] // one size for all cannot say more than the first
+	}
 	for _, l := range all {
 		n := len(*faults)
 		differ(faults, file+heads, nHeads, l.Heads)
@@ -54,7 +57,9 @@ func checkConfig(b *bundle.Bundle, m bundle.Model, f *facts) Check {
 	var faults []string
 	compared := ""
 	if c := b.Config; c != nil {
-		f.caches(&faults, bundle.ConfigFile+": ", "num_hidden_layers", "num_key_value_heads", "head_dim", c.Layers, c.KVHeads, c.HeadDim)
+		if c.Spec == nil || f.spec == nil || c.Spec.Homogeneous() { // or it is compared as a whole
+			f.caches(&faults, bundle.ConfigFile+": ", "num_hidden_layers", "num_key_value_heads", "head_dim", c.Layers, c.KVHeads, c.HeadDim)
+		}
 		differ(&faults, bundle.ConfigFile+": vocab_size", c.Vocab, f.vocab())
 		compared = bundle.ConfigFile
 		if f.spec != nil {

@@ -82,7 +82,8 @@ type verifier struct {
 	r       *Report
 	loaders []bundle.Loader
 	sources map[string][]*trace
-	names   []string // of sources, in the order of their first use
+	names   []string             // of sources, in the order of their first use
+	drawn   map[[2]int][][]int64 // prompts, by vocabulary and positions
 }
 
 // ErrNoFolder marks what is no bundle at all: not a check that fails, but bad input.
@@ -91,7 +92,7 @@ var ErrNoFolder = errors.New("no folder with a model")
 // Folder checks a folder. What is wrong with it is in the report; an error is of what
 // is no bundle at all (ErrNoFolder), of the system, or of the caller's context.
 func Folder(ctx context.Context, dir string, o Options) (*Report, error) {
-	v := &verifier{o: o, r: &Report{Folder: dir, Loaders: []string{}, Checks: []Check{}, Warnings: []string{}}, sources: map[string][]*trace{}}
+	v := &verifier{o: o, r: &Report{Folder: dir, Loaders: []string{}, Checks: []Check{}, Warnings: []string{}}, sources: map[string][]*trace{}, drawn: map[[2]int][][]int64{}}
 	b, err := bundle.Open(dir)
 	switch {
 	case errors.Is(err, bundle.ErrNoBundle), isNoFolder(dir):

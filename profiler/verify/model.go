@@ -61,6 +61,19 @@ func (v *verifier) model(ctx context.Context, m bundle.Model) error {
 		v.skipRuns(file, "there is nothing to run it with")
 		return nil
 	}
+	if n := f.info.Batch; f.info.FixedBatch && n > 1 {
+		v.skipRuns(file, fmt.Sprintf("the graph takes %d rows and no others", n))
+		return nil
+	}
+	prompts, err := r.prompts()
+	if err != nil {
+		return err
+	}
+	// The source first, so that only one of the two is in memory.
+	want, why, err := r.sourceTraces(ctx, prompts)
+	if err != nil {
+		return err
+	}
 	if err := r.create(ctx); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -69,7 +82,7 @@ func (v *verifier) model(ctx context.Context, m bundle.Model) error {
 		v.skipRuns(file, "there is no session")
 		return nil
 	}
-	err = r.checks(ctx)
+	err = r.checks(ctx, prompts, want, why)
 	return errors.Join(err, r.s.Close())
 }
 
@@ -113,31 +126,14 @@ func (r *running) open(o decode.Options) (*decode.Model, error) {
 	return decode.New(r.s, o)
 }
 
-// checks runs the model in all ways.
-func (r *running) checks(ctx context.Context) error {
-	if n := r.f.info.Batch; r.f.info.FixedBatch && n > 1 {
-		r.skipRuns(r.m.File, fmt.Sprintf("the graph takes %d rows and no others", n))
-		return nil
-	}
-	prompts, err := r.prompts()
-	if err != nil {
-		return err
-	}
-	for _, p := range prompts {
-		r.longest = max(r.longest, len(p)+generated)
-	}
-	if n := r.positions(); n > 0 {
-		r.longest = min(r.longest, n)
-	}
+// checks runs the model in all ways. want is what its source computes, nil where there
+// is none, for the reason why.
+func (r *running) checks(ctx context.Context, prompts [][]int64, want []*trace, why string) error {
 	m, err := r.open(decode.Options{Mode: decode.Copied})
 	if err != nil {
 		return r.broken(ctx, err)
 	}
 	defer m.Close()
-	want, why, err := r.sourceTraces(ctx, prompts)
-	if err != nil {
-		return err
-	}
 	var own []*trace // its own way, or the source's tokens
 	for i, p := range prompts {
 		var then []int64
@@ -187,21 +183,35 @@ func (r *running) broken(ctx context.Context, err error) error {
 	return nil
 }
 
-func (r *running) prompts() ([][]int64, error) {
-	vocab := r.f.vocab()
+// prompts are what is generated behind; longest is then what the longest takes.
+func (r *running) prompts() (list [][]int64, err error) {
+	vocab, positions := r.f.vocab(), r.positions()
 	if vocab == 0 {
-		vocab = r.b.Vocab
+		vocab = max(1, r.b.Vocab)
 	}
 	if r.o.Prompts != nil {
-		if p, err := r.o.Prompts(vocab, r.positions()); err != nil || len(p) > 0 {
-			return p, err
+		if list, err = r.o.Prompts(vocab, positions); err != nil {
+			return nil, err
 		}
 	}
-	positions := r.positions()
-	if positions == 0 {
-		positions = 2 * (generated + promptLens[0]) // that any model has
+	if len(list) == 0 {
+		room := positions
+		if room == 0 {
+			room = 2 * (generated + promptLens[0]) // that any model has
+		}
+		key := [2]int{vocab, room}
+		if r.drawn[key] == nil { // the same for all models, whose source then runs once
+			r.drawn[key] = draw(r.o.Rand, vocab, room)
+		}
+		list = r.drawn[key]
 	}
-	return draw(r.o.Rand, max(1, vocab), positions), nil
+	for _, p := range list {
+		r.longest = max(r.longest, len(p)+generated)
+	}
+	if positions > 0 {
+		r.longest = min(r.longest, positions)
+	}
+	return list, nil
 }
 
 // sourceTraces are what the source computes behind the prompts; why says why there is
