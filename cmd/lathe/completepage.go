@@ -38,9 +38,17 @@ func (a *app) completePage(ctx context.Context, f *completeFlags, writers []*wri
 	if err != nil {
 		return err
 	}
-	if _, err := fmt.Fprintf(a.stdout, "http://%s\n", ln.Addr()); err != nil {
-		return err
+	if err := a.printAddress("http://" + ln.Addr().String()); err != nil {
+		return errors.Join(err, ln.Close())
 	}
 	a.note("%s: open the address in a browser; Ctrl-C ends", names(writers))
 	return p.Serve(ctx, ln)
+}
+
+func (a *app) printAddress(url string) error {
+	if a.json {
+		return newEncoder(a.stdout).Encode(map[string]string{"url": url})
+	}
+	_, err := fmt.Fprintln(a.stdout, url)
+	return err
 }
