@@ -45,7 +45,7 @@ var arrows = map[string][]string{
 	"search/nsga2":                    {"search", "search/pareto"},
 	"search/random":                   {"search", "search/pareto"},
 	"search/searchtest":               {"graphgen/arch", "profiler/latmodel", "search", "search/pareto"},
-	"reports":                         {"profiler/record", "profiler/stat", "profiler/workload", "search/pareto", "graphgen/arch", "graphgen/inspect"},
+	"reports":                         {"profiler/nightly", "profiler/record", "profiler/stat", "profiler/workload", "search/pareto", "graphgen/arch", "graphgen/inspect"},
 	"graphgen/onnxpb/gen":             nil,
 	"graphgen/arch":                   nil,
 	"graphgen/half":                   nil,

@@ -91,6 +91,7 @@ func (s *timerServer) answer(ctx context.Context, q childRequest) ([]record.Reco
 	case q.Setup != nil:
 		s.a.quiet = true // the parent has said what there was to say
 		s.a.cfg = &loaded{config: config{CacheDir: q.Setup.CacheDir, Runtime: q.Setup.Runtime}}
+		s.a.olderLibrary = q.Setup.Older
 		s.timer = &localTimer{a: s.a, baseline: q.Setup.Baseline, cpus: q.Setup.CPUs, child: true}
 		return nil, nil
 	case q.Open != nil && s.timer != nil:

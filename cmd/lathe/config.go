@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/viper"
 
 	"lathe/graphgen/arch"
+	"lathe/profiler/nightly"
 )
 
 // configFile is looked for in the working folder where --config names none.
@@ -32,6 +33,7 @@ type config struct {
 	Timing   timingConfig  `mapstructure:"timing"`
 	Search   searchConfig  `mapstructure:"search"`
 	Train    trainConfig   `mapstructure:"train"`
+	Nightly  nightlyConfig `mapstructure:"nightly"`
 	Study    studyConfig   `mapstructure:"study"`
 	Space    spaceConfig   `mapstructure:"space"`
 }
@@ -84,6 +86,19 @@ type searchConfig struct {
 	TrainedHigher  bool   `mapstructure:"trained_higher_is_better"`
 }
 
+// nightlyConfig is what lathe nightly follows, and how.
+type nightlyConfig struct {
+	Track             []string `mapstructure:"track"`
+	MinEffect         float64  `mapstructure:"min_effect"`
+	BudgetS           int      `mapstructure:"budget_s"`
+	MinSessions       int      `mapstructure:"min_sessions"`
+	MaxSessions       int      `mapstructure:"max_sessions"`
+	ReferenceSessions int      `mapstructure:"reference_sessions"`
+	Copies            string   `mapstructure:"copies"`
+	Keep              int      `mapstructure:"keep"`
+	KeepSamples       int      `mapstructure:"keep_samples"`
+}
+
 // setting is one key: its default and what it means.
 type setting struct {
 	key  string
@@ -128,6 +143,15 @@ var settings = append([]setting{
 	{"search.evaluations", 0, "most candidates that a search evaluates; 0: as many as search.samples if model-based, otherwise no limit"},
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
 	{"search.population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default"},
+	{"nightly.track", []string{}, "what lathe nightly times: candidates, ONNX files, and folders with one; in a variable parted by commas"},
+	{"nightly.min_effect", nightly.DefaultMinEffect, "least change of a time that matters to lathe nightly, as a share"},
+	{"nightly.budget_s", 1800, "seconds after which a night takes no more sessions to be sure; 0: no limit"},
+	{"nightly.min_sessions", nightly.DefaultMinSessions, "sessions of each thing a night, at least: a process each"},
+	{"nightly.max_sessions", nightly.DefaultMaxSessions, "and at most"},
+	{"nightly.reference_sessions", nightly.DefaultReferenceSessions, "sessions of a reference"},
+	{"nightly.copies", "", "folder that copies of a reference's files are kept in, to be timed beside what replaces them; empty: none are made"},
+	{"nightly.keep", 400, "nights of each machine that the history keeps, references besides; 0: all"},
+	{"nightly.keep_samples", 30, "nights whose raw samples are kept; 0: all"},
 	{"search.cost_weight", 1.0, "weight of cost against performance in what alphanas looks for, each as a share of its range; 0: performance alone"},
 }, slices.Concat(trainSettings, studySettings)...)
 
@@ -217,6 +241,7 @@ func (l *loaded) checkEnv() error {
 func (s setting) parses(text string) bool {
 	var err error
 	switch s.def.(type) {
+	case []string:
 	case bool:
 		_, err = strconv.ParseBool(text)
 	case int:
@@ -316,6 +341,8 @@ func (l *loaded) spaceOrigin(key string) string {
 // value is a setting in force, of the type of its default.
 func (l *loaded) value(s setting) any {
 	switch s.def.(type) {
+	case []string:
+		return append([]string{}, l.Nightly.Track...) // the only list
 	case bool:
 		return l.v.GetBool(s.key)
 	case int:

@@ -201,6 +201,8 @@ func knownKeys() []string {
 // kind is that of the setting's default.
 func (s setting) kind() valueKind {
 	switch s.def.(type) {
+	case []string:
+		return textsKind
 	case bool:
 		return boolKind
 	case int:

@@ -23,6 +23,7 @@ const (
 	exitFailure = 1
 	exitInput   = 2
 	exitGate    = 3 // a gate that fails
+	exitUnsure  = 4 // a gate that cannot tell
 )
 
 func main() {
@@ -66,6 +67,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	fmt.Fprintln(stderr, "lathe:", err)
 	if errors.As(err, &gateError{}) {
 		return exitGate
+	}
+	if errors.As(err, &unsureError{}) {
+		return exitUnsure
 	}
 	if isInputError(err) {
 		return exitInput

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,6 +27,7 @@ type childTimer struct {
 	a        *app
 	baseline runnable
 	cpus     []int
+	library  string        // to load in place of this process's, of any version from provision.Oldest on; "": the same
 	p        *childProcess // nil: none is running
 }
 
@@ -41,6 +43,7 @@ type childRequest struct {
 type childSetup struct {
 	CacheDir string        `json:"cache_dir"`
 	Runtime  runtimeConfig `json:"runtime"`
+	Older    bool          `json:"older,omitempty"` // the library may be older than the pinned one
 	Baseline runnable      `json:"baseline"`
 	CPUs     []int         `json:"cpus"`
 }
@@ -98,8 +101,8 @@ func (c *childTimer) start(ctx context.Context) error {
 		return err
 	}
 	rt := c.a.cfg.Runtime
-	rt.Library = c.a.library.Path
-	_, err = c.ask(ctx, childRequest{Setup: &childSetup{dir, rt, c.baseline, c.cpus}}, nil)
+	rt.Library = cmp.Or(c.library, c.a.library.Path)
+	_, err = c.ask(ctx, childRequest{Setup: &childSetup{dir, rt, c.library != "", c.baseline, c.cpus}}, nil)
 	return err
 }
 

@@ -26,6 +26,8 @@ type opened struct {
 	unrun   int64        // bytes that open sessions will yet take, see checkMemory
 	crowded map[int]bool // numbers of threads that checkThreads has noted
 	halved  bool         // checkFloat has said it
+
+	olderLibrary bool // runtime.library may be older than the pinned one
 }
 
 func (a *app) close() error {
@@ -50,7 +52,7 @@ func (a *app) provisionOptions() (provision.Options, error) {
 	}
 	bar := a.bar(1, "ONNX Runtime "+provision.Version, true)
 	return provision.Options{
-		Path: a.cfg.Runtime.Library, CacheDir: dir, Offline: a.cfg.Runtime.Offline,
+		Path: a.cfg.Runtime.Library, CacheDir: dir, Offline: a.cfg.Runtime.Offline, Older: a.olderLibrary,
 		Progress: func(e provision.Event) {
 			switch {
 			case e.Stage == provision.Download && e.Total > 0 && (e.Done > 0 || a.interactive()):

@@ -155,3 +155,14 @@ func meanRatio(figures []Figure, s Spread) float64 {
 	}
 	return math.Exp(MeanOf(figures, s).Log)
 }
+
+// MinPairs is the fewest pairs of a metric that a session's figure takes.
+func MinPairs(metric string) int {
+	if metric == record.MetricP95 {
+		return stat.MinSamples(0.95, sessionLevel)
+	}
+	return stat.MinSamples(0.5, sessionLevel)
+}
+
+// Middle is the mean ratio of figures, with the spread that is taken for granted.
+func Middle(figures []Figure) float64 { return meanRatio(figures, Learn(nil)) }

@@ -156,17 +156,53 @@ const Settling = 7
 // one scope, that made one, and the sessions of that night and of the first few after it
 // that were the same, with nothing changed. nil where there is none.
 func ReferenceOf(nights []Night, name string) (made *Night, sessions [][]Session) {
+	at := referenceNights(nights, name)
+	for _, i := range at {
+		sessions = append(sessions, nights[i].Thing(name).Sessions)
+	}
+	if len(at) > 0 {
+		made = &nights[at[0]]
+	}
+	return made, sessions
+}
+
+// referenceNights are the indices of the nights that a reference consists of.
+func referenceNights(nights []Night, name string) (at []int) {
 	for i := range nights {
 		t := nights[i].Thing(name)
 		switch {
 		case t == nil:
 		case t.IsReference:
-			made, sessions = &nights[i], [][]Session{t.Sessions}
-		case made != nil && len(sessions) <= Settling && t.Verdict == Same && len(changed(made, &nights[i], name)) == 0:
-			sessions = append(sessions, t.Sessions)
+			at = []int{i}
+		case len(at) > 0 && len(at) <= Settling && t.Verdict == Same && len(changed(&nights[at[0]], &nights[i], name)) == 0:
+			at = append(at, i)
 		}
 	}
-	return made, sessions
+	return at
+}
+
+// Needed are the places of the nights, in order and of one scope, that references consist of.
+func Needed(nights []Night) (seqs []int64) {
+	for _, name := range namesOf(nights) {
+		for _, i := range referenceNights(nights, name) {
+			if seq := nights[i].Seq; !slices.Contains(seqs, seq) {
+				seqs = append(seqs, seq)
+			}
+		}
+	}
+	return seqs
+}
+
+// namesOf are the things of nights, in the order in which they came.
+func namesOf(nights []Night) (names []string) {
+	for _, n := range nights {
+		for _, t := range n.Things {
+			if !slices.Contains(names, t.Name) {
+				names = append(names, t.Name)
+			}
+		}
+	}
+	return names
 }
 
 // PastOf is the history of a thing's metric, of nights in order and of one scope.
@@ -279,15 +315,7 @@ type Row struct {
 // Rows are the history of all things and metrics of nights in order and of one scope, the
 // changes of level marked.
 func Rows(nights []Night) (out []Row) {
-	var names []string
-	for _, n := range nights {
-		for _, t := range n.Things {
-			if !slices.Contains(names, t.Name) {
-				names = append(names, t.Name)
-			}
-		}
-	}
-	for _, name := range names {
+	for _, name := range namesOf(nights) {
 		for _, metric := range []string{record.MetricPL, record.MetricTL, record.MetricP95} {
 			out = append(out, series(nights, name, metric)...)
 		}

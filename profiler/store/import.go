@@ -138,7 +138,7 @@ func (t *Tx) importLine(l exportLine, n, seen *Counts) error {
 		return t.importTraining(*l.Trained, n)
 	case l.Night != nil:
 		seen.Nights++
-		_, added, err := t.addNight(*l.Night)
+		_, added, err := t.AddNight(*l.Night)
 		if added {
 			n.Nights++
 		}

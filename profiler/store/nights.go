@@ -8,7 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"time"
+
+	"lathe/profiler/record"
 )
 
 // Night is one run of the nightly gate, opaque to the store.
@@ -25,14 +28,9 @@ func (n Night) id(body string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// AddNight stores a night behind all others and returns its place.
-func (t *Tx) AddNight(n Night) (seq int64, err error) {
-	seq, _, err = t.addNight(n)
-	return seq, err
-}
-
-// addNight also says whether the night is new.
-func (t *Tx) addNight(n Night) (seq int64, added bool, err error) {
+// AddNight stores a night behind all others and returns its place, and whether it is new:
+// the same night once more changes nothing.
+func (t *Tx) AddNight(n Night) (seq int64, added bool, err error) {
 	if n.Machine == "" {
 		return 0, false, fmt.Errorf("store: %s: a night without a machine", t.s.path)
 	}
@@ -75,10 +73,49 @@ func (t *Tx) DeleteRecords(ids []string) error {
 	return nil
 }
 
+// ReadNights reads what ExportNights wrote, or the nights of an Export, and stores nothing.
+func ReadNights(r io.Reader) (all []Night, err error) {
+	lines := record.NewLineReader(r)
+	ended := false
+	for n := 0; ; n++ {
+		line, err := lines.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, fmt.Errorf("store: import: %w", err)
+		}
+		if n == 0 {
+			if err := checkHeader(line); err != nil {
+				return nil, fmt.Errorf("store: import: line 1: %w", err)
+			}
+			continue
+		}
+		l, err := parseLine(line)
+		if err == nil && ended {
+			err = errors.New("a line behind the end line")
+		}
+		if err == nil && l.End != nil && l.End.Nights != len(all) {
+			err = fmt.Errorf("the file had %d nights, and the end line says %d", len(all), l.End.Nights)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("store: import: line %d: %w", lines.Line(), err)
+		}
+		ended = ended || l.End != nil
+		if l.Night != nil {
+			all = append(all, *l.Night)
+		}
+	}
+	if !ended {
+		return nil, fmt.Errorf("store: import: line %d: %w of nights: there is no end line", lines.Line(), record.ErrTruncated)
+	}
+	return all, nil
+}
+
 // AddNight is Tx.AddNight in a transaction of its own.
 func (s *Store) AddNight(ctx context.Context, n Night) (seq int64, err error) {
 	err = s.Update(ctx, func(tx *Tx) error {
-		seq, err = tx.AddNight(n)
+		seq, _, err = tx.AddNight(n)
 		return err
 	})
 	return seq, err

@@ -44,7 +44,11 @@ func findConfigured(o Options) (Library, error) {
 	if st, err := os.Stat(path); err == nil && st.IsDir() {
 		return Library{}, &FileError{Config, path, "a folder", "the path of " + o.pins[o.Platform].library().name + " or newer", ErrNotRuntime}
 	}
-	lib, err := judge(path, Config, o.Platform)
+	least := pinned
+	if o.Older {
+		least = oldest
+	}
+	lib, err := judgeFrom(path, Config, o.Platform, least)
 	var fe *FileError
 	if errors.As(err, &fe) && errors.Is(err, fs.ErrNotExist) {
 		fe.Want = "the path of " + o.pins[o.Platform].library().name + " or newer, or nothing for Lathe to look elsewhere"

@@ -19,6 +19,9 @@ type Options struct {
 	CacheDir string
 	// Offline forbids the network: nothing is obtained.
 	Offline bool
+	// Older takes a library at Path that is older than Version, from Oldest on: whoever
+	// asks what another version brings.
+	Older bool
 	// Platform is the one a library is wanted for. Zero: Host().
 	Platform Platform
 	// SystemDirs are looked in for an installed library. Nil: the platform's

@@ -49,12 +49,17 @@ func Obtain(ctx context.Context, o Options) (Library, error) {
 
 // judge inspects a candidate and makes a Library of it.
 func judge(path string, src Source, p Platform) (Library, error) {
+	return judgeFrom(path, src, p, pinned)
+}
+
+// judgeFrom is judge with the oldest version that will do.
+func judgeFrom(path string, src Source, p Platform, least version) (Library, error) {
 	v, err := inspect(path, src, p)
 	if err != nil {
 		return Library{}, err
 	}
-	if v.compare(pinned) < 0 {
-		return Library{}, &FileError{src, path, "version " + v.String(), Version + " or newer", ErrTooOld}
+	if v.compare(least) < 0 {
+		return Library{}, &FileError{src, path, "version " + v.String(), least.String() + " or newer", ErrTooOld}
 	}
 	sum, _, err := hashFile(path)
 	if err != nil {

@@ -1,0 +1,224 @@
+package reports
+
+import (
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"lathe/profiler/nightly"
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// metricNames are metrics as tables have them.
+var metricNames = map[string]string{record.MetricPL: "PL", record.MetricTL: "TL", record.MetricP95: "P95 latency_char"}
+
+// Nightly writes a night: what it comes to in a sentence, every comparison, what changed,
+// and what the figures hold under. As Markdown it goes to a job's summary or a chat.
+func Nightly(w io.Writer, style Style, n nightly.Night) error {
+	if len(n.Things) == 0 {
+		return errNoRows
+	}
+	say := plainly
+	if style == Markdown {
+		say = inMarkdown
+	}
+	head := fmt.Sprintf("Night %d, %s: %s\n\n", n.Seq, n.Time.UTC().Format("2006-01-02 15:04 MST"), say(nightSummary(n)))
+	if style == Markdown {
+		head = "### " + head
+	}
+	if _, err := io.WriteString(w, head); err != nil {
+		return err
+	}
+	t := &table{columns: []column{
+		{name: "thing", left: true}, {name: "metric", left: true}, {name: "tonight / baseline"}, {name: "reference / baseline"},
+		{name: "change"}, {name: "interval"}, {name: "sessions"}, {name: "verdict", left: true},
+	}}
+	for _, thing := range n.Things {
+		if len(thing.Comparisons) == 0 {
+			for _, m := range n.Scope.Metrics {
+				figures := nightly.Figures(thing.Sessions, m)
+				at := none
+				if len(figures) > 0 {
+					at = ratio(nightly.Middle(figures))
+				}
+				t.add(say(thing.Name), metricNames[m], at, none, none, none, strconv.Itoa(len(figures)), "reference")
+			}
+			continue
+		}
+		for _, c := range thing.Comparisons {
+			then := ratio(c.Reference)
+			if c.How == nightly.Paired {
+				then = none + " " + t.note("timed in the same sessions as the reference's own file, and not by way of the baseline")
+			}
+			t.add(say(thing.Name), metricNames[c.Metric], ratio(c.Tonight), then, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions), c.Verdict)
+		}
+	}
+	if l := n.Library; l != nil {
+		for _, c := range l.Comparisons {
+			t.add(say("library "+l.From+" to "+l.To), metricNames[c.Metric], none, none, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions),
+				c.Verdict+" "+t.note("times of the baseline with either library, by turns, in processes of their own"))
+		}
+	}
+	for _, thing := range n.Things {
+		t.remarks = append(t.remarks, causeRemarks(thing, say)...)
+	}
+	if l := n.Library; l != nil && l.Problem != "" {
+		t.remarks = append(t.remarks, say(fmt.Sprintf("the library changed from %s to %s, which could not be timed: %s", l.From, l.To, l.Problem)))
+	}
+	t.remarks = append(t.remarks, say(nightConditions(n)))
+	for _, warning := range n.Warnings {
+		t.remarks = append(t.remarks, say("warning: "+warning))
+	}
+	return t.write(w, style)
+}
+
+// nightSummary is the verdict in words.
+func nightSummary(n nightly.Night) string {
+	of := func(verdict string) (names []string) {
+		for _, t := range n.Things {
+			if t.Verdict != verdict {
+				continue
+			}
+			what := t.Name
+			for _, c := range t.Comparisons {
+				if c.Verdict == verdict && verdict != nightly.Same {
+					what += fmt.Sprintf(" %s %s", metricNames[c.Metric], changeOf(c))
+				}
+			}
+			names = append(names, what)
+		}
+		if l := n.Library; l != nil && l.Verdict == verdict {
+			names = append(names, "the library")
+		}
+		return names
+	}
+	var parts []string
+	for _, v := range []struct{ verdict, words string }{
+		{nightly.Slower, "slower: "}, {nightly.CannotTell, "cannot tell: "}, {nightly.Faster, "faster: "}, {nightly.Reference, "reference made: "}, {nightly.Same, "same: "},
+	} {
+		if names := of(v.verdict); len(names) > 0 {
+			parts = append(parts, v.words+strings.Join(names, ", "))
+		}
+	}
+	return strings.Join(parts, "; ")
+}
+
+// causeRemarks say what changed for a thing since its reference.
+func causeRemarks(t nightly.Thing, say func(string) string) (out []string) {
+	for _, c := range t.Causes {
+		line := fmt.Sprintf("%s: the %s changed since the reference, from %s to %s", t.Name, c.What, c.From, c.To)
+		switch {
+		case c.Problem != "":
+			line += "; what it brings could not be timed: " + c.Problem
+		case len(c.Comparisons) > 0:
+			var found []string
+			for _, k := range c.Comparisons {
+				found = append(found, fmt.Sprintf("%s %s %s (%s)", metricNames[k.Metric], changeOf(k), changeInterval(k.CI), k.Verdict))
+			}
+			line += ", which by itself brings " + strings.Join(found, ", ")
+		}
+		out = append(out, say(line))
+	}
+	if len(t.Causes) == 0 && (t.Verdict == nightly.Slower || t.Verdict == nightly.Faster) {
+		out = append(out, say(t.Name+": neither the file nor the library, kernel or workload changed since the reference: what did is not recorded"))
+	}
+	return out
+}
+
+func nightConditions(n nightly.Night) string {
+	h := n.Scope.Host
+	out := fmt.Sprintf("conditions: machine %s", n.Scope.Machine()[:12])
+	if h.CPUModel != "" {
+		out += ", " + h.CPUModel + ", " + Count(h.Cores, "core")
+	}
+	if h.LibraryVersion != "" {
+		out += "; ONNX Runtime " + h.LibraryVersion + ", " + h.Provider
+	}
+	out += fmt.Sprintf("; baseline %s; least effect %s", n.Scope.Baseline.Name(), percentLevel(n.MinEffect))
+	for _, t := range n.Things {
+		if len(t.Comparisons) > 0 {
+			return out + fmt.Sprintf("; slower and faster by intervals that hold for all %d comparisons in %s of nights, same by one of %s each",
+				comparisons(n), percentLevel(nightly.Level), percentLevel(nightly.SameLevel))
+		}
+	}
+	return out
+}
+
+func comparisons(n nightly.Night) (k int) {
+	for _, t := range n.Things {
+		k += len(t.Comparisons)
+	}
+	return k
+}
+
+// changeOf is a comparison's change, a dash where nothing was seen.
+func changeOf(c nightly.Comparison) string {
+	if !(c.Ratio > 0) {
+		return none
+	}
+	return change(c.Ratio)
+}
+
+func changeInterval(ci *stat.Interval) string {
+	iv, ok := known(ci)
+	if !ok {
+		return none
+	}
+	return fmt.Sprintf("%s to %s %%", signed(100*(iv.Low-1)), signed(100*(iv.High-1)))
+}
+
+func plainly(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f { // a name must not steer a terminal
+			return ' '
+		}
+		return r
+	}, s)
+}
+
+// inMarkdown escapes what Markdown, or HTML within it, would take for its own: names come
+// from files' names.
+func inMarkdown(s string) string {
+	return markdownEscapes.Replace(plainly(s))
+}
+
+var markdownEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "!", `\!`, "@", "&#64;")
+
+// NightHistory writes the nights of one scope: a line for each thing and metric of a night.
+func NightHistory(w io.Writer, style Style, scope nightly.Scope, rows []nightly.Row) error {
+	if len(rows) == 0 {
+		return errNoRows
+	}
+	say := plainly
+	if style == Markdown {
+		say = inMarkdown
+	}
+	head := fmt.Sprintf("Machine %s", scope.Machine()[:12])
+	if scope.Host.CPUModel != "" {
+		head += fmt.Sprintf(", %s, %s", scope.Host.CPUModel, Count(scope.Host.Cores, "core"))
+	}
+	head += "; baseline " + scope.Baseline.Name()
+	if scope.Workload != "" {
+		head += "; workload " + scope.Workload
+	}
+	if _, err := io.WriteString(w, say(head)+"\n\n"); err != nil {
+		return err
+	}
+	t := &table{columns: []column{
+		{name: "thing", left: true}, {name: "metric", left: true}, {name: "night"}, {name: "time", left: true}, {name: "ratio"}, {name: "interval"},
+		{name: "sessions"}, {name: "verdict", left: true}, {name: "level", left: true},
+	}}
+	for _, r := range rows {
+		level := ""
+		if r.Change != 0 {
+			level = change(r.Change) + " from here"
+		}
+		t.add(say(r.Thing), metricNames[r.Metric], strconv.FormatInt(r.Seq, 10), r.Time.UTC().Format(time.DateTime), ratio(r.Ratio),
+			fmt.Sprintf("%s to %s", ratio(r.Low), ratio(r.High)), strconv.Itoa(r.Sessions), r.Verdict, level)
+	}
+	t.remarks = append(t.remarks, "ratios to the baseline; intervals are two standard errors either way, with what a night has of its own")
+	return t.write(w, style)
+}
