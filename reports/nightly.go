@@ -116,7 +116,7 @@ func causeRemarks(t nightly.Thing, say func(string) string) (out []string) {
 		case len(c.Comparisons) > 0:
 			var found []string
 			for _, k := range c.Comparisons {
-				found = append(found, fmt.Sprintf("%s %s %s (%s)", metricNames[k.Metric], changeOf(k), changeInterval(k.CI), k.Verdict))
+				found = append(found, fmt.Sprintf("%s %s (%s, %s)", metricNames[k.Metric], changeOf(k), changeInterval(k.CI), k.Verdict))
 			}
 			line += ", which by itself brings " + strings.Join(found, ", ")
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"time"
 
 	"lathe/profiler/nightly"
 	"lathe/profiler/record"
@@ -78,6 +79,7 @@ type twoLibraries struct {
 	version string
 	problem string
 	own     map[string][]nightly.Figure // of the baseline, by metric
+	judges  []*nightly.Judge            // of the baseline, by metric; nil before the first thing
 }
 
 func (r *nightRun) openLibraries(ctx context.Context, version string) *twoLibraries {
@@ -118,41 +120,56 @@ func (r *nightRun) causeLibrary(ctx context.Context, l *twoLibraries, was string
 		c.Problem, r.night.Library.Problem = l.problem, l.problem
 		return nil
 	}
-	metrics := r.metrics
-	var own []*nightly.Judge
-	for _, m := range metrics {
-		own = append(own, nightly.NewJudge(m, 2*len(metrics)*len(r.things), r.o.MinEffect, nil, libraryPrior))
+	// The baseline is a part of every pair: it is judged by those of the first thing.
+	first := l.judges == nil
+	judges := func() (out []*nightly.Judge) {
+		for _, m := range r.metrics {
+			out = append(out, nightly.NewJudge(m, len(r.metrics)*(1+len(r.things)), r.o.MinEffect, nil, libraryPrior))
+		}
+		return out
+	}
+	own := judges()
+	if first {
+		l.judges = judges()
 	}
 	figures := map[string][]nightly.Figure{}
-	for round := 1; round <= r.o.MaxSessions; round++ {
+	began := time.Now()
+	for round, done := 1, false; !done; round++ {
 		thing, base, err := r.libraryRound(ctx, l.from, t, round)
 		if err != nil {
 			return err
 		}
 		share := float64(round) / float64(r.o.MaxSessions)
-		done := round >= r.o.MinSessions
-		for k, m := range metrics {
+		if used := time.Since(began); r.o.Budget > 0 { // as much again as the night's own
+			if share = max(share, float64(used)/float64(r.o.Budget)); used+used/time.Duration(round) > r.o.Budget {
+				share = 1
+			}
+		}
+		done = round >= r.o.MinSessions
+		for k, m := range r.metrics {
 			figures[m] = append(figures[m], thing[m])
 			l.own[m] = append(l.own[m], base[m])
-			if round >= r.o.MinSessions {
-				own[k].Look(figures[m], share)
+			if round < r.o.MinSessions && share < 1 {
+				continue
 			}
+			own[k].Look(figures[m], share)
 			done = done && own[k].Decided()
+			if first {
+				l.judges[k].Look(l.own[m], share)
+				done = done && l.judges[k].Decided()
+			}
 		}
-		if done {
-			break
-		}
+		done = done || share >= 1
 	}
 	c.Decided = true
 	for _, j := range own {
 		c.Comparisons = append(c.Comparisons, j.Comparison())
 	}
-	// The baseline by all sessions of all things, at once: it is a part of each.
-	r.night.Library.Comparisons = nil
+	if !first {
+		return nil
+	}
 	var verdicts []string
-	for _, m := range metrics {
-		j := nightly.NewJudge(m, 2*len(metrics), r.o.MinEffect, nil, libraryPrior)
-		j.Look(l.own[m], 1)
+	for _, j := range l.judges {
 		r.night.Library.Comparisons = append(r.night.Library.Comparisons, j.Comparison())
 		verdicts = append(verdicts, j.Comparison().Verdict)
 	}

@@ -36,8 +36,9 @@ func Other(ctx context.Context, o Options, version string) (Library, error) {
 	if want.compare(oldest) < 0 {
 		return Library{}, fmt.Errorf("provision: library version %s: %w: want %s or newer", version, ErrTooOld, Oldest)
 	}
-	if want == pinned {
-		return Obtain(ctx, Options{CacheDir: o.CacheDir, Offline: o.Offline, Platform: o.Platform, LookPath: o.LookPath, Progress: o.Progress, pins: o.pins})
+	if want == pinned && o.CacheDir != "" {
+		// Of no system folders: what is there may be newer.
+		return Obtain(ctx, Options{CacheDir: o.CacheDir, Offline: o.Offline, Platform: o.Platform, SystemDirs: []string{}, LookPath: o.LookPath, Progress: o.Progress, pins: o.pins})
 	}
 	exact := func(dirs []string, src Source) Library {
 		for _, dir := range dirs {
