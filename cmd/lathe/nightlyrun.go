@@ -224,7 +224,10 @@ func (r *nightRun) session(ctx context.Context, t *trackedThing, visit int) (s n
 			r.warn("other processes used the machine's cores while sessions were timed")
 		}
 	}
-	s = nightly.Session{Record: own.ID, Figures: map[string]nightly.Figure{}}
+	s = nightly.Session{Figures: map[string]nightly.Figure{}}
+	for _, rec := range records {
+		s.Records = append(s.Records, rec.ID)
+	}
 	for _, m := range r.metrics {
 		a, base := sides(own, m)
 		if f, ok := nightly.FigureOf(m, a, base); ok {

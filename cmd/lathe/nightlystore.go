@@ -84,9 +84,7 @@ func retain(nights []nightly.Night, keep, keepSamples int) (old []int64, samples
 		if gone || keepSamples > 0 && age > keepSamples {
 			for _, t := range n.Things {
 				for _, s := range t.Sessions {
-					if s.Record != "" {
-						samples = append(samples, s.Record)
-					}
+					samples = append(samples, s.Records...)
 				}
 			}
 		}

@@ -17,8 +17,8 @@ type Figure struct {
 
 // Session is one process's figures.
 type Session struct {
-	Record  string            `json:"record,omitempty"` // ID of its raw samples in the store
-	Figures map[string]Figure `json:"figures"`          // by metric (record.MetricPL, ...), to the baseline
+	Records []string          `json:"records,omitempty"` // IDs of its raw samples in the store: the thing's, and the reference's own
+	Figures map[string]Figure `json:"figures"`           // by metric (record.MetricPL, ...), to the baseline
 	// Direct are figures to the reference's own file, timed in the same blocks.
 	Direct map[string]Figure `json:"direct,omitempty"`
 }
