@@ -37,6 +37,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"lathe/runtime/decode"
 )
@@ -78,7 +79,12 @@ type Predictor struct {
 	o     Options
 	vocab *vocabulary
 	kept  []int64 // tokens in the model's cache
+	// marked is how many of them recurrent states can go back to; 0: to none.
+	marked int
 }
+
+// marker is a Model with recurrent states, which go back to where they were marked.
+type marker interface{ Mark() }
 
 // New makes a predictor on a model of batch 1, which stays the caller's. The cache's
 // length is the most that a context and its suggestion take together.
@@ -148,15 +154,29 @@ func (p *Predictor) read(ids []int64) (int, error) {
 		same = 0
 	}
 	err := p.m.Truncate(same)
-	if errors.Is(err, decode.ErrState) { // it is all or nothing
-		same = 0
-		err = p.m.Truncate(0)
+	if errors.Is(err, decode.ErrState) { // it goes back to the mark, or to nothing
+		if same = p.marked; same > len(ids)-1 || !slices.Equal(ids[:same], p.kept[:same]) {
+			same = 0
+		}
+		err = p.m.Truncate(same)
 	}
 	if err != nil {
 		return 0, err
 	}
 	p.kept = p.kept[:same]
-	if err := p.m.Prefill([][]int64{ids[same:]}); err != nil {
+	rest := ids[same:]
+	if m, ok := p.m.(marker); ok && p.m.Info().States > 0 {
+		// The last token is read again as long as somebody types within a word.
+		if n := len(rest) - 1; n > 0 {
+			if err := p.m.Prefill([][]int64{rest[:n]}); err != nil {
+				return 0, err
+			}
+			rest = rest[n:]
+		}
+		m.Mark()
+		p.marked = len(ids) - 1
+	}
+	if err := p.m.Prefill([][]int64{rest}); err != nil {
 		return 0, err
 	}
 	p.kept = append(p.kept, ids[same:]...)
@@ -166,5 +186,5 @@ func (p *Predictor) read(ids []int64) (int, error) {
 // Forget empties the cache.
 func (p *Predictor) Forget() {
 	p.m.Reset()
-	p.kept = p.kept[:0]
+	p.kept, p.marked = p.kept[:0], 0
 }

@@ -6,6 +6,7 @@ import "fmt"
 func (m *Model) Reset() {
 	m.next, m.done = nil, nil
 	m.length, m.from = 0, 0
+	m.marked.length = 0
 	clear(m.rowLen)
 }
 
@@ -15,7 +16,7 @@ func (m *Model) Reset() {
 // long as copying the cache once, and allocates nothing.
 //
 // A recurrent state is that of all tokens together and cannot go back: with states, n
-// is Len() or 0.
+// is Len(), 0, or the length at the last Mark.
 func (m *Model) Truncate(n int) error {
 	if n < 0 || n > m.length {
 		return fmt.Errorf("decode: truncate to %d tokens, the cache has %d", n, m.length)
@@ -25,6 +26,10 @@ func (m *Model) Truncate(n int) error {
 		return nil
 	}
 	if len(m.g.states) > 0 {
+		if n < m.length && n == m.marked.length {
+			m.backToMark()
+			return nil
+		}
 		if n < m.length {
 			return fmt.Errorf("decode: %s: %w: truncate to %d of %d tokens: read the first %d again after a Reset", m.s.Name(), ErrState, n, m.length, n)
 		}

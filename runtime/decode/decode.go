@@ -136,6 +136,7 @@ type Model struct {
 	views          map[viewKey][]*ort.Tensor
 	plans          map[planKey]*plan
 	loose          int // of them are not reserved
+	marked         mark
 
 	length  int   // columns in the cache
 	from    int   // which set they are in
@@ -163,7 +164,7 @@ func Describe(d *ort.Declared) (Info, error) {
 	}
 	return Info{
 		Batch: o.Batch, MaxLen: o.MaxLen, Vocab: max(0, g.vocab), Mode: o.Mode, Padding: o.Padding,
-		KeepsLast: g.keep.Name != "", FixedBatch: g.fixedBatch >= 0, Pads: g.mask.Name != "", Layers: g.layers(),
+		KeepsLast: g.keep.Name != "", FixedBatch: g.fixedBatch >= 0, Pads: g.mask.Name != "", Layers: g.layers(), States: len(g.states),
 	}, nil
 }
 
@@ -264,6 +265,7 @@ type Info struct {
 	Pads          bool    // it takes prompts of different lengths
 	CacheBytes    int64   // of all buffers of caches and states
 	Layers        []Layer
+	States        int // recurrent ones, which go back to a Mark only
 }
 
 // Layer is a layer that has a cache.
@@ -276,7 +278,7 @@ type Layer struct {
 func (m *Model) Info() Info {
 	i := Info{Batch: m.o.Batch, MaxLen: m.o.MaxLen, Vocab: m.g.vocab, Mode: m.o.Mode, Padding: m.o.Padding, KeepsLast: m.g.keep.Name != "" && !m.o.AllLogits}
 	i.FixedBatch, i.Pads = m.g.fixedBatch >= 0, m.g.mask.Name != ""
-	i.Layers = m.g.layers()
+	i.Layers, i.States = m.g.layers(), len(m.g.states)
 	for _, set := range m.sets {
 		for _, b := range set {
 			i.CacheBytes += int64(b.Elements() * b.Type().Size())
