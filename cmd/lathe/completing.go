@@ -9,6 +9,8 @@ import (
 
 	"lathe/finetune/predictor"
 	"lathe/finetune/predictor/page"
+	"lathe/profiler"
+	"lathe/profiler/machine"
 )
 
 // writer is a model that completes texts, and what there is to say of it at the end.
@@ -38,14 +40,19 @@ func (a *app) openWriter(ctx context.Context, m *scored, f *completeFlags, rule 
 		err := fmt.Errorf("complete: %s has room for %d tokens, and suggestions may take %d: want a longer --context, or fewer --max-tokens", p.name, p.longest, rule.MaxTokens)
 		return nil, errors.Join(badInput(err), w.close())
 	}
-	for range texts {
+	cache := needOfSubject(m.subject, profiler.Plan{PromptTokens: max(1, p.longest-1), PLPairs: 1}).cache
+	for i := range texts {
+		if free, known := machine.AvailableMemory(); i > 0 && known && free < int64(texts-i)*cache { // the first was checked
+			a.note("%s: there is memory for what was read in %d of %d windows", p.name, i, texts)
+			break
+		}
 		s, closeModel, err := p.predictor()
 		if err != nil {
 			return nil, errors.Join(err, w.close())
 		}
 		w.closes = append(w.closes, closeModel)
 		w.completers = append(w.completers, &completer{w, s})
-		if len(w.closes) > 1 {
+		if i > 0 {
 			continue
 		}
 		// The first run reads the weights from the disk, which no text's time is to hold.
