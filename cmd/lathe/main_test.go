@@ -101,6 +101,11 @@ func runScripts(t *testing.T, folder string, more map[string]string) {
 				return err
 			}
 			e.Setenv("LATHE", exe)
+			docs, err := filepath.Abs(filepath.Join("..", "..", "docs"))
+			if err != nil {
+				return err
+			}
+			e.Setenv("DOCS", docs)
 			e.Setenv("TINY", filepath.Join(e.WorkDir, ".tmp", "tiny.yaml"))
 			return os.WriteFile(e.Getenv("TINY"), []byte(tiny), 0o644)
 		},

@@ -570,7 +570,7 @@ func TestTwoSearches(t *testing.T) {
 	}
 	for _, args := range [][]string{{"search"}, {"search", "--resume"}} {
 		second := start(t, dir, args...)
-		want := fmt.Sprintf("lathe: store: lathe.db: in use: process %d runs a search on it", first.cmd.Process.Pid)
+		want := fmt.Sprintf("lathe: store: lathe.db: in use: process %d runs a search or a night on it", first.cmd.Process.Pid)
 		if second.code() != exitFailure || !strings.Contains(second.stderr.String(), want) {
 			t.Errorf("lathe %v: exit status %d, %q, want %q", args, second.code(), second.stderr.String(), want)
 		}

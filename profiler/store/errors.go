@@ -25,10 +25,10 @@ var (
 	ErrConflict = errors.New("already in the store with other contents")
 )
 
-// BusyError is the ErrBusy of a second search on one store.
+// BusyError is the ErrBusy of a second search, or night, on one store.
 type BusyError struct {
 	Path string // of the store
-	PID  int    // of the process that searches; 0 where it could not be read
+	PID  int    // of the process that measures; 0 where it could not be read
 }
 
 func (e *BusyError) Error() string {
@@ -36,7 +36,7 @@ func (e *BusyError) Error() string {
 	if e.PID > 0 {
 		holder = fmt.Sprintf("process %d", e.PID)
 	}
-	return fmt.Sprintf("store: %s: %v: %s runs a search on it: wait for it to end, stop it, or give this search a store of its own",
+	return fmt.Sprintf("store: %s: %v: %s runs a search or a night on it: wait for it to end, stop it, or take a store of your own",
 		e.Path, ErrBusy, holder)
 }
 
