@@ -22,6 +22,7 @@ import tempfile
 import numpy as np
 import onnxruntime_genai as og
 import optimum.onnxruntime
+import sentencepiece
 import torch
 import transformers
 from transformers import AutoTokenizer
@@ -188,6 +189,16 @@ def sources(work, rng):
         yield "stories260K", data / "stories260K.bin", data / "tok512.bin"
 
 
+def pieces(work, kind, rng):
+    """A SentencePiece model and its size: Unigram as T5 has it, or BPE as Llama 2."""
+    text = work / "pieces.txt"
+    text.write_text("\n".join(sentences(rng, 3000) + odd_lines(rng, 0)))
+    how = {} if kind == "unigram" else {"byte_fallback": True, "normalization_rule_name": "identity", "remove_extra_whitespaces": False}
+    sentencepiece.SentencePieceTrainer.train(input=str(text), model_prefix=str(work / kind), vocab_size=300, hard_vocab_limit=False, character_coverage=0.98, model_type=kind, minloglevel=2, **how)
+    model = work / f"{kind}.model"
+    return model, sentencepiece.SentencePieceProcessor(model_file=str(model)).get_piece_size()
+
+
 DIFFERING = """spec:
   family: %s
   vocab: 320
@@ -240,6 +251,10 @@ def main():
             for i, (loaders, build, precisions) in enumerate(EXPORTS):
                 args = [build, "--weights", path] if build else [path]
                 one(report, jobs, work, f"{name}{build}", args, loaders, precisions, tokenizer, rng, *((lines, ids) if i == 0 else ([], [])))
+        for kind in ("unigram", "bpe"):
+            model, size = pieces(work, kind, rng)
+            lines = odd_lines(rng, 250)
+            one(report, jobs, work, f"SentencePiece's {kind}", [f"gpt2-l1-d32-f64-h2-v{size}-p256", "--weights", "random"], "optimum,transformers.js,genai", "", model, rng, lines, ours(model, lines, work))
         for (family, a, b), loaders, precisions in EXPORTS_DIFFERING:
             (work / "differing.yaml").write_text(DIFFERING % (family, a, b))
             one(report, jobs, work, f"{family} with {a} and {b} heads", [work / "differing.yaml", "--weights", "random"], loaders, precisions, bpe, rng, [], [])

@@ -66,9 +66,13 @@ func (x *exportPlan) findTokenizer() error {
 	if err != nil {
 		return err
 	}
-	t.begins = begin != ""
 	if t.files[bundle.TokenizerFile], err = tokenizer.Convert(path, begin); err != nil {
 		return err
+	}
+	begin = tokenizer.Begins(t.files[bundle.TokenizerFile]) // a tokenizer.json says so itself
+	t.begins = begin != ""
+	if tk.UnigramBytes() && (slices.Contains(x.loaders, bundle.TransformersJS) || slices.Contains(x.loaders, bundle.GenAI)) {
+		return fmt.Errorf("export: the tokenizer %s is a Unigram model with bytes for the characters that it lacks, in whose place transformers.js and genai have the unknown token: export for optimum, or train with a BPE", path)
 	}
 	if err := t.readBeside(); err != nil {
 		return err

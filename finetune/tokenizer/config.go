@@ -37,7 +37,12 @@ func (t *Tokenizer) FormatConfig(existing []byte, c Config) (config, special []b
 		}
 		of[key] = text
 	}
-	add("tokenizer_class", "PreTrainedTokenizerFast") // which takes the tokenizer.json as it is
+	if t.unigram() { // by its class, genai knows the form of a tokenizer.json
+		add("tokenizer_class", "T5TokenizerFast")
+		add("extra_ids", 0) // which transformers would add to the vocabulary
+	} else {
+		add("tokenizer_class", "PreTrainedTokenizerFast") // which takes the tokenizer.json as it is
+	}
 	add("clean_up_tokenization_spaces", false)
 	add("padding_side", "left")
 	// Without, transformers makes token types too, which no decoder takes.

@@ -52,15 +52,15 @@ func Convert(path, begin string) ([]byte, error) {
 
 // hfDoc is a tokenizer.json as tokenizers writes it.
 type hfDoc struct {
-	Version       string    `json:"version"`
-	Truncation    any       `json:"truncation"`
-	Padding       any       `json:"padding"`
-	AddedTokens   []object  `json:"added_tokens"`
-	Normalizer    any       `json:"normalizer"`
-	PreTokenizer  any       `json:"pre_tokenizer"`
-	PostProcessor any       `json:"post_processor"`
-	Decoder       any       `json:"decoder"`
-	Model         modelOfHF `json:"model"`
+	Version       string   `json:"version"`
+	Truncation    any      `json:"truncation"`
+	Padding       any      `json:"padding"`
+	AddedTokens   []object `json:"added_tokens"`
+	Normalizer    any      `json:"normalizer"`
+	PreTokenizer  any      `json:"pre_tokenizer"`
+	PostProcessor any      `json:"post_processor"`
+	Decoder       any      `json:"decoder"`
+	Model         any      `json:"model"`
 }
 
 type object = map[string]any
@@ -113,13 +113,14 @@ func (f *byteLevelFile) json(begin string) ([]byte, error) {
 	if d.PostProcessor, err = beginning(f.extra, begin); err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
-	d.Model = modelOfHF{Type: "BPE", Vocab: vocabulary{}, Merges: []string{}}
+	m := modelOfHF{Type: "BPE", Vocab: vocabulary{}, Merges: []string{}}
 	for token, id := range f.vocab {
-		d.Model.Vocab = append(d.Model.Vocab, entry{token, id})
+		m.Vocab = append(m.Vocab, entry{token, id})
 	}
-	for _, m := range f.merges {
-		d.Model.Merges = append(d.Model.Merges, m.left+" "+m.right)
+	for _, g := range f.merges {
+		m.Merges = append(m.Merges, g.left+" "+g.right)
 	}
+	d.Model = m
 	return d.text()
 }
 
@@ -133,7 +134,7 @@ func byteLevelStep(prefix bool) object {
 func (f *piecesFile) json(begin string) ([]byte, error) {
 	switch {
 	case f.unigram:
-		return nil, fmt.Errorf("it is a Unigram model, and BPE is what is written as a tokenizer.json; give the model's own tokenizer.json")
+		return f.unigramJSON(begin)
 	case f.normalize != nil:
 		return nil, fmt.Errorf("it normalizes its text, which is not written as a tokenizer.json; give the model's own tokenizer.json")
 	}
@@ -153,7 +154,7 @@ func (f *piecesFile) json(begin string) ([]byte, error) {
 		decoders = append(decoders, object{"type": "Strip", "content": " ", "start": 1, "stop": 0})
 	}
 	d.Decoder = object{"type": "Sequence", "decoders": decoders}
-	d.Model = modelOfHF{Type: "BPE", FuseUnk: true, ByteFallback: f.fallback}
+	m := modelOfHF{Type: "BPE", FuseUnk: true, ByteFallback: f.fallback}
 	all, err := f.marked()
 	if err != nil {
 		return nil, err
@@ -162,15 +163,15 @@ func (f *piecesFile) json(begin string) ([]byte, error) {
 		if p.text == "" {
 			continue
 		}
-		d.Model.Vocab = append(d.Model.Vocab, entry{p.text, id})
+		m.Vocab = append(m.Vocab, entry{p.text, id})
 		if p.kind == unknown {
-			d.Model.UnkToken = &p.text
+			m.UnkToken = &p.text
 		}
 	}
-	d.Model.Merges, err = merges(all)
-	if err != nil {
+	if m.Merges, err = merges(all); err != nil {
 		return nil, err
 	}
+	d.Model = m
 	return d.text()
 }
 

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"encoding/binary"
 	"encoding/json"
 	"math/rand/v2"
 	"os"
@@ -60,6 +61,9 @@ func TestConvert(t *testing.T) {
 				t.Fatalf("%s: %q is %v, and was %v", c.file, s, got, want)
 			}
 		}
+		if got := Begins(text); got != c.begin {
+			t.Errorf("%s: %q begins texts, want %q", c.file, got, c.begin)
+		}
 		// Its own form is left as it is.
 		if same, err := Convert(written, "<none>"); err != nil || !slices.Equal(same, text) {
 			t.Errorf("%s: converted again it differs: %v", c.file, err)
@@ -94,6 +98,67 @@ func TestConvertAsOthers(t *testing.T) {
 	}
 }
 
+// mapOf is a map of single bytes to texts, in the form of SentencePiece's.
+func mapOf(by map[byte]string) []byte {
+	const root, leaves = 256, 512 // where nodes and their values begin
+	units, texts := make([]uint32, 1024), ""
+	units[0] = root << 10
+	for b, text := range by {
+		node := root ^ uint32(b)
+		units[node] = uint32(b) | 1<<8 | leaves<<10
+		units[node^leaves] = 1<<31 | uint32(len(texts))
+		texts += text + "\x00"
+	}
+	out := binary.LittleEndian.AppendUint32(nil, uint32(4*len(units)))
+	for _, u := range units {
+		out = binary.LittleEndian.AppendUint32(out, u)
+	}
+	return append(out, texts...)
+}
+
+// TestConvertUnigram: a Unigram model comes back as it was, map of characters, trimmed
+// spaces and all.
+func TestConvertUnigram(t *testing.T) {
+	for name, data := range map[string][]byte{
+		"as it is": tinyModel(modelTrainer, message(trainerType, typeUnigram)),
+		"mapped":   tinyModel(modelTrainer, message(trainerType, typeUnigram), modelNormalizer, message(normalizerMap, mapOf(map[byte]string{'T': "t", '\n': " ", '\t': " "}))),
+	} {
+		path := filepath.Join(t.TempDir(), "tokenizer.model")
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		tk := load(t, path)
+		text, err := Convert(path, "")
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		again, err := ParseJSON(text, name)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if again.VocabSize() != tk.VocabSize() || tk.UnigramBytes() {
+			t.Errorf("%s: %d tokens, and had %d", name, again.VocabSize(), tk.VocabSize())
+		}
+		for _, s := range []string{"the", "the  the", "  the the ", "", "   ", "The\tthe\n", "éthe", "t h e", "\n", "the\n the"} {
+			if got, want := again.Encode(s), tk.Encode(s); !slices.Equal(got, want) {
+				t.Errorf("%s: %q is %v, and was %v", name, s, got, want)
+			}
+		}
+	}
+}
+
+func TestBegins(t *testing.T) {
+	for text, want := range map[string]string{
+		`{}`: "", `[`: "", `{"post_processor":null}`: "", `{"post_processor":{"type":"ByteLevel"}}`: "",
+		`{"post_processor":{"type":"TemplateProcessing","single":[{"Sequence":{"id":"A"}},{"SpecialToken":{"id":"</s>"}}]}}`:                                              "",
+		`{"post_processor":{"type":"Sequence","processors":[{"type":"ByteLevel"},{"type":"TemplateProcessing","single":[{"SpecialToken":{"id":"<|begin_of_text|>"}}]}]}}`: "<|begin_of_text|>",
+	} {
+		if got := Begins([]byte(text)); got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // TestNotConverted: what a tokenizer.json would say otherwise is refused.
 func TestNotConverted(t *testing.T) {
 	dir := t.TempDir()
@@ -101,7 +166,8 @@ func TestNotConverted(t *testing.T) {
 		data  []byte
 		begin string
 	}{
-		"it is a Unigram model":                      {tinyModel(modelTrainer, message(trainerType, typeUnigram)), ""},
+		"holds a space inside":                       {tinyModel(modelPieces, message(pieceText, "▁t▁t", pieceScore, -9.0), modelTrainer, message(trainerType, typeUnigram)), ""},
+		"its words have no mark before them":         {tinyModel(modelTrainer, message(trainerType, typeUnigram), modelNormalizer, message(normalizerLead, 0)), ""},
 		"it normalizes its text":                     {tinyModel(modelTrainer, message(trainerType, typeBPE), modelNormalizer, message(normalizerTrim, 1)), ""},
 		"which is no token":                          {tinyModel(modelPieces, message(pieceText, "▁qt", pieceScore, -9.0), modelTrainer, message(trainerType, typeBPE), modelNormalizer, message(normalizerTrim, 0)), ""},
 		`there is no special token "<bos>" to begin`: {tinyModel(modelTrainer, message(trainerType, typeBPE), modelNormalizer, message(normalizerTrim, 0)), "<bos>"},

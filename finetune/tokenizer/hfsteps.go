@@ -27,6 +27,10 @@ type hfStep struct {
 	Replacement   string `json:"replacement"`       // Metaspace's
 	PrependScheme string `json:"prepend_scheme"`    // Metaspace's
 	Split         *bool  `json:"split"`             // Metaspace's; absent is true
+
+	CharsMap []byte `json:"precompiled_charsmap"` // Precompiled's, in base64
+	Left     bool   `json:"strip_left"`           // Strip's
+	Right    bool   `json:"strip_right"`          // likewise
 }
 
 // hfLeaf is a step that is no sequence, and where the file has it.

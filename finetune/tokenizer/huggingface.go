@@ -37,9 +37,10 @@ type hfModel struct {
 	IgnoreMerges            bool              `json:"ignore_merges"`
 	Vocab                   json.RawMessage   `json:"vocab"` // another type's may be a list
 	Merges                  []json.RawMessage `json:"merges"`
+	UnkID                   *int              `json:"unk_id"` // Unigram's
 }
 
-const supported = "BPE over bytes, as GPT-2 and Llama 3 have it, or with SentencePiece's ▁, as Llama 2 has it"
+const supported = "BPE over bytes, as GPT-2 and Llama 3 have it, or with SentencePiece's ▁, as Llama 2 has it, or SentencePiece's Unigram"
 
 // ParseJSON reads a Hugging Face tokenizer.json. name is for errors.
 func ParseJSON(data []byte, name string) (*Tokenizer, error) {
@@ -66,6 +67,13 @@ func parseJSON(data []byte) (*Tokenizer, error) {
 	pre, err := f.PreTokenizer.leaves("pre_tokenizer")
 	if err != nil {
 		return nil, err
+	}
+	if f.Model.Type == unigramType {
+		p, err := f.unigram(normal, pre)
+		if err != nil {
+			return nil, err
+		}
+		return buildPieces(*p)
 	}
 	var vocab map[string]int
 	if err := json.Unmarshal(f.Model.Vocab, &vocab); err != nil {
@@ -165,6 +173,7 @@ func (f *hfFile) supported() error {
 	switch {
 	case m == nil:
 		return unsupported("it has no model")
+	case m.Type == unigramType && m.Vocab != nil:
 	case m.Type != "BPE" && (m.Type != "" || m.Merges == nil): // early files leave BPE's out
 		return unsupported("model.type is %q", m.Type)
 	case m.Vocab == nil:

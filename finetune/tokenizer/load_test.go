@@ -156,8 +156,8 @@ func TestJSONForms(t *testing.T) {
 
 func TestUnsupported(t *testing.T) {
 	for want, change := range map[string]func(file, model map[string]any){
-		`model.type is "Unigram": supported is BPE over bytes`: func(_, m map[string]any) {
-			m["type"], m["vocab"] = "Unigram", []any{[]any{"<unk>", 0.0}}
+		`model.type is "WordLevel": supported is BPE over bytes`: func(_, m map[string]any) {
+			m["type"], m["vocab"] = "WordLevel", []any{[]any{"<unk>", 0.0}}
 			delete(m, "merges")
 		},
 		`model.type is "WordPiece": supported is`:                                 func(_, m map[string]any) { m["type"] = "WordPiece" },
@@ -242,6 +242,9 @@ func FuzzParseJSON(f *testing.F) {
 	f.Add(tinyJSON(func(_, m map[string]any) { m["merges"] = [][]string{{"t", "h"}} }))
 	f.Add(tinyJSON(splitSteps(nil)))
 	f.Add(metaJSON(nil))
+	f.Add([]byte(`{"model":{"type":"Unigram","unk_id":0,"vocab":[["<unk>",0],["▁a",-1.5],["a",-2]]},"added_tokens":[{"id":9,"content":"<s>","special":true}],
+		"normalizer":{"type":"Sequence","normalizers":[{"type":"Precompiled","precompiled_charsmap":"AAAAAA=="},{"type":"Strip","strip_right":true},{"type":"Replace","pattern":{"Regex":" {2,}"},"content":" "}]},
+		"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"always"}}`))
 	f.Add([]byte(`{"model":{"type":"BPE","vocab":{},"merges":[]},"pre_tokenizer":{"type":"ByteLevel"}}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		tk, err := ParseJSON(data, "f")

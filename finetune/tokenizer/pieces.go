@@ -165,6 +165,8 @@ type piecesFile struct {
 	cut       cut // cutWords is made cutNowhere where a token holds a space inside
 	lead      lead
 	normalize func(string) string
+	chars     []byte // what normalize is made of: SentencePiece's map of characters
+	trim      bool   // likewise: of spaces only single ones between words are left
 }
 
 // buildPieces makes a tokenizer of f, or says what is wrong with it.

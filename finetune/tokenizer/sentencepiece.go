@@ -87,6 +87,7 @@ func piecesOfModel(data []byte) (*piecesFile, error) {
 			return nil, fmt.Errorf("normalizer_spec.precompiled_charsmap: %w", err)
 		}
 		f.normalize = chars.normalizer(m.trim)
+		f.chars, f.trim = m.charsMap, m.trim
 	}
 	return &f, nil
 }
