@@ -8,7 +8,8 @@ Runtime's logits, and those of onnx's own reference evaluator, must equal those 
 a GPT-2 or a LLaMA in plain numpy. Those of float16 must be near; and since ONNX
 Runtime's CPU provider computes most of them in float32, the reference evaluator,
 which rounds every value, also runs them with weights whose activations' squares and
-products are beyond float16. Beside the files lies each spec as JSON.
+products are beyond float16. Products of dynamic int8 must not saturate. Beside the
+files lies each spec as JSON.
 """
 import glob
 import json
@@ -160,6 +161,18 @@ def relative(got, want):
     return np.linalg.norm(got.astype(np.float64) - want) / np.linalg.norm(want)
 
 
+def saturates(path):
+    """A weight of dynamic int8 with two neighbours whose products with uint8 may exceed 16 bits."""
+    model = onnx.load(path)
+    tensors = {t.name: t for t in model.graph.initializer}
+    for n in model.graph.node:
+        if n.op_type == "DynamicQuantizeMatMul":
+            codes = nh.to_array(tensors[n.input[1]]).astype(np.int32)
+            sums = codes[: len(codes) // 2 * 2].reshape(-1, 2, codes.shape[1]).sum(1)
+            if codes.min() < -127 or 255 * np.abs(sums).max() > 32767:
+                return n.input[1]
+
+
 def main(folder):
     files = sorted(glob.glob(os.path.join(folder, "*.onnx")))
     if not files:
@@ -167,7 +180,7 @@ def main(folder):
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.intra_op_num_threads = 1
-    checked = compared = referenced = halves = 0
+    checked = compared = referenced = halves = dynamic = 0
     rng = np.random.default_rng(0)
     for path in files:
         name = os.path.basename(path)
@@ -177,6 +190,10 @@ def main(folder):
             onnx.checker.check_model(path, full_check=True)
             onnx.shape_inference.infer_shapes_path(path, "/dev/null", check_type=True, strict_mode=True, data_prop=True)
             checked += 1
+        if any(n.op_type == "DynamicQuantizeMatMul" for n in small.graph.node):
+            if weight := saturates(path):
+                sys.exit(f"{name}: products of {weight} saturate on processors without VNNI")
+            dynamic += 1
         kind = name.removesuffix(".onnx").split("-")[2:]
         half = kind == ["fp16", "cached"]
         if not half and kind != ["fp32", "cached"] or int(name[:3]) % 4:
@@ -214,11 +231,11 @@ def main(folder):
             if not worst < 1e-4:
                 sys.exit(f"{name}: the reference evaluator's logits differ from numpy's by {worst:g}")
             referenced += 1
-    if not compared or not halves:
-        sys.exit(f"{compared} files of float32 and {halves} of float16 were compared: their names are not as they were")
+    if not compared or not halves or not dynamic:
+        sys.exit(f"{compared} files of float32, {halves} of float16 and {dynamic} of dynamic int8 were compared: their names are not as they were")
     print(f"{len(files)} files loaded by onnxruntime {ort.__version__}, {checked} accepted by onnx {onnx.__version__} with full shape inference,")
     print(f"{compared} with logits equal to numpy's within 1e-4, {referenced} of them also by onnx's reference evaluator,")
-    print(f"{halves} of float16 near numpy's")
+    print(f"{halves} of float16 near numpy's, {dynamic} of dynamic int8 whose products do not saturate")
 
 
 if __name__ == "__main__":

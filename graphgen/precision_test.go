@@ -1,6 +1,8 @@
 package graphgen_test
 
 import (
+	"bytes"
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -8,6 +10,7 @@ import (
 	"lathe/graphgen"
 	"lathe/graphgen/arch"
 	"lathe/graphgen/ir"
+	"lathe/graphgen/weights"
 	"lathe/runtime/decode"
 	"lathe/runtime/ort"
 )
@@ -58,6 +61,39 @@ func TestPrecisionsStayNearFP32(t *testing.T) {
 	for _, p := range promises {
 		t.Logf("%s: over %d specs, relative error of logits %.4f in the mean and %.4f at most, cosine at least %.5f; dialects differ by %.4f at most",
 			p.parts, p.n, p.sum/float64(p.n), p.worst, 1-p.offCosine, p.worstSpread)
+	}
+}
+
+// TestDynamicInt8OfCells: as far from fp32 are the logits of a prompt and of steps where
+// recurrent cells, or the head alone, multiply in dynamic int8.
+func TestDynamicInt8OfCells(t *testing.T) {
+	promises := []promise{{parts: "+int8dyn", minCosine: 0.995, maxRelative: 0.1}, {parts: "+head-int8dyn", minCosine: 0.995, maxRelative: 0.1}}
+	for i, s := range recurrentCorpus() {
+		rng := rand.New(rand.NewPCG(uint64(i), 6))
+		prompts, steps := tokens(rng, s.Vocab, 1, 6), tokens(rng, s.Vocab, 3, 1)
+		logits := func(parts string) []float32 {
+			m, err := decode.New(sessionOf(t, s, build(t, parts), graphgen.Cached, recurrentSource(11)), decode.Options{MaxLen: 16, AllLogits: true, NoProbe: true})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer m.Close()
+			out := prefill(t, m, prompts)
+			for _, step := range steps {
+				if err := m.Step(step); err != nil {
+					t.Fatal(err)
+				}
+				out = append(out, m.Last(0)...)
+			}
+			return out
+		}
+		want := logits("+fp32")
+		for j := range promises {
+			got := logits(promises[j].parts)
+			promises[j].hold(t, s, got, got, want)
+		}
+	}
+	for _, p := range promises {
+		t.Logf("%s: relative error of logits %.4f in the mean and %.4f at most, cosine at least %.5f", p.parts, p.sum/float64(p.n), p.worst, 1-p.offCosine)
 	}
 }
 
@@ -161,6 +197,68 @@ func TestQuantizedOperators(t *testing.T) {
 		}
 		for _, v := range []*ort.Tensor{xt, it, out["y"], out["g"]} {
 			v.Close()
+		}
+		sess.Close()
+	}
+}
+
+// TestProductsDoNotSaturate: where weights and activations are all as large as they get
+// and of one sign, so that sums of products are, they are exact on any processor: those
+// without VNNI add pairs of products in 16 bits.
+func TestProductsDoNotSaturate(t *testing.T) {
+	const k, n = 72, 18
+	var bits []byte
+	for i := range n * k { // outputs of one sign, of the other, and of both
+		v := []float32{1, -1, float32(1 - i%2*2)}[i/k%3]
+		bits = binary.LittleEndian.AppendUint32(bits, math.Float32bits(v))
+	}
+	stored := &weights.Stored{Data: bytes.NewReader(bits), Type: weights.Float32, Rows: n, Cols: k}
+	for _, scheme := range []ir.Quant{
+		{Bits: 8}, {Bits: 8, Block: 32}, {Bits: 8, Block: 32, Asym: true}, {Bits: 4, Block: 32}, {Bits: 4, Block: 32, Asym: true},
+	} {
+		q := scheme
+		q.Weight, q.K, q.N, q.Transposed = "w", k, n, true
+		b := ir.NewBuilder("one")
+		w := b.QuantParam("w", ir.Init{}, q)
+		x := b.Input("x", ir.Float, ir.S("rows"), ir.D(k))
+		if q.Block == 0 {
+			b.Output("y", b.DynamicQuantizeMatMul(x, w, nil))
+		} else {
+			b.Output("y", b.MatMulNBits(x, w, nil, 4))
+		}
+		g, err := b.Build()
+		if err != nil {
+			t.Fatal(err)
+		}
+		model, err := ir.Encode(g, inline{&weights.Given{Tensors: map[string]weights.Matrix{"w": stored}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		sess, err := env.NewSession(model, "", ort.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, rows := range []int64{1, 2, 64} { // kernels differ by how many there are
+			in := make([]float32, rows*k)
+			for i := range in {
+				in[i] = 255
+			}
+			xt, err := ort.NewTensor([]int64{rows, k}, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			out, err := sess.Run(map[string]*ort.Tensor{"x": xt}, "y")
+			if err != nil {
+				t.Fatalf("%+v: %v", scheme, err)
+			}
+			for i, got := range ort.Data[float32](out["y"]) {
+				want := []float64{255 * k, -255 * k, 0}[i%n%3]
+				if !(math.Abs(float64(got)-want) <= 1e-5*255*k) {
+					t.Errorf("%+v: output %d of %d rows is %g, want %g", scheme, i, rows, got, want)
+				}
+			}
+			xt.Close()
+			out["y"].Close()
 		}
 		sess.Close()
 	}

@@ -46,9 +46,12 @@ func randomWeight(rng *rand.Rand, q ir.Quant) (values []float32, parts given) {
 			for i := b * block; i < (b+1)*block; i++ {
 				code := rng.IntN(limit)
 				if q.Block == 0 {
-					code = rng.IntN(255) - 127
+					code, zero = rng.IntN(255)-127, 0
+					if i%2 == 1 { // many pairs are then at their bound
+						other := int(int8(data[(i-1)*q.N+n]))
+						code = min(max(code, -128-other), 128-other)
+					}
 					data[i*q.N+n] = byte(code)
-					zero = 0
 				} else {
 					set(data, n, int64(len(data))/q.N, i, code)
 				}

@@ -20,7 +20,8 @@ const (
 // the codes are. Blocks fill K up with zeros.
 //
 // By column, which DynamicQuantizeMatMul takes, data is int8 [K, N], scales are
-// floats [N], and a value is code * scale.
+// floats [N], and a value is code * scale. Codes of inputs 2i and 2i+1 add up to at most
+// 128 in magnitude: some processors' products saturate beyond that.
 type Quant struct {
 	Part   QuantPart
 	Weight string // name of the float weight, as Hugging Face names it

@@ -26,13 +26,19 @@ func quantize8(row []float32, block int, data []byte, scales []float32) {
 }
 
 // quantizeColumn quantizes one column of a weight [K, N], given as a row, to signed 8
-// bits with one scale, which it returns: value = code * scale, and the scale is the
-// largest magnitude over 127. The codes are written to every stride-th byte of data.
+// bits with one scale, which it returns: value = code * scale. Codes are of magnitude at
+// most 127, and those of inputs 2i and 2i+1 add up to at most 128. They are written to
+// every stride-th byte of data.
 //
-// Note: -128 is left out, as ONNX Runtime's own quantizer has it: the products of two
-// codes then fit in 15 bits and a sign on processors that add pairs of them in 16.
+// Note: a range of 7 bits bounds sums as well, with steps twice as wide. A scale grows
+// here only as far as its column's largest pair asks for: by a third where values are
+// normally distributed.
 func quantizeColumn(row []float32, data []byte, stride int64) float32 {
-	scale := scaleOf(row, 127)
+	var pair uint32 // the largest magnitude of half a sum: a whole one may overflow
+	for k := 1; k < len(row); k += 2 {
+		pair = max(pair, math.Float32bits(row[k-1]/2+row[k]/2)&^(1<<31))
+	}
+	scale := max(scaleOf(row, 127), usable(math.Float32frombits(pair)/(pairSteps/2)))
 	var inverse float32
 	if scale > 0 {
 		inverse = 1 / scale
@@ -43,6 +49,13 @@ func quantizeColumn(row []float32, data []byte, stride int64) float32 {
 	return scale
 }
 
+// pairSteps is the largest sum of two neighbours in steps of their scale. Processors
+// without VNNI multiply codes by activations of at most 255 and add two such products in
+// 16 bits, which saturate (vpmaddubsw): 255 * 128 = 32640 of 32767. A sum of codes is 129
+// only where rounding adds a whole step, to a sum of 128; what it falls short of that is
+// four times what computing in float32 may be off.
+const pairSteps = 128 - 0x1p-13
+
 // scaleOf is the largest magnitude over steps, 0 where that has no inverse. It is not
 // finite where a value is infinite, or none.
 func scaleOf(part []float32, steps float32) float32 {
@@ -50,10 +63,15 @@ func scaleOf(part []float32, steps float32) float32 {
 	for _, v := range part {
 		top = max(top, math.Float32bits(v)&^(1<<31))
 	}
-	if scale := math.Float32frombits(top) / steps; !(scale < minScale) {
-		return scale
+	return usable(math.Float32frombits(top) / steps)
+}
+
+// usable is a scale, or 0 where it has no inverse.
+func usable(scale float32) float32 {
+	if scale < minScale {
+		return 0
 	}
-	return 0
+	return scale
 }
 
 // nearest is the integer nearest to v * inverse, of magnitude at most 127, as two's

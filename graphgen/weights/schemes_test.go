@@ -68,6 +68,7 @@ func TestSchemesKeepWithinHalfAStep(t *testing.T) {
 			o.put(n, row)
 			o.measure(&sums, n, row, own)
 		}
+		holdsPairs(t, o)
 		back := readBack(t, o)
 		var ww, dd, worst, largest float64
 		for i, v := range vals {
@@ -109,6 +110,42 @@ func TestSchemesKeepWithinHalfAStep(t *testing.T) {
 	})
 }
 
+// holdsPairs: products of neighbours with uint8 fit in 16 bits and a sign.
+func holdsPairs(t interface{ Fatalf(string, ...any) }, o *quantized) {
+	q := o.quant
+	for i := q.N; q.Block == 0 && i < q.N*q.K; i++ {
+		a, b := int(int8(o.data[i-q.N])), int(int8(o.data[i]))
+		if sum := 255 * (a + b); i/q.N%2 == 1 && int(int16(sum)) != sum {
+			t.Fatalf("codes %d and %d of inputs %d and %d make %d", a, b, i/q.N-1, i/q.N, sum)
+		}
+	}
+}
+
+// TestPairsBetweenSteps: pairs that are the largest of their column and halves of steps,
+// where rounding adds most, do not saturate.
+func TestPairsBetweenSteps(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 5))
+	for range 20000 {
+		o, err := newQuantized(ir.Quant{Bits: 8, N: 1, K: 4})
+		if err != nil {
+			t.Fatal(err)
+		}
+		scale, a := rng.Float32(), float32(rng.IntN(127))
+		x, y := scale*(a+0.5), scale*(127.5-a)
+		for range rng.IntN(4) {
+			x = math.Nextafter32(x, 1000)
+		}
+		row := []float32{x, y, -y, -x}
+		o.put(0, row)
+		holdsPairs(t, o)
+		for k, v := range readBack(t, o) {
+			if d := math.Abs(float64(v) - float64(row[k])); d > 0.5001*float64(o.scales[0]) {
+				t.Fatalf("%v came back %g away at %d; a step is %g", row, d, k, o.scales[0])
+			}
+		}
+	}
+}
+
 // TestSchemesByHand: codes of values whose steps are whole numbers.
 func TestSchemesByHand(t *testing.T) {
 	for _, c := range []struct {
@@ -121,6 +158,8 @@ func TestSchemesByHand(t *testing.T) {
 	}{
 		{ir.Quant{Bits: 8, Block: 16}, []float32{-127, 127, 0, 1, -1}, []byte{1, 255, 128, 129, 127, 128}, 1, nil, 16},
 		{ir.Quant{Bits: 8}, []float32{-127, 127, 0, 1, -1}, []byte{129, 127, 0, 1, 255}, 1, nil, 5},
+		{ir.Quant{Bits: 8}, []float32{-127, 0, 0, -127, 127}, []byte{129, 0, 0, 129, 127}, 1, nil, 5}, // no pair of them
+		{ir.Quant{Bits: 8}, []float32{-128, -128, 64, 64, 0}, []byte{192, 192, 32, 32, 0}, 256 / float32(pairSteps), nil, 5},
 		{ir.Quant{Bits: 4, Block: 16, Asym: true}, []float32{-3, 12, 0, 1, -1}, []byte{0xf0, 0x43, 0x32, 0x33}, 1, []byte{3}, 8},
 		{ir.Quant{Bits: 4, Block: 16, Asym: true}, []float32{3, 15, 5}, []byte{0xf3, 0x05, 0}, 1, []byte{0}, 8},
 		{ir.Quant{Bits: 4, Block: 16, Asym: true}, []float32{-15, -3}, []byte{0xc0, 0xff}, 1, []byte{15}, 8},
