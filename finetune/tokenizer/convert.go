@@ -107,17 +107,17 @@ func beginning(all []added, name string) (any, error) {
 }
 
 // json is a byte-level BPE that parts text as GPT-2 does.
-func (f *byteLevelFile) json(begin string) ([]byte, error) {
-	d := hfDoc{AddedTokens: addedOfHF(f.extra), PreTokenizer: byteLevelStep(false), Decoder: byteLevelStep(true)}
+func (b *byteLevelFile) json(begin string) ([]byte, error) {
+	d := hfDoc{AddedTokens: addedOfHF(b.extra), PreTokenizer: byteLevelStep(false), Decoder: byteLevelStep(true)}
 	var err error
-	if d.PostProcessor, err = beginning(f.extra, begin); err != nil {
+	if d.PostProcessor, err = beginning(b.extra, begin); err != nil {
 		return nil, fmt.Errorf("tokenizer: %w", err)
 	}
 	m := modelOfHF{Type: "BPE", Vocab: vocabulary{}, Merges: []string{}}
-	for token, id := range f.vocab {
+	for token, id := range b.vocab {
 		m.Vocab = append(m.Vocab, entry{token, id})
 	}
-	for _, g := range f.merges {
+	for _, g := range b.merges {
 		m.Merges = append(m.Merges, g.left+" "+g.right)
 	}
 	d.Model = m
@@ -131,16 +131,16 @@ func byteLevelStep(prefix bool) object {
 
 // json is a BPE over characters, its spaces written as mark, in the form that Llama 2's
 // has.
-func (f *piecesFile) json(begin string) ([]byte, error) {
+func (p *piecesFile) json(begin string) ([]byte, error) {
 	switch {
-	case f.unigram:
-		return f.unigramJSON(begin)
-	case f.normalize != nil:
+	case p.unigram:
+		return p.unigramJSON(begin)
+	case p.normalize != nil:
 		return nil, fmt.Errorf("it normalizes its text, which is not written as a tokenizer.json; give the model's own tokenizer.json")
 	}
 	var err error
-	d := hfDoc{AddedTokens: addedOfHF(f.extra)}
-	if d.PostProcessor, err = beginning(f.extra, begin); err != nil {
+	d := hfDoc{AddedTokens: addedOfHF(p.extra)}
+	if d.PostProcessor, err = beginning(p.extra, begin); err != nil {
 		return nil, err
 	}
 	escape := object{"type": "Replace", "pattern": object{"String": " "}, "content": mark}
@@ -149,23 +149,23 @@ func (f *piecesFile) json(begin string) ([]byte, error) {
 		{"type": "ByteFallback"}, {"type": "Fuse"},
 	}
 	d.Normalizer = escape
-	if f.lead.where != leadNever {
+	if p.lead.where != leadNever {
 		d.Normalizer = object{"type": "Sequence", "normalizers": []object{{"type": "Prepend", "prepend": mark}, escape}}
 		decoders = append(decoders, object{"type": "Strip", "content": " ", "start": 1, "stop": 0})
 	}
 	d.Decoder = object{"type": "Sequence", "decoders": decoders}
-	m := modelOfHF{Type: "BPE", FuseUnk: true, ByteFallback: f.fallback}
-	all, err := f.marked()
+	m := modelOfHF{Type: "BPE", FuseUnk: true, ByteFallback: p.fallback}
+	all, err := p.marked()
 	if err != nil {
 		return nil, err
 	}
-	for id, p := range all {
-		if p.text == "" {
+	for id, q := range all {
+		if q.text == "" {
 			continue
 		}
-		m.Vocab = append(m.Vocab, entry{p.text, id})
-		if p.kind == unknown {
-			m.UnkToken = &p.text
+		m.Vocab = append(m.Vocab, entry{q.text, id})
+		if q.kind == unknown {
+			m.UnkToken = &q.text
 		}
 	}
 	if m.Merges, err = merges(all); err != nil {
@@ -176,19 +176,19 @@ func (f *piecesFile) json(begin string) ([]byte, error) {
 }
 
 // marked are the pieces with spaces written as mark.
-func (f *piecesFile) marked() ([]piece, error) {
-	all := slices.Clone(f.pieces)
-	if f.escape {
+func (p *piecesFile) marked() ([]piece, error) {
+	all := slices.Clone(p.pieces)
+	if p.escape {
 		return all, nil
 	}
-	for id, p := range all {
-		if p.kind != normal {
+	for id, q := range all {
+		if q.kind != normal {
 			continue
 		}
-		if strings.Contains(p.text, mark) {
-			return nil, fmt.Errorf("token %d, %q, holds %s, which stands for a space in a tokenizer.json", id, p.text, mark)
+		if strings.Contains(q.text, mark) {
+			return nil, fmt.Errorf("token %d, %q, holds %s, which stands for a space in a tokenizer.json", id, q.text, mark)
 		}
-		all[id].text = strings.ReplaceAll(p.text, " ", mark)
+		all[id].text = strings.ReplaceAll(q.text, " ", mark)
 	}
 	return all, nil
 }

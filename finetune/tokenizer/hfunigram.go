@@ -28,20 +28,20 @@ type modelOfUnigram struct {
 // unigramJSON is a Unigram model in the form that Hugging Face's conversions have: the
 // map of characters, spaces trimmed and joined, and every space a mark that begins a
 // word.
-func (f *piecesFile) unigramJSON(begin string) ([]byte, error) {
-	if f.lead.where == leadNever || !f.escape {
+func (p *piecesFile) unigramJSON(begin string) ([]byte, error) {
+	if p.lead.where == leadNever || !p.escape {
 		return nil, errors.New("its words have no mark before them (add_dummy_prefix, escape_whitespaces), which is not written as a tokenizer.json; give the model's own tokenizer.json")
 	}
-	d := hfDoc{AddedTokens: addedOfHF(f.extra)}
+	d := hfDoc{AddedTokens: addedOfHF(p.extra)}
 	var err error
-	if d.PostProcessor, err = beginning(f.extra, begin); err != nil {
+	if d.PostProcessor, err = beginning(p.extra, begin); err != nil {
 		return nil, err
 	}
 	var steps []object
-	if len(f.chars) > 0 {
-		steps = append(steps, object{"type": "Precompiled", "precompiled_charsmap": f.chars})
+	if len(p.chars) > 0 {
+		steps = append(steps, object{"type": "Precompiled", "precompiled_charsmap": p.chars})
 	}
-	if f.trim {
+	if p.trim {
 		// Note: not Strip, which takes line ends too.
 		steps = append(steps, object{"type": "Replace", "pattern": object{"Regex": lastSpaces}, "content": ""},
 			object{"type": "Replace", "pattern": object{"Regex": severalSpaces}, "content": " "})
@@ -51,15 +51,15 @@ func (f *piecesFile) unigramJSON(begin string) ([]byte, error) {
 	}
 	metaspace := object{"type": "Metaspace", "replacement": mark, "prepend_scheme": "always", "split": true}
 	d.PreTokenizer, d.Decoder = metaspace, metaspace
-	m := modelOfUnigram{Type: unigramType, ByteFallback: f.fallback}
-	for id, p := range f.pieces {
-		if p.kind == normal && holdsInside(p.text, mark) {
-			return nil, fmt.Errorf("token %d, %q, holds a space inside, and in a tokenizer.json every space begins a word", id, p.text)
+	m := modelOfUnigram{Type: unigramType, ByteFallback: p.fallback}
+	for id, q := range p.pieces {
+		if q.kind == normal && holdsInside(q.text, mark) {
+			return nil, fmt.Errorf("token %d, %q, holds a space inside, and in a tokenizer.json every space begins a word", id, q.text)
 		}
-		if p.kind == unknown {
+		if q.kind == unknown {
 			m.UnkID = &id
 		}
-		m.Vocab = append(m.Vocab, [2]any{p.text, p.score})
+		m.Vocab = append(m.Vocab, [2]any{q.text, q.score})
 	}
 	d.Model = m
 	return d.text()
