@@ -5,6 +5,7 @@ import (
 	"encoding/xml"
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -59,6 +60,9 @@ func figure(v *float64) string {
 	}
 	if a := *v; a == float64(int64(a)) && a > -1e7 && a < 1e7 {
 		return strconv.FormatInt(int64(a), 10)
+	}
+	if a := *v; a >= 1000 && a < 1e15 {
+		return grouped(int64(math.Round(a)))
 	}
 	return strconv.FormatFloat(*v, 'g', 3, 64)
 }

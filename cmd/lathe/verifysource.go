@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 
 	"lathe/graphgen/arch"
 	"lathe/graphgen/bundle"
@@ -216,6 +217,8 @@ func (v *verifying) openSource(ctx context.Context, from *emitOptions, c arch.Ca
 	if err != nil {
 		return nil, nil, err
 	}
+	debug.FreeOSMemory() // what writing left
+	releaseMemory()      // and sessions before
 	opts := sessionOptions(record.Of(c))
 	opts.NoMemPattern = true
 	// It runs briefly: its weights stay where they are mapped, and are not copied into
