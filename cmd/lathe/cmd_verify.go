@@ -33,9 +33,9 @@ func (a *app) cmdVerify() *cobra.Command {
 		Use:         "verify FOLDER",
 		Annotations: timing(),
 		Short:       "Check a folder for production: files, configurations, what it computes, how fast",
-		Long: `Check whether FOLDER is what it claims to be: a bundle of "lathe export", or what
-Optimum, transformers.js's converter or onnxruntime-genai's model builder wrote. Exit
-status 3 if a check fails. For each model of the folder:
+		Long: `Check whether FOLDER is what it claims to be: a bundle of "lathe export", or a folder
+that Optimum exported, or another's in such a layout. Exit status 3 if a check fails. For
+each model of the folder:
 
   files, checksums     all there, with the contents that lathe.json lists
   config, genai_config they say what the graph is: layers, heads, sizes, positions

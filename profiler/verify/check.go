@@ -90,6 +90,9 @@ func (c Check) String() string {
 		s += " of " + c.File
 	}
 	s += " " + string(c.Status)
+	if c.Value != nil && c.Bound != nil {
+		s += fmt.Sprintf(" with %.3g %s, bound %.3g", *c.Value, c.Unit, *c.Bound)
+	}
 	if c.Detail != "" {
 		s += ": " + c.Detail
 	}

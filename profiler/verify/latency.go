@@ -135,7 +135,7 @@ func p95(file string, pairs []record.RequestPair, conditions string) Check {
 	e := stat.PairedQuantileRatio(own, base, 0.95, stat.DefaultLevel)
 	c := Check{
 		Name: LatencyP95, File: file, Status: Passed, Value: &e.Value, Unit: "of the baseline's",
-		Detail: fmt.Sprintf("P95 %.3g ms a character, baseline %.3g ms; %d requests; %s", stat.Quantile(own, 0.95)/1e6, stat.Quantile(base, 0.95)/1e6, len(own), conditions),
+		Detail: fmt.Sprintf("P95 %.4g ms a character, baseline %.4g ms; %d requests; %s", stat.Quantile(own, 0.95)/1e6, stat.Quantile(base, 0.95)/1e6, len(own), conditions),
 	}
 	if e.CI.Finite() {
 		c.CI = &[2]float64{e.CI.Low, e.CI.High}

@@ -92,7 +92,11 @@ func (r *running) generates(ctx context.Context, m *decode.Model, _ []*trace) (C
 		return c, err
 	}
 	if got := t.greedy(); !slices.Equal(got, claim.Tokens) {
-		return c, fmt.Errorf("it generates %v behind %v, and generated %v when it was exported", got, claim.Prompt, claim.Tokens)
+		at := 0
+		for got[at] == claim.Tokens[at] {
+			at++
+		}
+		return c, fmt.Errorf("token %d behind the manifest's prompt is %d, and was %d when it was exported", at+1, got[at], claim.Tokens[at])
 	}
 	return passed(Generates, r.m.File, fmt.Sprintf("%d tokens behind %d, as when it was exported", n, len(claim.Prompt))), nil
 }
