@@ -178,7 +178,7 @@ func (r *nightRun) measure(ctx context.Context) error {
 	for _, t := range r.things {
 		out := nightly.Thing{
 			Name: t.name, Subject: t.now.Subject, GraphHash: t.graphHash, WeightsHash: t.weights,
-			Sessions: t.task.Sessions, Comparisons: t.task.Comparisons(), IsReference: t.reference == nil, Verdict: t.task.Verdict(),
+			Sessions: t.task.Sessions, Comparisons: append([]nightly.Comparison{}, t.task.Comparisons()...), IsReference: t.reference == nil, Verdict: t.task.Verdict(),
 		}
 		if out.Path = t.now.Path; out.Path != "" {
 			if abs, err := filepath.Abs(out.Path); err == nil {

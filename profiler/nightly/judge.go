@@ -72,14 +72,13 @@ const lookGrowth = 4.0 / 3
 
 // NewJudge is of one of so many comparisons that a night makes. minEffect is a fraction:
 // 0.03 is 3 %. reference are the reference's figures to the baseline, of each of its nights;
-// none, where the
-// comparison is paired.
+// nil where the comparison is paired.
 func NewJudge(metric string, comparisons int, minEffect float64, reference [][]Figure, s Spread) *Judge {
 	level := 1 - (1-Level)/float64(max(comparisons, 1))
 	j := &Judge{metric: metric, minEffect: minEffect, spread: s, reference: meanOfNights(reference, s),
 		strict: stat.NewSequential(level, stat.SpendPower(spendRho)), single: stat.NewSequential(SameLevel, stat.SpendPower(spendRho))}
 	how := Paired
-	if j.reference.N > 0 {
+	if reference != nil {
 		how = Stored
 	}
 	j.at = Comparison{Metric: metric, How: how, Level: level, MinEffect: minEffect, Spread: s, Verdict: CannotTell}
@@ -102,6 +101,9 @@ func (j *Judge) Look(figures []Figure, share float64) {
 	}
 	information := float64(n)
 	if j.at.How == Stored {
+		if j.reference.N == 0 { // its sessions have no figure of this metric
+			return
+		}
 		information = float64(n*j.reference.N) / float64(n+j.reference.N)
 	}
 	log, variance, df := j.difference(figures)

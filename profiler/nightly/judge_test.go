@@ -126,6 +126,14 @@ func TestRun(t *testing.T) {
 		t.Errorf("%d and %d sessions", len(tasks[2].Sessions), len(tasks[0].Sessions))
 	}
 
+	// A reference without figures of a metric decides nothing about it.
+	blank := &Task{Metrics: []string{record.MetricPL}, Reference: reference}
+	if err := Run(t.Context(), []*Task{blank}, Options{MaxSessions: 3}, nil, func(context.Context, int, int) (Session, error) {
+		return Session{Figures: map[string]Figure{record.MetricPL: {2, 0.001, 100}}}, nil
+	}); err != nil || blank.Verdict() != CannotTell {
+		t.Errorf("%s, %v: %+v", blank.Verdict(), err, blank.Comparisons())
+	}
+
 	// The budget ends before the second round would.
 	now := time.Duration(0)
 	task := &Task{Metrics: []string{record.MetricTL}, Reference: reference}

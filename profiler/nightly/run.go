@@ -101,8 +101,9 @@ func (t *Task) begin(comparisons int, o Options) {
 			spread = Learn(nil)
 		}
 		var reference [][]Figure
-		for _, sessions := range t.Reference {
-			if !t.Direct {
+		if !t.Direct {
+			reference = [][]Figure{}
+			for _, sessions := range t.Reference {
 				reference = append(reference, Figures(sessions, metric))
 			}
 		}
