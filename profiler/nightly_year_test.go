@@ -189,7 +189,7 @@ func (c simCounts) share(n, of int) float64 { return float64(n) / float64(max(of
 //	go test ./profiler -run '^$' -bench Year -benchtime 1x -v
 func BenchmarkYear(b *testing.B) {
 	for b.Loop() {
-		c := years(10, simNights, 7, 1.05)
+		c := years(4, simNights, 7, 1.05)
 		b.Logf("%d nights without a change: %d false alarms, %d could not tell, %.2f sessions of a thing", c.nights, c.alarms, c.unsure, c.share(c.sessions, c.nights*simThings))
 		b.Logf("%d slow-downs of 5 %%: %d found in the first night, %d by the second", c.cases, c.first, c.second)
 		b.ReportMetric(100*c.share(c.alarms, c.nights), "%alarms")

@@ -208,3 +208,44 @@ func TestFigureOf(t *testing.T) {
 		t.Error("requests that take no time have a ratio")
 	}
 }
+
+// TestOddSessions: where a neighbour has the machine for a second, one session in eight is
+// off by tens of per cent. That changes no verdict, and widens no interval by much.
+func TestOddSessions(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	odd := func(ratio float64) Session {
+		s := draw(rng, 1, ratio, 0.008, 0.004)[0]
+		if rng.Float64() < 0.125 {
+			f := s.Figures[record.MetricTL]
+			f.Ratio *= math.Exp(0.2 * rng.NormFloat64())
+			s.Figures[record.MetricTL] = f
+		}
+		return s
+	}
+	wrong, unsure := 0, 0
+	const trials = 100
+	for range trials {
+		var reference []Session
+		for range DefaultReferenceSessions {
+			reference = append(reference, odd(0.8))
+		}
+		past := Past{Figures: Figures(reference, record.MetricTL)}
+		for ratio, want := range map[float64]string{1: Same, 1.06: Slower} {
+			task := &Task{Metrics: []string{record.MetricTL}, Reference: [][]Session{reference}, Spread: map[string]Spread{record.MetricTL: Learn([]Past{past})}}
+			if err := Run(t.Context(), []*Task{task}, Options{}, nil, func(context.Context, int, int) (Session, error) { return odd(0.8 * ratio), nil }); err != nil {
+				t.Fatal(err)
+			}
+			switch task.Verdict() {
+			case want:
+			case CannotTell:
+				unsure++
+			default:
+				wrong++
+			}
+		}
+	}
+	t.Logf("of %d verdicts %d are wrong and %d open", 2*trials, wrong, unsure)
+	if wrong > 2 || unsure > 2*trials/5 {
+		t.Errorf("of %d verdicts %d are wrong and %d open", 2*trials, wrong, unsure)
+	}
+}

@@ -75,12 +75,11 @@ func processes(history []Past, df float64) float64 {
 			if len(p.Figures) < 2 {
 				continue
 			}
-			sum, mean := 0.0, 0.0
+			var logs []float64
 			for _, f := range p.Figures {
-				sum += s.weight(f)
-				mean += s.weight(f) * math.Log(f.Ratio)
+				logs = append(logs, math.Log(f.Ratio))
 			}
-			q += s.scatter(p.Figures, mean/sum)
+			q += s.scatter(p.Figures, stat.Median(logs))
 		}
 		return q - df
 	}
