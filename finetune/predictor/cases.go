@@ -112,14 +112,15 @@ func Cases(ctx context.Context, texts iter.Seq2[string, error], o CaseOptions, r
 // span is a sentence: bytes of a text.
 type span struct{ begin, end int }
 
-// cuttable are the sentences of a text that have two words or more.
+// cuttable are the sentences of a text that have two words or more, and something of a
+// word behind their first character: a line such as "* * *" has no place to cut.
 func cuttable(text string) (list []span) {
 	begin := 0
 	add := func(end int) {
 		s := text[begin:end]
 		trimmed := strings.TrimRightFunc(s, unicode.IsSpace)
 		lead := len(trimmed) - len(strings.TrimLeftFunc(trimmed, unicode.IsSpace))
-		if len(strings.Fields(trimmed)) >= 2 {
+		if len(strings.Fields(trimmed)) >= 2 && strings.LastIndexFunc(trimmed[lead:], inWord) > 0 {
 			list = append(list, span{begin + lead, begin + len(trimmed)})
 		}
 		begin = end

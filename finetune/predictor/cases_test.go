@@ -77,6 +77,10 @@ func TestCasesRefuse(t *testing.T) {
 	if _, _, err := Cases(t.Context(), texts("", "One", "Two.\nThree"), CaseOptions{}, generator(1)); err == nil {
 		t.Error("no sentence to cut: no error")
 	}
+	// Lines without a word behind their first character have no place.
+	if _, _, err := Cases(t.Context(), texts("* * *", "a .", "-- --\n> >"), CaseOptions{}, generator(1)); err == nil {
+		t.Error("no word to cut at: no error")
+	}
 	if _, _, err := Cases(t.Context(), texts("a b"), CaseOptions{Cases: -1}, generator(1)); err == nil {
 		t.Error("-1 cases: no error")
 	}
@@ -85,4 +89,22 @@ func TestCasesRefuse(t *testing.T) {
 	if _, _, err := Cases(t.Context(), failing, CaseOptions{}, generator(1)); !errors.Is(err, broken) {
 		t.Errorf("a text that cannot be read: %v", err)
 	}
+}
+
+// FuzzCases cuts any text: its cases are of the text, and have something of a word to come.
+func FuzzCases(f *testing.F) {
+	f.Add("Hi Ann.  Could you send it?\n* * *\nThanks, a .", uint64(1))
+	f.Add("bad \xff bytes\u2028\" . ?\r\n", uint64(2))
+	f.Fuzz(func(t *testing.T, text string, seed uint64) {
+		cases, _, err := Cases(t.Context(), texts(text), CaseOptions{PerDocument: 5, MaxContext: 20}, generator(seed))
+		if err != nil {
+			return
+		}
+		valid, _ := replaceInvalid(text)
+		for _, c := range cases {
+			if c.Context == "" || !strings.ContainsFunc(c.Rest, inWord) || !strings.Contains(valid, c.Context+c.Rest) {
+				t.Fatalf("%q and %q of %q", c.Context, c.Rest, text)
+			}
+		}
+	})
 }

@@ -119,7 +119,7 @@ func (p *Predictor) Suggest(ctx context.Context, text string, r Rule) (s Suggest
 		return s, err
 	}
 	defer func() {
-		if err != nil && ctx.Err() == nil { // what is in the cache is not known
+		if err != nil && err != ctx.Err() { // what is in the cache is not known
 			p.Forget()
 		}
 	}()
