@@ -82,9 +82,6 @@ type StudySuggestions struct {
 	Pick                      string // its name
 	Baseline, Own, Difference MeasuresRow
 	Tail, OwnTail, TailChange Measure // P95 latency_char in milliseconds, and the ratio
-	TailPairs                 Measure // the ratio over requests in which both show something
-	Requests, Shown, OwnShown int     // that were timed, and of these shown by each
-	BothShown                 int
 	Exact                     []ExactRow
 	Remarks                   []string
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"path/filepath"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -97,6 +98,9 @@ func (f *calibrateFlags) validate(fs *pflag.FlagSet, args []string) error {
 	case fs.Changed("max-tokens") && f.maxTokens < 1:
 		return fmt.Errorf("calibrate: --max-tokens is %d: want 1 or more", f.maxTokens)
 	}
+	if ext := filepath.Ext(f.output); ext == ".svg" || ext == ".png" {
+		return fmt.Errorf("calibrate: --output is %s: want another ending, such as .json: the curve is drawn in that file", f.output)
+	}
 	if err := f.cases.options.Validate(); err != nil {
 		return err
 	}
@@ -104,6 +108,11 @@ func (f *calibrateFlags) validate(fs *pflag.FlagSet, args []string) error {
 		for _, name := range []string{"max-aec", "max-trigger-rate", "trigger-rate", "saving"} {
 			if fs.Changed(name) {
 				return fmt.Errorf("calibrate: --%s is beside --baseline, whose rates are the goal: want one of them", name)
+			}
+		}
+		for _, name := range []string{"scoring", "max-tokens", "max-chars"} {
+			if fs.Changed(name) {
+				return fmt.Errorf("calibrate: --%s is beside --baseline-rule, which has it: suggestions of both are of one kind", name)
 			}
 		}
 		return nil
@@ -185,7 +194,7 @@ func (a *app) baselineRates(ctx context.Context, f *calibrateFlags, cases []pred
 		return nil, err
 	}
 	defer closeModels()
-	own := predictFlags{bos: f.bos, context: f.context} // it has its own tokenizer beside it
+	own := predictFlags{tokenizer: f.tokenizer, bos: f.bos, context: f.context}
 	b, err := a.complete(ctx, &models[0], &own, r, cases)
 	if err != nil {
 		return nil, err
@@ -231,5 +240,8 @@ func (a *app) chooseRule(ctx context.Context, m *scored, f *predictFlags, cases 
 		return nil, err
 	}
 	c.Warnings = append(nonNil(p.warnings), c.Warnings...)
+	if n := cutContexts(traced); n > 0 {
+		c.Warnings = append(c.Warnings, cutText(p.name, n))
+	}
 	return &chosenRule{p.name, p.tokenizer.Fingerprint(), c}, nil
 }

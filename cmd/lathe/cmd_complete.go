@@ -174,7 +174,9 @@ func (a *app) completeTexts(ctx context.Context, f *completeFlags, args []string
 	case f.serve != "":
 		return a.completePage(ctx, f, writers)
 	case inTerminal && outTerminal && !a.json:
-		return a.completeTerminal(ctx, writers)
+		err := a.completeTerminal(ctx, writers)
+		a.noteRemarks(writers)
+		return err
 	}
 	return a.completeLines(ctx, writers)
 }

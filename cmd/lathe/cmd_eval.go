@@ -181,6 +181,9 @@ func (a *app) evaluate(ctx context.Context, f *evalFlags, args []string) error {
 		return err
 	}
 	for i := range models {
+		if len(texts.documents)+len(texts.passages) == 0 {
+			break // sentences are completed with each model's own
+		}
 		if err := checkTokenizer(tk.path, tk.Tokenizer.VocabSize(), models[i].subject); err != nil {
 			return badInput(err)
 		}
@@ -237,7 +240,7 @@ func (f *evalFlags) contextFor(models []scored) (int, error) {
 		return 0, fmt.Errorf("eval: --context is %d, and %s has %d positions", context, of, positions)
 	}
 	if context < 2 {
-		return 0, fmt.Errorf("eval: windows of %d tokens: want 2 or more, one that is scored and one before it", context)
+		return 0, fmt.Errorf("windows of %d tokens: want 2 or more, one that is scored and one before it", context)
 	}
 	if f.stride > context {
 		return 0, fmt.Errorf("eval: --stride is %d, and windows have %d tokens: those between them would be passed over", f.stride, context)

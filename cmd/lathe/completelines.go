@@ -57,12 +57,17 @@ func (a *app) completeLines(ctx context.Context, writers []*writer) error {
 	if n == 0 {
 		return badInput(errors.New("complete: the standard input is empty: want a text on each line, or a terminal to type in"))
 	}
+	a.noteRemarks(writers)
+	return nil
+}
+
+// noteRemarks says at the end what was out of the ordinary.
+func (a *app) noteRemarks(writers []*writer) {
 	for _, w := range writers {
 		for _, remark := range w.remarks() {
 			a.note("warning: %s", remark)
 		}
 	}
-	return nil
 }
 
 // readLines yields lines as they come, until ctx ends, which a read does not.

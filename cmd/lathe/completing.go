@@ -35,10 +35,8 @@ func (a *app) openWriter(ctx context.Context, m *scored, f *completeFlags, rule 
 		rule.MaxTokens = predictor.DefaultMaxTokens
 	}
 	w := &writer{predicting: p, rule: rule, best: math.Inf(-1)}
-	// Beside the suggestion a token of the text, and the one that may stand before it.
-	if p.longest < rule.MaxTokens+2 {
-		err := fmt.Errorf("complete: %s has room for %d tokens, and suggestions may take %d: want a longer --context, or fewer --max-tokens", p.name, p.longest, rule.MaxTokens)
-		return nil, errors.Join(badInput(err), w.close())
+	if err := p.checkRoom(rule.MaxTokens); err != nil {
+		return nil, errors.Join(fmt.Errorf("complete: %s: %w", p.name, err), w.close())
 	}
 	cache := needOfSubject(m.subject, profiler.Plan{PromptTokens: max(1, p.longest-1), PLPairs: 1}).cache
 	for i := range texts {

@@ -57,11 +57,9 @@ func (a *app) complete(ctx context.Context, m *scored, f *predictFlags, r predic
 		return nil, err
 	}
 	c.Measures = predictor.Measure(c.judged, rand.New(rand.NewPCG(a.cfg.Seed, measuresStream)))
+	c.Cut = cutContexts(traced)
 	c.given = make([]profiler.Given, len(cases))
 	for i, d := range decisions {
-		if traced[i].Prompt.Cut > 0 {
-			c.Cut++
-		}
 		g := profiler.Given{Prompt: traced[i].Prompt.IDs, Chars: utf8.RuneCountInString(d.Text)}
 		for _, t := range traced[i].Trace.Tokens[:max(0, d.Runs-1)] {
 			g.Then = append(g.Then, t.ID)
@@ -72,6 +70,20 @@ func (a *app) complete(ctx context.Context, m *scored, f *predictFlags, r predic
 		c.Warnings = append(c.Warnings, fmt.Sprintf("%s suggests nothing in any of %d cases: is the show threshold of another model?", p.name, len(cases)))
 	}
 	return c, nil
+}
+
+// cutContexts is how many contexts had no room whole, and cutText says so of a model.
+func cutContexts(all []predictor.Traced) (n int) {
+	for _, t := range all {
+		if t.Prompt.Cut > 0 {
+			n++
+		}
+	}
+	return n
+}
+
+func cutText(model string, n int) string {
+	return fmt.Sprintf("%s: %d contexts have more tokens than there is room for: their beginnings were left out", model, n)
 }
 
 // compareToFirst sets ToFirst of all but the first.

@@ -51,7 +51,7 @@ func (f *evalFlags) validateComplete(fs *pflag.FlagSet, args []string) error {
 }
 
 // evaluateCompletion has models complete sentences, and times their requests beside the
-// first one's.
+// first one's. What was completed before an interrupt, or before a model that fails, is in e.
 func (a *app) evaluateCompletion(ctx context.Context, f *evalFlags, models []scored, e *evaluation) error {
 	rules := make([]predictor.Rule, len(models))
 	for i := range models {
@@ -69,28 +69,35 @@ func (a *app) evaluateCompletion(ctx context.Context, f *evalFlags, models []sco
 	e.Complete = &caseText{f.complete.text, len(cases), stats}
 	pf := predictFlags{tokenizer: f.tokenizer, bos: f.bos, context: f.context}
 	var all []*completed
+	var failed error
 	for i := range models {
 		c, err := a.complete(ctx, &models[i], &pf, rules[i], cases)
 		if err != nil {
-			return err
+			failed = err
+			break
 		}
 		all = append(all, c)
 		if len(e.Results) <= i { // nothing else was asked
 			e.Results = append(e.Results, evaluated{Model: c.Model, Warnings: []string{}})
 		}
 	}
+	if len(all) == 0 {
+		return failed
+	}
 	a.compareToFirst(all)
 	var records []record.Record
 	for i, c := range all {
 		r := &completionResult{completed: *c}
-		if f.time > 0 && i > 0 {
+		if f.time > 0 && i > 0 && failed == nil {
 			timed, err := a.timeCompleted(ctx, &models[0], &models[i], &pf, all[0].given, c.given, f.time)
-			if err != nil {
-				return err
+			if timed != nil {
+				s := record.Summarize(*timed, record.Options{})
+				r.Latency = &s
+				records = append(records, *timed)
 			}
-			s := record.Summarize(*timed, record.Options{})
-			r.Latency = &s
-			records = append(records, *timed)
+			if failed = err; err == nil {
+				failed = ctx.Err() // fewer were timed than were asked for
+			}
 		}
 		e.Results[i].Completion = r
 	}
@@ -98,7 +105,7 @@ func (a *app) evaluateCompletion(ctx context.Context, f *evalFlags, models []sco
 		base := record.SummarizeBaseline(records, record.Options{})
 		e.Results[0].Completion.Latency = &base
 	}
-	return nil
+	return failed
 }
 
 // printCompletion writes what suggestions are worth, as tables.
@@ -120,7 +127,7 @@ func (a *app) printCompletion(e *evaluation) error {
 			})
 		}
 		if c.Cut > 0 {
-			remarks = append(remarks, fmt.Sprintf("%s: %d contexts have more tokens than there is room for: their beginnings were left out.", c.Model, c.Cut))
+			remarks = append(remarks, cutText(c.Model, c.Cut)+".")
 		}
 		for _, w := range c.Warnings {
 			remarks = append(remarks, "warning: "+w)

@@ -83,7 +83,7 @@ func (a *app) toScore(ctx context.Context, kind string, args []string) (models [
 		case isModel(arg):
 			err = add(nil, arg)
 		default:
-			err = badInput(fmt.Errorf("eval: there is no model %s; if it is a candidate, --weights says whose weights it has", arg))
+			err = badInput(fmt.Errorf("there is no model %s; if it is a candidate, --weights says whose weights it has", arg))
 		}
 		if err != nil {
 			return nil, closeAll, err

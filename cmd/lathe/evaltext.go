@@ -36,7 +36,7 @@ func (f *evalFlags) loadTokenizer(m scored) (*evalTokenizer, error) {
 	path := f.tokenizer
 	if path == "" {
 		if m.home == "" {
-			return nil, errors.New("eval: random weights have no tokenizer: name one with --tokenizer")
+			return nil, errors.New("random weights have no tokenizer: name one with --tokenizer")
 		}
 		path = homeOf(m.home)
 	}
@@ -89,10 +89,10 @@ func beginning(name string, tk *tokenizer.Tokenizer) (*int64, error) {
 	}
 	id, err := strconv.Atoi(name)
 	if err != nil {
-		return nil, fmt.Errorf("eval: --bos is %q: the tokenizer has no special token of that name; want one, an id, %s or %s", name, bosNone, bosAuto)
+		return nil, fmt.Errorf("--bos is %q: the tokenizer has no special token of that name; want one, an id, %s or %s", name, bosNone, bosAuto)
 	}
 	if _, ok := tk.Token(id); !ok {
-		return nil, fmt.Errorf("eval: --bos is %d: the tokenizer has ids from 0 to %d", id, tk.VocabSize()-1)
+		return nil, fmt.Errorf("--bos is %d: the tokenizer has ids from 0 to %d", id, tk.VocabSize()-1)
 	}
 	return found(id)
 }
@@ -101,7 +101,7 @@ func beginning(name string, tk *tokenizer.Tokenizer) (*int64, error) {
 func checkTokenizer(path string, size int, of record.Subject) error {
 	vocab := of.Vocab()
 	if vocab > 0 && !mayBeOf(size, vocab) {
-		return fmt.Errorf("eval: the tokenizer %s has %d tokens and %s has %d: it is another model's", path, size, of.Name(), vocab)
+		return fmt.Errorf("the tokenizer %s has %d tokens and %s has %d: it is another model's", path, size, of.Name(), vocab)
 	}
 	return nil
 }
@@ -162,7 +162,7 @@ func (a *app) readTexts(ctx context.Context, f *evalFlags, e eval.Encoder) (*eva
 		err := read("reading passages", o, func(s string) error {
 			p, err := e.Passage(s)
 			if err != nil {
-				return fmt.Errorf("eval: %s: passage %d: %w", f.lambada, len(out.passages)+1, err)
+				return fmt.Errorf("%s: passage %d: %w", f.lambada, len(out.passages)+1, err)
 			}
 			out.passages = append(out.passages, p)
 			return nil
@@ -171,7 +171,7 @@ func (a *app) readTexts(ctx context.Context, f *evalFlags, e eval.Encoder) (*eva
 			return nil, err
 		}
 		if len(out.passages) == 0 {
-			return nil, badInput(fmt.Errorf("eval: %s has no passage", f.lambada))
+			return nil, badInput(fmt.Errorf("%s has no passage", f.lambada))
 		}
 	}
 	return out, nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -187,6 +188,15 @@ func (p *predicting) model(rows int) (*decode.Model, error) {
 	return decode.New(p.session, o)
 }
 
+// checkRoom refuses suggestions that leave a context no room.
+func (p *predicting) checkRoom(maxTokens int) error {
+	// Beside the suggestion a token of the text, and the one that may stand before it.
+	if p.longest < maxTokens+2 {
+		return badInput(fmt.Errorf("there is room for %d tokens, and suggestions may take %d: want a longer --context, or fewer tokens of a suggestion", p.longest, maxTokens))
+	}
+	return nil
+}
+
 // predictor makes one for a text that is being typed; the function closes it.
 func (p *predicting) predictor() (*predictor.Predictor, func(), error) {
 	m, err := p.model(1)
@@ -207,6 +217,9 @@ const predictRows = 16
 
 // trace decodes what follows each context, thresholds aside.
 func (a *app) trace(ctx context.Context, p *predicting, cases []predictor.Case, maxTokens int) ([]predictor.Traced, error) {
+	if err := p.checkRoom(cmp.Or(maxTokens, predictor.DefaultMaxTokens)); err != nil {
+		return nil, err
+	}
 	rows := min(predictRows, len(cases))
 	if p.fresh {
 		rows = 1 // what is quantized together changes what comes of it

@@ -103,7 +103,11 @@ func (s *study) newReport(f *studyFound) (*studyReport, error) {
 	warn("timing of requests", record.Summarize(*f.requests, record.Options{}).Warnings)
 	for _, m := range []studyModel{base, pick} {
 		warn("calibration of "+m.Label, f.rules[m.Label].Warnings)
-		warn("suggestions of "+m.Label, f.completed[m.Label].Warnings)
+		done := f.completed[m.Label]
+		warn("suggestions of "+m.Label, done.Warnings)
+		if done.Cut > 0 {
+			warn("held-out sentences", []string{cutText(m.Label, done.Cut)})
+		}
 	}
 	var err error
 	r.Time, err = s.time()

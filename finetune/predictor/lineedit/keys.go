@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"io"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -97,7 +98,9 @@ func parseKeys(b []byte) (keys []key, rest []byte) {
 			return keys, bytes.Clone(b)
 		default:
 			r, size := utf8.DecodeRune(b)
-			keys = append(keys, key{character, r})
+			if !unicode.IsControl(r) {
+				keys = append(keys, key{character, r})
+			}
 			b = b[size:]
 		}
 	}

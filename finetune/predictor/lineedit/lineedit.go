@@ -13,6 +13,7 @@ import (
 	"context"
 	"io"
 	"strings"
+	"unicode"
 )
 
 // Suggestion is how a text may go on.
@@ -158,10 +159,11 @@ func (e *editor) end() error {
 	return e.screen.err
 }
 
-// oneLine is text with spaces for what would move the cursor.
+// oneLine is text with spaces for what would move the cursor, or begin a sequence of
+// the terminal's: some take U+009B for one.
 func oneLine(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f {
+		if unicode.IsControl(r) {
 			return ' '
 		}
 		return r

@@ -179,7 +179,7 @@ func TestTypingNeverWaits(t *testing.T) {
 
 // What fails is said below the line, and a terminal that is gone ends the editing.
 func TestTrouble(t *testing.T) {
-	broken := errors.New("the model\nfell over")
+	broken := errors.New("the model\nfell\u009bover")
 	s := start(t, 40, func(context.Context, string) (Suggestion, error) { return Suggestion{}, broken })
 	s.press("a")
 	s.see("> a|", "the model fell over")

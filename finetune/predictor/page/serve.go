@@ -72,16 +72,16 @@ func (p *Page) Serve(ctx context.Context, ln net.Listener) error {
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- s.Serve(limit(ln, p.connections)) }()
+	var err error
 	select {
-	case err := <-ended:
-		return fmt.Errorf("page: %w", err)
+	case err = <-ended:
+		err = errors.Join(fmt.Errorf("page: %w", err), s.Close())
 	case <-ctx.Done():
-	}
-	drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
-	defer cancel()
-	err := s.Shutdown(drain)
-	if err != nil { // somebody holds on
-		err = s.Close()
+		drain, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTime)
+		defer cancel()
+		if err = s.Shutdown(drain); err != nil { // somebody holds on
+			err = s.Close()
+		}
 	}
 	p.running <- struct{}{} // whoever waits gets no turn: completers are their owner's again
 	return err
