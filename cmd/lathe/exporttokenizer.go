@@ -11,6 +11,7 @@ import (
 
 	"lathe/finetune/tokenizer"
 	"lathe/graphgen/bundle"
+	"lathe/graphgen/hf"
 )
 
 // exportTokenizer is a tokenizer in the form that a bundle has it in.
@@ -159,20 +160,15 @@ func (t *exportTokenizer) readBeside() error {
 		return nil
 	}
 	for _, name := range append([]string{bundle.TokenizerConfig}, tokenizerBeside...) {
-		path := filepath.Join(folder, name)
-		info, err := os.Stat(path)
+		// What a link has elsewhere would be published with the model.
+		text, err := hf.ReadFile(folder, name, maxBeside)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return fmt.Errorf("export: %w", err)
 		}
-		if !info.Mode().IsRegular() || info.Size() > maxBeside {
-			return fmt.Errorf("export: %s is no regular file of up to %d bytes", path, maxBeside)
-		}
-		if t.files[name], err = os.ReadFile(path); err != nil {
-			return fmt.Errorf("export: %w", err)
-		}
+		t.files[name] = text
 	}
 	return nil
 }

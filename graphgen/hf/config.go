@@ -48,7 +48,7 @@ var architectures = []struct {
 var tokenKeys = []string{"bos_token_id", "eos_token_id", "pad_token_id"}
 
 func readConfig(dir string) (*Config, error) {
-	text, err := readAll(dir, ConfigFile, maxConfig)
+	text, err := ReadFile(dir, ConfigFile, maxConfig)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("hf: %s has no %s, which says what the model is: %w", dir, ConfigFile, fs.ErrNotExist)
 	}

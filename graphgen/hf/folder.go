@@ -112,7 +112,7 @@ func (m *Model) weightFiles() (names []string, index map[string]string, err erro
 	if _, err := os.Lstat(filepath.Join(m.Dir, WeightsFile)); err == nil {
 		return []string{WeightsFile}, nil, nil
 	}
-	text, err := readAll(m.Dir, IndexFile, maxIndex)
+	text, err := ReadFile(m.Dir, IndexFile, maxIndex)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, m.noWeights()
 	}

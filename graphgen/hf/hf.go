@@ -214,8 +214,9 @@ func (m *Model) match(found []stored) {
 	slices.Sort(m.Extra)
 }
 
-// readAll is a small file of the folder.
-func readAll(dir, name string, most int64) ([]byte, error) {
+// ReadFile is a small file of a model's folder, by its bare name: a regular one, and not
+// one elsewhere that a link leads to.
+func ReadFile(dir, name string, most int64) ([]byte, error) {
 	f, size, err := open(dir, name)
 	if err != nil {
 		return nil, err
