@@ -222,6 +222,9 @@ func TestBadFolders(t *testing.T) {
 		{"within its folder", func(dir string) error {
 			return errors.Join(os.Remove(filepath.Join(dir, "config.json")), os.Symlink("/etc/hostname", filepath.Join(dir, "config.json")))
 		}},
+		{"merges.txt is no regular file of the folder", func(dir string) error {
+			return errors.Join(os.Rename(filepath.Join(dir, "tokenizer.json"), filepath.Join(dir, "vocab.json")), os.Symlink("/etc/hostname", filepath.Join(dir, "merges.txt")))
+		}},
 	} {
 		dir := made(t, s, bundle.Loaders, []bundle.DType{"fp32"})
 		if err := c.do(dir); err != nil {

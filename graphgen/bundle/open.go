@@ -293,22 +293,41 @@ func (b *Bundle) readModel(root *os.Root, file string) (Model, error) {
 }
 
 // tokenizerFiles are what a tokenizer is found by, the first that is there.
-var tokenizerFiles = []string{TokenizerFile, "vocab.json", "tokenizer.model", "spiece.model", "tokenizer.bin"}
+var tokenizerFiles = []string{TokenizerFile, vocabFile, "tokenizer.model", "spiece.model", "tokenizer.bin"}
+
+// vocabFile is a vocabulary whose merges are in mergesFile.
+const vocabFile, mergesFile = "vocab.json", "merges.txt"
 
 func (b *Bundle) findTokenizer(root *os.Root) error {
 	for _, name := range tokenizerFiles {
-		info, err := root.Stat(name)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
+		is, err := b.own(root, name)
+		if err == nil && is && name == vocabFile {
+			_, err = b.own(root, mergesFile)
 		}
-		if err != nil || !info.Mode().IsRegular() {
-			return fmt.Errorf("bundle: %s is no regular file of the folder", filepath.Join(b.Dir, name))
+		if err != nil {
+			return err
+		}
+		if !is {
+			continue
 		}
 		b.Tokenizer = filepath.Join(b.Dir, name)
 		return nil
 	}
 	b.warn("%s has no tokenizer: none of %s", b.Dir, strings.Join(tokenizerFiles, ", "))
 	return nil
+}
+
+// own reports whether there is such a file. What is no regular file of the folder is an
+// error: a link may lead anywhere, and a pipe would wait for ever.
+func (b *Bundle) own(root *os.Root, name string) (bool, error) {
+	info, err := root.Stat(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil || !info.Mode().IsRegular() {
+		return false, fmt.Errorf("bundle: %s is no regular file of the folder", filepath.Join(b.Dir, name))
+	}
+	return true, nil
 }
 
 // findLoaders says whose layout it is.
