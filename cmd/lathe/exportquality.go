@@ -32,7 +32,7 @@ func (a *app) readExportTexts(ctx context.Context, x *exportPlan) error {
 	}
 	x.texts.context, err = f.contextFor([]scored{{subject: record.Of(x.fp32())}})
 	for _, m := range x.models {
-		if m.candidate.Build.Precision.Type == arch.Int8Dyn {
+		if b := m.candidate.Build.Normalized(); b.Precision.Type == arch.Int8Dyn || b.Head.Type == arch.Int8Dyn {
 			f.batch = 1 // what is quantized together changes what comes of it
 		}
 	}
@@ -53,8 +53,7 @@ func (a *app) exportQuality(ctx context.Context, x *exportPlan, dir string) (fig
 		return &r.Perplexity.Result, nil
 	}
 	var base *eval.Result
-	if x.models[0].dtype != bundle.FP32 {
-		c := x.fp32()
+	if c := x.fp32(); !x.models[0].candidate.Build.Equal(c.Build) { // an LM head may be quantized alone
 		o := x.weightsOf(c)
 		if base, err = measure(&scored{subject: record.Of(c), weights: &o}); err != nil {
 			return nil, err

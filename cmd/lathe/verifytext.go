@@ -117,7 +117,7 @@ func (v *verifying) perplexity(ctx context.Context, b *bundle.Bundle, m bundle.M
 	}
 	known := v.recognised(b, m)
 	f := *v.text
-	if known.Build.Precision.Type == arch.Int8Dyn {
+	if n := known.Build.Normalized(); n.Precision.Type == arch.Int8Dyn || n.Head.Type == arch.Int8Dyn {
 		f.batch = 1 // what is quantized together changes what comes of it
 	}
 	of := scored{subject: r.Subject, file: r}
