@@ -84,13 +84,11 @@ func removeLeft(parent, prefix string) {
 }
 
 // settle gives a finished folder its place. What is there is exchanged as a whole, and
-// then removed.
+// then removed. The lock goes last: without it another export might take the folder for
+// one that was left.
 func (x *exportPlan) settle(ctx context.Context, from string) error {
 	if err := ctx.Err(); err != nil {
 		return err
-	}
-	if err := os.Remove(filepath.Join(from, workLock)); err != nil {
-		return fmt.Errorf("export: %w", err)
 	}
 	_, err := os.Lstat(x.dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -100,6 +98,9 @@ func (x *exportPlan) settle(ctx context.Context, from string) error {
 			return err
 		}
 		err = exchange(from, x.dir)
+	}
+	if err == nil {
+		err = os.Remove(filepath.Join(x.dir, workLock))
 	}
 	if err != nil {
 		return fmt.Errorf("export: %w", err)
