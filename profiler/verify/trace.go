@@ -23,15 +23,6 @@ type trace struct {
 	logits       [][]float32
 }
 
-// greedy are the likeliest tokens, one a row of logits.
-func (t *trace) greedy() []int64 {
-	out := make([]int64, len(t.logits))
-	for i, row := range t.logits {
-		out[i] = int64(largest(row))
-	}
-	return out
-}
-
 func largest(row []float32) (best int) {
 	for i, v := range row {
 		if v > row[best] {
