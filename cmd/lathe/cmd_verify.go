@@ -220,6 +220,9 @@ func (v *verifying) check(ctx context.Context, o verify.Options) (*verify.Report
 	if errors.Is(err, verify.ErrNoFolder) {
 		err = badInput(err)
 	}
+	if r != nil {
+		r.Warnings = append(r.Warnings, v.warnings...)
+	}
 	return r, err
 }
 

@@ -29,6 +29,8 @@ type verifying struct {
 	scores  map[string]scoredSource
 	closers []func() error
 	finish  func() error
+
+	warnings []string // about models, beside their checks
 }
 
 // knownModel is what a model's file was found to be, once.
@@ -84,6 +86,9 @@ func (v *verifying) recognised(b *bundle.Bundle, m bundle.Model) knownModel {
 		if own.kind != recover.Lathe && r.quantized {
 			r.Build = buildOf(bundle.Q4) // the widest of what is quantized in blocks
 		}
+	}
+	if w := saturationWarning(path, m.File); w != "" {
+		v.warnings = append(v.warnings, w)
 	}
 	if v.known == nil {
 		v.known = map[string]knownModel{}
