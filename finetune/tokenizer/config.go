@@ -17,9 +17,10 @@ type Config struct {
 var specialKeys = []string{"bos_token", "eos_token", "unk_token", "pad_token"}
 
 // FormatConfig is the tokenizer_config.json of t, and its special_tokens_map.json. What
-// existing, a tokenizer_config.json or nil, says stays; what transformers needs for
-// batches is added where it is missing: a token for padding, which is the one that ends
-// a text, and the side of it, the left, as generation goes on at the right.
+// existing, a tokenizer_config.json or nil, says stays, but for the side of padding, which
+// is the left: generation goes on at the right, and many a model's own file has the side of
+// its training. What transformers needs for batches is added where it is missing: a token
+// for padding, which is the one that ends a text.
 func (t *Tokenizer) FormatConfig(existing []byte, c Config) (config, special []byte, err error) {
 	of := map[string]json.RawMessage{}
 	if existing != nil {
@@ -44,7 +45,7 @@ func (t *Tokenizer) FormatConfig(existing []byte, c Config) (config, special []b
 		add("tokenizer_class", "PreTrainedTokenizerFast") // which takes the tokenizer.json as it is
 	}
 	add("clean_up_tokenization_spaces", false)
-	add("padding_side", "left")
+	of["padding_side"] = json.RawMessage(`"left"`)
 	// Without, transformers makes token types too, which no decoder takes.
 	add("model_input_names", []string{"input_ids", "attention_mask"})
 	if c.Positions > 0 {
