@@ -213,9 +213,11 @@ const verifyStream = 0x766572696679
 // check runs the checks. What is no folder with a model is bad input.
 func (v *verifying) check(ctx context.Context, o verify.Options) (*verify.Report, error) {
 	defer v.finish()
-	if _, err := v.a.runtime(ctx); err != nil { // which is no part of a session's time
+	env, err := v.a.runtime(ctx) // which is no part of a session's time
+	if err != nil {
 		return nil, err
 	}
+	v.library = madeBy(env)
 	r, err := verify.Folder(ctx, v.dir, o)
 	if errors.Is(err, verify.ErrNoFolder) {
 		err = badInput(err)

@@ -16,6 +16,7 @@ import (
 	"lathe/graphgen/weights"
 	"lathe/profiler/record"
 	"lathe/profiler/verify"
+	"lathe/runtime/ort"
 )
 
 // exported is what lathe export wrote.
@@ -184,11 +185,14 @@ func (a *app) writeOptimized(ctx context.Context, x *exportPlan, dir string, m *
 			return fmt.Errorf("export: %s: %w", e.File, err)
 		}
 		e.Optimized, e.File = e.File, to
-		e.Processor, e.MadeBy = host.CPUModel, "ONNX Runtime "+env.Version()
+		e.Processor, e.MadeBy = host.CPUModel, madeBy(env)
 		m.Models = append(m.Models, e)
 	}
 	return nil
 }
+
+// madeBy is the library, as a manifest says what optimized a graph.
+func madeBy(env *ort.Env) string { return "ONNX Runtime " + env.Version() }
 
 // finish writes the model card, and lists all files.
 func (x *exportPlan) finish(ctx context.Context, a *app, dir string, m *bundle.Manifest) error {

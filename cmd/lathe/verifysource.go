@@ -30,6 +30,7 @@ type verifying struct {
 	closers []func() error
 	finish  func() error
 
+	library  string   // that runs them, as a manifest names it
 	warnings []string // about models, beside their checks
 }
 
@@ -136,10 +137,14 @@ func (v *verifying) sessionOptions(b *bundle.Bundle) ort.Options {
 	return opts
 }
 
-// elsewhere says why a graph that was optimized for another processor is not run.
+// elsewhere says why a graph that was optimized for another processor, or by another
+// version of the library, is not run.
 func (v *verifying) elsewhere(e *bundle.Entry) string {
 	if here := v.a.fingerprint("").CPUModel; e.Processor != here {
 		return fmt.Sprintf("it is optimized for %s, and this is %s", e.Processor, here)
+	}
+	if e.MadeBy != v.library {
+		return fmt.Sprintf("it was optimized by %s, and this is %s", e.MadeBy, v.library)
 	}
 	return ""
 }
