@@ -145,8 +145,8 @@ func (m *Model) Apply(lr float64) (gradNorm float64, err error) {
 	return gradNorm, nil
 }
 
-// GradNorm is the norm of all gradients that were accumulated, without their scale. Sums of squares are added
-// up in float64, those of a row before that in float32.
+// GradNorm is the norm of all gradients that were accumulated, without their scale. Sums
+// of squares are added up in float64, those of a row before that in float32.
 func (m *Model) GradNorm() (float64, error) {
 	if err := m.adam.norm.binding.Run(); err != nil {
 		return 0, fmt.Errorf("finetune: gradient norm of step %d: %w", m.next(), err)
