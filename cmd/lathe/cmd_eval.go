@@ -94,7 +94,7 @@ which is a fair sample of the text.`,
 	f.complete.sizes(fs)
 	fs.StringArrayVar(&f.rules, "rule", nil, "thresholds of --complete, a `FILE` of lathe calibrate: one for all models, or one for each")
 	fs.IntVar(&f.time, "time", 0, "time so many of the requests of --complete in pairs with the first model")
-	fs.StringVar(&f.tokenizer, "tokenizer", "", "the models' tokenizer: `FILE` or folder, as in \"lathe workload\" (default: beside the first model)")
+	fs.StringVar(&f.tokenizer, "tokenizer", "", "the models' tokenizer: `FILE` or folder, as in \"lathe workload\" (default: beside the first model; of --complete, beside each)")
 	fs.StringVar(&f.bos, "bos", bosAuto, "token before every document: its `NAME` or id, none, or auto: <s> or <|begin_of_text|> where the tokenizer has it")
 	fs.IntVar(&f.context, "context", 0, "tokens of a window (default: the models' positions, 1024 at most)")
 	fs.IntVar(&f.stride, "stride", 0, "tokens from a window to the next (default: half of --context)")
