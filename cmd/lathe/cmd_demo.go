@@ -383,7 +383,7 @@ Next, with the measurements of this demo:
   lathe front --store %[3]s
 and with what it trained:
   lathe complete %[5]s --baseline %[6]s --serve
-  lathe eval %[6]s %[7]s --text %[8]s --limit 200
+  lathe calibrate %[7]s --text %[8]s --max-aec 2
 `, pick.Name(), d.setup.Baseline.Name(), d.a.cfg.Store, buildFlag(d.setup.Build), d.path("deploy"), d.path("small-baseline"), d.path("small-pick"), d.path("mail.txt"))
 }
 

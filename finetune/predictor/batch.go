@@ -75,7 +75,10 @@ func decodeGroup(ctx context.Context, m Model, v *vocabulary, all []Traced, grou
 			if d.trace.End != Open {
 				continue
 			}
-			if d.take(m.Last(row)); d.trace.End == Open {
+			if err := d.take(m.Last(row)); err != nil {
+				return err
+			}
+			if d.trace.End == Open {
 				next[row], open = d.last(), true
 			}
 		}

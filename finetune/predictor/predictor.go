@@ -128,7 +128,9 @@ func (p *Predictor) Suggest(ctx context.Context, text string, r Rule) (s Suggest
 	}
 	d := newDecoding(p.vocab, s.Prompt.Pending, r.MaxTokens)
 	for {
-		d.take(p.m.Last(0))
+		if err := d.take(p.m.Last(0)); err != nil {
+			return s, err
+		}
 		if s.Decision = d.trace.digest(r.MaxChars).decide(r); s.Decision.done || d.trace.End != Open {
 			s.Trace = d.trace
 			return s, nil

@@ -285,6 +285,21 @@ func TestFailures(t *testing.T) {
 	}
 }
 
+// A model of no numbers is an error, and no predictor that is unsure.
+func TestNotFinite(t *testing.T) {
+	m := &told{vocab: vocab, rules: []rule{{"", " a", math.NaN()}}}
+	p, err := New(m, Options{Reader: reader(vocab)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := p.Suggest(t.Context(), "I am ", Everything()); !errors.Is(err, ErrNotFinite) {
+		t.Errorf("Suggest: %v", err)
+	}
+	if _, err := Batch(t.Context(), m, []string{"I am"}, BatchOptions{Reader: reader(vocab)}); !errors.Is(err, ErrNotFinite) {
+		t.Errorf("Batch: %v", err)
+	}
+}
+
 func TestPrompt(t *testing.T) {
 	begin := int64(vocab.end())
 	r := Reader{Vocabulary: vocab, Begin: &begin}

@@ -1,9 +1,14 @@
 package predictor
 
 import (
+	"errors"
+	"fmt"
 	"math"
 	"strings"
 )
+
+// ErrNotFinite marks a model whose logits are no numbers.
+var ErrNotFinite = errors.New("logits are not finite")
 
 // Ending is why decoding did not go on, whatever the thresholds.
 type Ending string
@@ -66,18 +71,21 @@ func newDecoding(v *vocabulary, pending string, most int) *decoding {
 func (d *decoding) last() int64 { return d.trace.Tokens[len(d.trace.Tokens)-1].ID }
 
 // take finds the next token in the logits of a run.
-func (d *decoding) take(logits []float32) {
+func (d *decoding) take(logits []float32) error {
 	id, logProb, ok := d.vocab.likeliest(logits, d.pending)
-	if !ok || math.IsNaN(logProb) {
+	if math.IsNaN(logProb) {
+		return fmt.Errorf("predictor: %w behind %d tokens of a suggestion: is the model trained to its end?", ErrNotFinite, len(d.trace.Tokens))
+	}
+	if !ok {
 		d.trace.End = EndStuck
-		return
+		return nil
 	}
 	s := d.vocab.bytes[id]
 	before := len(d.trace.Tokens)
 	d.trace.Tokens = append(d.trace.Tokens, Token{int64(id), s, logProb})
 	if d.vocab.special[id] {
 		d.trace.End = EndText
-		return
+		return nil
 	}
 	if known := min(len(s), len(d.pending)); known > 0 {
 		s, d.pending = s[known:], d.pending[known:]
@@ -91,6 +99,7 @@ func (d *decoding) take(logits []float32) {
 		d.trace.End = EndLimit
 	}
 	d.text += s
+	return nil
 }
 
 // endsPhrase reports whether a sentence may be at an end behind text.
