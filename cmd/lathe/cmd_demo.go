@@ -75,7 +75,7 @@ store. What does not fit on a slow machine is cut, and said.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&dir, "dir", "lathe-demo", "`FOLDER` for the store, the front's plot, and what is written anew: pick/, mail.txt, tokenizer/, small-baseline/, small-pick/, deploy/")
+	fs.StringVar(&dir, "dir", "lathe-demo", "`FOLDER` for the store, the front's plot, and what is written anew: pick/ and trained/")
 	fs.String("build", "", "how candidates run: `PARTS` of a name, such as +int4b32")
 	fs.Uint64("seed", 0, "seed of everything drawn at random")
 	a.bind(fs, "build", "build")

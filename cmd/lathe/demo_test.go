@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -65,11 +66,8 @@ func TestDemoTrains(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"tokenizer", "small-baseline", "small-pick"} { // of a demo before
-		if err := os.MkdirAll(filepath.Join(dir, name, "checkpoints"), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(dir, name, "run.json"), []byte("{}"), 0o600); err != nil {
+	for _, name := range []string{demoMark, "small-pick/run.json"} { // of a demo before
+		if err := create(filepath.Join(dir, demoTrained, filepath.FromSlash(name)), func(io.Writer) error { return nil }); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -92,9 +90,16 @@ func TestDemoTrains(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"mail.txt", "tokenizer/tokenizer.json", "small-baseline/model.onnx", "deploy/onnx/model.onnx", "deploy/lathe.json"} {
-		if _, err := os.Stat(filepath.Join(dir, filepath.FromSlash(name))); err != nil {
+		if _, err := os.Stat(filepath.Join(dir, demoTrained, filepath.FromSlash(name))); err != nil {
 			t.Error(err)
 		}
+	}
+	mine := filepath.Join(dir, demoTrained, demoMark)
+	if err := os.Remove(mine); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.trainSmall(pick); !isInputError(err) || !exists(filepath.Join(dir, demoTrained, "mail.txt")) {
+		t.Errorf("a folder that no demo wrote: %v", err)
 	}
 	for _, want := range []string{"Made-up mail, and its vocabulary", "what the small baseline expects", "checks passed", "Completing sentences"} {
 		if !strings.Contains(out.String(), want) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -91,16 +92,36 @@ func (d *demo) trainSmall(pick arch.Candidate) error {
 	return nil
 }
 
-func (d *demo) path(name string) string { return filepath.Join(d.dir, name) }
+// demoTrained is the folder of what the demo trains, in its own; demoMark is the file that
+// tells it from a folder of somebody's.
+const demoTrained, demoMark = "trained", ".lathe-demo"
+
+func (d *demo) path(name string) string { return filepath.Join(d.dir, demoTrained, name) }
+
+// clearTrained makes the folder anew, if it is a demo's.
+func (d *demo) clearTrained() error {
+	dir := d.path("")
+	_, err := os.Stat(filepath.Join(dir, demoMark))
+	switch found := exists(dir); {
+	case found && errors.Is(err, fs.ErrNotExist):
+		return badInput(fmt.Errorf("demo: %s is there, and no demo wrote it: choose another --dir", dir))
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return create(filepath.Join(dir, demoMark), func(io.Writer) error { return nil })
+}
 
 // makeMail writes the text, and learns its vocabulary.
 func (d *demo) makeMail() (mail, tk string, err error) {
 	d.title("Made-up mail, and its vocabulary")
-	mail, tk = d.path("mail.txt"), d.path("tokenizer")
-	if err := create(mail, func(w io.Writer) error { return sample.Write(w, d.mailRand(0), d.size.mail) }); err != nil {
+	if err := d.clearTrained(); err != nil {
 		return "", "", err
 	}
-	if err := os.RemoveAll(tk); err != nil {
+	mail, tk = d.path("mail.txt"), d.path("tokenizer")
+	if err := create(mail, func(w io.Writer) error { return sample.Write(w, d.mailRand(0), d.size.mail) }); err != nil {
 		return "", "", err
 	}
 	learnt, err := d.a.learnTokenizer(d.ctx, tokenizerFlags{
@@ -127,9 +148,6 @@ func (d *demo) trainOne(name string, s arch.Spec, mail, tk, teacher string) (r *
 		how += ", and from what the small baseline expects"
 	}
 	d.title("Training a small %s, %s, %s", name, s.Name(), how)
-	if err := os.RemoveAll(dir); err != nil {
-		return nil, err
-	}
 	f := &trainFlags{command: "train", dir: dir, text: []string{mail}, tokenizer: tk, teacher: teacher, goesOn: "lathe demo", changed: func(flag string) bool { return flag == "steps" }}
 	err = a.under(func(c *config) {
 		t := &c.Train
