@@ -5,6 +5,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,8 @@ func load(t *testing.T, text string, env ...string) (*loaded, error) {
 // another is a value of a setting that is not its default.
 func (s setting) another() any {
 	switch def := s.def.(type) {
+	case []string:
+		return []string{"another", "one more"}
 	case bool:
 		return !def
 	case int:
@@ -57,6 +60,10 @@ func TestEverySetting(t *testing.T) {
 		t.Run(s.key, func(t *testing.T) {
 			if s.help == "" {
 				t.Error("nothing says what it means")
+			}
+			if _, isList := s.def.([]string); isList {
+				checkListSetting(t, s)
+				return
 			}
 			l, err := load(t, "")
 			if err != nil || l.value(s) != s.def || l.origin(s.key) != "default" {
@@ -101,6 +108,28 @@ func TestEverySetting(t *testing.T) {
 				t.Errorf("the flag over the environment: %v from %s, %v", l.value(s), l.origin(s.key), err)
 			}
 		})
+	}
+}
+
+// checkListSetting does what the others' test does for a list, which no flag sets.
+func checkListSetting(t *testing.T, s setting) {
+	t.Helper()
+	section, key, _ := strings.Cut(s.key, ".")
+	text := fmt.Sprintf("%s:\n  %s: [another, one more]\n", section, key)
+	for _, c := range []struct {
+		text   string
+		env    []string
+		want   any
+		origin string
+	}{
+		{"", nil, s.def, "default"},
+		{text, nil, s.another(), configFile + ":2"},
+		{strings.Replace(text, "another", "third", 1), []string{envName(s.key) + "=another,one more"}, s.another(), "environment " + envName(s.key)},
+	} {
+		l, err := load(t, c.text, c.env...)
+		if err != nil || !reflect.DeepEqual(l.value(s), c.want) || !strings.HasSuffix(l.origin(s.key), c.origin) {
+			t.Errorf("file %q, environment %q: %v from %s, %v; want %v from %s", c.text, c.env, l.value(s), l.origin(s.key), err, c.want, c.origin)
+		}
 	}
 }
 
