@@ -199,13 +199,14 @@ func BenchmarkYear(b *testing.B) {
 	}
 }
 
-// TestNights is BenchmarkYear in small.
+// TestNights is BenchmarkYear in small. These are a history's first nights, in which least
+// is known of what lies between nights, and most cannot be told.
 func TestNights(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
 	}
 	c := years(2, 20, 4, 1.05)
-	if c.alarms > 0 || c.second < c.cases-1 || c.unsure > 4 {
+	if c.alarms > 0 || c.second < c.cases-1 || c.unsure > 8 {
 		t.Errorf("%d alarms and %d unsure of %d nights, %d of %d slow-downs found by the second night", c.alarms, c.unsure, c.nights, c.second, c.cases)
 	}
 }

@@ -178,7 +178,7 @@ func TestBadFiles(t *testing.T) {
 		"Seed: 1":                            `:1: unknown key "Seed": did you mean seed?`,
 		"timing:\n  pl_pair: 3":              `:2: unknown key "timing.pl_pair": did you mean timing.pl_pairs?`,
 		"space:\n  n_layer:\n    mx: 3":      `:3: unknown key "space.n_layer.mx": did you mean space.n_layer.max?`,
-		"search: {zebra: 1}":                 `known are builds, by, cost_weight, evaluations, iterations, limits, method, objectives, population, proxy, quality, request_tokens, samples, trained, trained_higher_is_better, trained_quality, visits`,
+		"search: {zebra: 1}":                 `known are builds, by, cost_weight, evaluations, iterations, limits, loadable_by, method, objectives, population, proxy, quality, request_tokens, samples, trained, trained_higher_is_better, trained_quality, visits`,
 		"tl_pairs: 3":                        `:1: unknown key "tl_pairs": did you mean timing.tl_pairs?`,
 		"timing.tl_pairs: 3":                 `the parts of a key stand below each other`,
 		"seed: one":                          `:1: seed must be a whole number from 0 on`,

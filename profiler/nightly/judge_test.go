@@ -230,13 +230,16 @@ func TestOddSessions(t *testing.T) {
 			reference = append(reference, odd(0.8))
 		}
 		past := Past{Figures: Figures(reference, record.MetricTL)}
-		for ratio, want := range map[float64]string{1: Same, 1.06: Slower} {
+		for _, c := range []struct {
+			ratio float64
+			want  string
+		}{{1, Same}, {1.06, Slower}} {
 			task := &Task{Metrics: []string{record.MetricTL}, Reference: [][]Session{reference}, Spread: map[string]Spread{record.MetricTL: Learn([]Past{past})}}
-			if err := Run(t.Context(), []*Task{task}, Options{}, nil, func(context.Context, int, int) (Session, error) { return odd(0.8 * ratio), nil }); err != nil {
+			if err := Run(t.Context(), []*Task{task}, Options{}, nil, func(context.Context, int, int) (Session, error) { return odd(0.8 * c.ratio), nil }); err != nil {
 				t.Fatal(err)
 			}
 			switch task.Verdict() {
-			case want:
+			case c.want:
 			case CannotTell:
 				unsure++
 			default:
@@ -245,7 +248,8 @@ func TestOddSessions(t *testing.T) {
 		}
 	}
 	t.Logf("of %d verdicts %d are wrong and %d open", 2*trials, wrong, unsure)
-	if wrong > 2 || unsure > 2*trials/5 {
+	// At 1 % of nights two are expected, and more than six once in two hundred times.
+	if wrong > 6 || unsure > 2*trials/5 {
 		t.Errorf("of %d verdicts %d are wrong and %d open", 2*trials, wrong, unsure)
 	}
 }
