@@ -160,22 +160,5 @@ func verdict(q record.Question, ci stat.Interval) string {
 
 // series are the figures of the candidate and its partner that a metric compares.
 func series(t Timed, metric string) (own, partner []float64) {
-	steps := t.PL
-	switch metric {
-	case record.MetricTL:
-		steps = t.TL
-	case record.MetricP95:
-		for _, p := range t.Requests {
-			a, okA := p.Own.LatencyChar()
-			b, okB := p.Partner.LatencyChar()
-			if okA && okB {
-				own, partner = append(own, a), append(partner, b)
-			}
-		}
-		return own, partner
-	}
-	for _, p := range steps {
-		own, partner = append(own, float64(p.NS)), append(partner, float64(p.PartnerNS))
-	}
-	return own, partner
+	return record.Record{PL: t.PL, TL: t.TL, Requests: t.Requests}.Sides(metric)
 }

@@ -211,7 +211,7 @@ func (r *nightRun) libraryRound(ctx context.Context, from string, t *trackedThin
 			times[which] = map[string][2][]float64{}
 		}
 		for _, m := range r.metrics {
-			own, partner := sides(records[0], m)
+			own, partner := records[0].Sides(m)
 			have := times[which][m]
 			times[which][m] = [2][]float64{append(have[0], own...), append(have[1], partner...)}
 		}

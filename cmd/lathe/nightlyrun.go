@@ -14,7 +14,6 @@ import (
 
 	"lathe/graphgen/bundle"
 	"lathe/profiler/nightly"
-	"lathe/profiler/record"
 )
 
 // trackedThing is something that is timed every night.
@@ -229,7 +228,7 @@ func (r *nightRun) session(ctx context.Context, t *trackedThing, visit int) (s n
 		s.Records = append(s.Records, rec.ID)
 	}
 	for _, m := range r.metrics {
-		a, base := sides(own, m)
+		a, base := own.Sides(m)
 		if f, ok := nightly.FigureOf(m, a, base); ok {
 			s.Figures[m] = f
 		} else {
@@ -238,7 +237,7 @@ func (r *nightRun) session(ctx context.Context, t *trackedThing, visit int) (s n
 		if len(records) < 2 {
 			continue
 		}
-		if old, _ := sides(records[1], m); len(old) == len(a) {
+		if old, _ := records[1].Sides(m); len(old) == len(a) {
 			if f, ok := nightly.FigureOf(m, a, old); ok {
 				if s.Direct == nil {
 					s.Direct = map[string]nightly.Figure{}
@@ -248,28 +247,6 @@ func (r *nightRun) session(ctx context.Context, t *trackedThing, visit int) (s n
 		}
 	}
 	return s, nil
-}
-
-// sides are a record's times of a metric, the candidate's and the baseline's.
-func sides(r record.Record, metric string) (own, partner []float64) {
-	steps := r.PL
-	switch metric {
-	case record.MetricTL:
-		steps = r.TL
-	case record.MetricP95:
-		for _, p := range r.Requests {
-			a, okA := p.Own.LatencyChar()
-			b, okB := p.Partner.LatencyChar()
-			if okA && okB {
-				own, partner = append(own, a), append(partner, b)
-			}
-		}
-		return own, partner
-	}
-	for _, p := range steps {
-		own, partner = append(own, float64(p.NS)), append(partner, float64(p.PartnerNS))
-	}
-	return own, partner
 }
 
 // keepCopy copies a reference's files to nightly.copies, and returns where the model is.

@@ -58,7 +58,7 @@ var sizeKeys = []struct {
 func ParseConfig(name string, text []byte) (*Config, error) {
 	var of map[string]json.RawMessage
 	if err := json.Unmarshal(text, &of); err != nil {
-		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, lineOf(text, err))
+		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, hf.LineOf(text, err))
 	}
 	c := &Config{}
 	fail := func(err error) (*Config, error) { return nil, fmt.Errorf("bundle: %s: %w", name, err) }
@@ -218,7 +218,7 @@ func ParseGeneration(name string, text []byte) (Tokens, error) {
 		err = t.read(of)
 	}
 	if err != nil {
-		return t, fmt.Errorf("bundle: %s: %w%s", name, err, lineOf(text, err))
+		return t, fmt.Errorf("bundle: %s: %w%s", name, err, hf.LineOf(text, err))
 	}
 	return t, nil
 }

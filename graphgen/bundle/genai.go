@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"lathe/graphgen/arch"
+	"lathe/graphgen/hf"
 )
 
 // genaiType is what a decoder is for genai whose inputs and outputs are named as ours.
@@ -14,7 +15,7 @@ import (
 // together.
 const genaiType = "decoder"
 
-// GenAI is what a genai_config.json says of a decoder.
+// GenAIConfig is what a genai_config.json says of a decoder.
 type GenAIConfig struct {
 	Type      string // of the model
 	Model     string // its file, within the folder, with slashes
@@ -90,7 +91,7 @@ const maxLayers = 10_000
 // file are read, pipelines of several are not.
 func ParseGenAI(name string, text []byte) (*GenAIConfig, error) {
 	fail := func(err error) (*GenAIConfig, error) {
-		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, lineOf(text, err))
+		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, hf.LineOf(text, err))
 	}
 	var doc genaiDoc
 	if err := json.Unmarshal(text, &doc); err != nil {

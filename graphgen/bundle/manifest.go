@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"lathe/graphgen/arch"
+	"lathe/graphgen/hf"
 )
 
 // manifestFormat is the version of [Manifest] that is written, and the latest that is
@@ -104,7 +105,7 @@ func ParseManifest(name string, text []byte) (*Manifest, error) {
 		Format *int `json:"format"`
 	}
 	if err := json.Unmarshal(text, &head); err != nil {
-		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, lineOf(text, err))
+		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, hf.LineOf(text, err))
 	}
 	switch {
 	case head.Format == nil:
@@ -116,7 +117,7 @@ func ParseManifest(name string, text []byte) (*Manifest, error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.DisallowUnknownFields()
 	if err := d.Decode(m); err != nil {
-		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, lineOf(text, err))
+		return nil, fmt.Errorf("bundle: %s: %w%s", name, err, hf.LineOf(text, err))
 	}
 	if err := m.check(); err != nil {
 		return nil, fmt.Errorf("bundle: %s: %w", name, err)
@@ -172,21 +173,4 @@ func (m *Manifest) format() ([]byte, error) {
 		return nil, fmt.Errorf("bundle: %w", err)
 	}
 	return b.Bytes(), nil
-}
-
-// lineOf is where in a JSON text an error is, as a message's end.
-func lineOf(text []byte, err error) string {
-	var syntax *json.SyntaxError
-	var kind *json.UnmarshalTypeError
-	at := int64(-1)
-	switch {
-	case errors.As(err, &syntax):
-		at = syntax.Offset
-	case errors.As(err, &kind):
-		at = kind.Offset
-	}
-	if at < 0 || at > int64(len(text)) {
-		return ""
-	}
-	return fmt.Sprintf(" (line %d)", 1+bytes.Count(text[:at], []byte("\n")))
 }

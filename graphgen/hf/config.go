@@ -62,7 +62,7 @@ func readConfig(dir string) (*Config, error) {
 func ParseConfig(name string, text []byte) (*Config, error) {
 	f := &fields{}
 	if err := json.Unmarshal(text, &f.of); err != nil {
-		return nil, fmt.Errorf("hf: %s: %w%s", name, err, lineOf(text, err))
+		return nil, fmt.Errorf("hf: %s: %w%s", name, err, LineOf(text, err))
 	}
 	c := &Config{Type: f.text("model_type", "")}
 	var known []string

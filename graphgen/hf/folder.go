@@ -149,7 +149,7 @@ func parseIndex(text []byte) (map[string]string, error) {
 		WeightMap map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(text, &doc); err != nil {
-		return nil, fmt.Errorf("%w%s", err, lineOf(text, err))
+		return nil, fmt.Errorf("%w%s", err, LineOf(text, err))
 	}
 	if len(doc.WeightMap) == 0 {
 		return nil, errors.New("no weight_map: the file of each tensor is to be there")
@@ -162,8 +162,9 @@ func parseIndex(text []byte) (map[string]string, error) {
 	return doc.WeightMap, nil
 }
 
-// lineOf is where in a JSON text an error is, as a message's end.
-func lineOf(text []byte, err error) string {
+// LineOf is where in a JSON text an error of encoding/json is, to end a message with: " (line
+// 3)", or nothing where it does not say.
+func LineOf(text []byte, err error) string {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
 	at := int64(-1)

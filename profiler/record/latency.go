@@ -37,3 +37,27 @@ func (q Request) LatencyToken() (ns float64, ok bool) {
 	}
 	return q.TotalNS() / float64(q.GeneratedTokens), true
 }
+
+// Sides are what a metric compares, pair by pair in the order taken and in nanoseconds: the
+// candidate's times and its partner's, of steps for PL and TL, and of the requests that show
+// something on both sides for P95.
+func (r Record) Sides(metric string) (own, partner []float64) {
+	steps := r.PL
+	switch metric {
+	case MetricTL:
+		steps = r.TL
+	case MetricP95:
+		for _, p := range r.Requests {
+			a, okA := p.Own.LatencyChar()
+			b, okB := p.Partner.LatencyChar()
+			if okA && okB {
+				own, partner = append(own, a), append(partner, b)
+			}
+		}
+		return own, partner
+	}
+	for _, p := range steps {
+		own, partner = append(own, float64(p.NS)), append(partner, float64(p.PartnerNS))
+	}
+	return own, partner
+}
