@@ -171,7 +171,7 @@ func (a *app) evaluate(ctx context.Context, f *evalFlags, args []string) error {
 	}
 	defer closeModels()
 	e := evaluation{Text: f.text, Lambada: f.lambada}
-	tk, err := f.loadTokenizer(models[0])
+	tk, err := loadTokenizer(f.tokenizer, f.bos, models[0])
 	if err != nil {
 		return badInput(err)
 	}

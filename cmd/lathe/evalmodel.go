@@ -152,7 +152,7 @@ func (a *app) openScored(ctx context.Context, m *scored, batch, context int) (_ 
 		// The session keeps what it has mapped.
 		defer func() { err = errors.Join(err, remove()) }()
 		o.Decode = ownGraph(c.Build)
-		if c.Build.Precision.Type == arch.Int8Dyn && batch == 0 {
+		if c.Build.QuantizesRuns() && batch == 0 {
 			o.Batch = 1 // what is quantized together changes what comes of it
 		}
 	} else if err := m.file.unchanged(); err != nil {

@@ -31,9 +31,10 @@ type evalTokenizer struct {
 	path      string
 }
 
-// loadTokenizer loads the tokenizer that is named, or the one beside a model.
-func (f *evalFlags) loadTokenizer(m scored) (*evalTokenizer, error) {
-	path := f.tokenizer
+// loadTokenizer loads the tokenizer that is named, or the one beside a model where none is,
+// with the token that bos says begins texts.
+func loadTokenizer(named, bos string, m scored) (*evalTokenizer, error) {
+	path := named
 	if path == "" {
 		if m.home == "" {
 			return nil, errors.New("random weights have no tokenizer: name one with --tokenizer")
@@ -41,14 +42,14 @@ func (f *evalFlags) loadTokenizer(m scored) (*evalTokenizer, error) {
 		path = homeOf(m.home)
 	}
 	tk, err := tokenizer.Load(path)
-	if err != nil && f.tokenizer == "" {
+	if err != nil && named == "" {
 		err = fmt.Errorf("%w; --tokenizer names the model's", err)
 	}
 	if err != nil {
 		return nil, err
 	}
 	t := &evalTokenizer{Encoder: eval.Encoder{Tokenizer: tk}, Tokenizer: tk, path: path}
-	t.Begin, err = beginning(f.bos, tk)
+	t.Begin, err = beginning(bos, tk)
 	return t, err
 }
 

@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"lathe/finetune/eval"
-	"lathe/graphgen/arch"
 	"lathe/graphgen/bundle"
 	"lathe/profiler/record"
 )
@@ -32,7 +31,7 @@ func (a *app) readExportTexts(ctx context.Context, x *exportPlan) error {
 	}
 	x.texts.context, err = f.contextFor([]scored{{subject: record.Of(x.fp32())}})
 	for _, m := range x.models {
-		if b := m.candidate.Build.Normalized(); b.Precision.Type == arch.Int8Dyn || b.Head.Type == arch.Int8Dyn {
+		if m.candidate.Build.QuantizesRuns() {
 			f.batch = 1 // what is quantized together changes what comes of it
 		}
 	}

@@ -14,7 +14,6 @@ import (
 
 	"lathe/finetune/predictor"
 	"lathe/finetune/tokenizer"
-	"lathe/graphgen/arch"
 	"lathe/profiler"
 	"lathe/profiler/machine"
 	"lathe/runtime/decode"
@@ -101,13 +100,11 @@ type predicting struct {
 	decode    decode.Options
 	fresh     bool // contexts in parts would come out differently
 	longest   int  // tokens of a context and its suggestion
-	removes   func() error
 }
 
 // predictorTokenizer is the model's, and how contexts are read with it.
 func (f *predictFlags) predictorTokenizer(m scored) (*tokenizer.Tokenizer, predictor.Reader, error) {
-	e := evalFlags{tokenizer: f.tokenizer, bos: f.bos}
-	tk, err := e.loadTokenizer(m)
+	tk, err := loadTokenizer(f.tokenizer, f.bos, m)
 	if err != nil {
 		return nil, predictor.Reader{}, err
 	}
@@ -126,7 +123,7 @@ func (f *predictFlags) predictorTokenizer(m scored) (*tokenizer.Tokenizer, predi
 // openPredicting makes the session of a model. threads is how many it has at least; 0:
 // those that its name says, as what is timed has.
 func (a *app) openPredicting(ctx context.Context, m *scored, f *predictFlags, threads int) (_ *predicting, err error) {
-	p := &predicting{name: m.subject.Name(), warnings: m.warnings, removes: func() error { return nil }}
+	p := &predicting{name: m.subject.Name(), warnings: m.warnings}
 	if p.tokenizer, p.reader, err = f.predictorTokenizer(*m); err != nil {
 		return nil, badInput(err)
 	}
@@ -153,19 +150,22 @@ func (a *app) openPredicting(ctx context.Context, m *scored, f *predictFlags, th
 	opts := sessionOptions(m.subject)
 	opts.Name, opts.NoMemPattern = p.name, true // contexts have many lengths
 	opts.Threads = max(opts.Threads, threads)
-	path := m.file.Path
+	path, remove := m.file.Path, func() error { return nil }
 	if c, own := m.subject.Own(); own {
-		if path, p.removes, err = a.writeScored(ctx, m.weights, c); err != nil {
+		if path, remove, err = a.writeScored(ctx, m.weights, c); err != nil {
 			return nil, err
 		}
-		p.decode, p.fresh = ownGraph(c.Build), c.Build.Precision.Type == arch.Int8Dyn
+		p.decode, p.fresh = ownGraph(c.Build), c.Build.QuantizesRuns()
 	} else if err := m.file.unchanged(); err != nil {
 		return nil, err
 	}
-	// The session keeps what it has mapped.
-	defer func() { err = errors.Join(err, p.removes()) }()
-	if p.session, err = env.NewSessionFromFile(path, opts); err != nil {
-		return nil, providerInput(err)
+	p.session, err = env.NewSessionFromFile(path, opts)
+	gone := remove() // the session keeps what it has mapped
+	if err != nil {
+		return nil, errors.Join(providerInput(err), gone)
+	}
+	if gone != nil {
+		return nil, errors.Join(gone, p.session.Close())
 	}
 	return p, nil
 }

@@ -71,7 +71,7 @@ func (s *study) scored(kind string, m studyModel, f func(*scored) error) error {
 
 // evalTexts reads what all models are scored on.
 func (s *study) evalTexts(f *evalFlags, m scored) (*evalTexts, error) {
-	tk, err := f.loadTokenizer(m)
+	tk, err := loadTokenizer(f.tokenizer, f.bos, m)
 	if err != nil {
 		return nil, badInput(err)
 	}

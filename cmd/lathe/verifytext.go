@@ -10,7 +10,6 @@ import (
 
 	"lathe/finetune/eval"
 	"lathe/finetune/tokenizer"
-	"lathe/graphgen/arch"
 	"lathe/graphgen/bundle"
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
@@ -117,7 +116,7 @@ func (v *verifying) perplexity(ctx context.Context, b *bundle.Bundle, m bundle.M
 	}
 	known := v.recognised(b, m)
 	f := *v.text
-	if n := known.Build.Normalized(); n.Precision.Type == arch.Int8Dyn || n.Head.Type == arch.Int8Dyn {
+	if known.Build.QuantizesRuns() {
 		f.batch = 1 // what is quantized together changes what comes of it
 	}
 	of := scored{subject: r.Subject, file: r}

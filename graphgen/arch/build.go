@@ -89,6 +89,14 @@ func (b Build) For(s Spec) Build {
 	return b
 }
 
+// QuantizesRuns reports whether activations are quantized when a graph runs, over all tokens
+// of a run at once, in the layers or in the head (int8dyn): what comes of a token then
+// depends a little on which others it is run with.
+func (b Build) QuantizesRuns() bool {
+	n := b.Normalized()
+	return n.Precision.Type == Int8Dyn || n.Head.Type == Int8Dyn
+}
+
 // Equal reports whether b and o run a Spec in the same way.
 func (b Build) Equal(o Build) bool {
 	b, o = b.Normalized(), o.Normalized()

@@ -210,3 +210,18 @@ var hashGolden = map[string]string{
 	"build":     "921f8a31837faa8da4b9b58500f9c16891609099808ffa2aa0162f74f0e9c1ec",
 	"candidate": "63e9257a2ee8a58098e1f83e655d8af95ddb66ab6d3b5a3d681724f0b0c31e73",
 }
+
+// What is quantized as a graph runs is told from what was quantized before, in the head too.
+func TestQuantizesRuns(t *testing.T) {
+	for parts, want := range map[string]bool{
+		"": false, "+int8b32": false, "+int4b32": false, "+int8dyn": true, "+head-int8dyn": true, "+int8dyn+head-fp32": true,
+	} {
+		b, err := ParseBuild(parts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := b.QuantizesRuns(); got != want {
+			t.Errorf("%q: %v", parts, got)
+		}
+	}
+}
