@@ -11,8 +11,8 @@ import (
 
 // Measure is a figure with its interval; a Value of nil is one that there is nothing of.
 type Measure struct {
-	Value *float64
-	CI    *stat.Interval
+	Value *float64       `json:"value"`
+	CI    *stat.Interval `json:"ci"`
 }
 
 // text prints it, with its interval.
@@ -26,9 +26,14 @@ func (m Measure) text(f func(float64) string) string {
 // MeasuresRow is what a predictor's suggestions were worth. Rates are fractions; ASC and
 // AEC are characters a suggestion.
 type MeasuresRow struct {
-	Name                                         string
-	Suggestions, Cases                           int
-	TriggerRate, ASC, AEC, Saving, AcceptedShare Measure
+	Name          string  `json:"name"`
+	Suggestions   int     `json:"suggestions"`
+	Cases         int     `json:"cases"`
+	TriggerRate   Measure `json:"trigger_rate"`
+	ASC           Measure `json:"asc_chars"`
+	AEC           Measure `json:"aec_chars"`
+	Saving        Measure `json:"character_saving_rate"`
+	AcceptedShare Measure `json:"accepted_share"`
 }
 
 // characters prints a mean number of them.

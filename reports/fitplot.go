@@ -14,14 +14,17 @@ import (
 )
 
 // FitPoint is a candidate's figure, predicted by a model that had not seen it.
-type FitPoint struct{ Measured, Predicted float64 }
+type FitPoint struct {
+	Measured  float64 `json:"measured"`
+	Predicted float64 `json:"predicted"`
+}
 
 // FitSeries is the points of one kind. Hollow marks a second kind of the same
 // target, such as candidates that no fit saw at all.
 type FitSeries struct {
-	Name   string
-	Points []FitPoint
-	Hollow bool
+	Name   string     `json:"name"`
+	Points []FitPoint `json:"points"`
+	Hollow bool       `json:"hollow"`
 }
 
 // FitPlotData is what FitPlot draws.

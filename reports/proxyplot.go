@@ -14,8 +14,9 @@ import (
 
 // ProxyPoint is a trained architecture.
 type ProxyPoint struct {
-	Score, Quality float64
-	Best           bool // among the best by quality
+	Score   float64 `json:"score"`
+	Quality float64 `json:"quality"`
+	Best    bool    `json:"best"` // among the best by quality
 }
 
 // ProxyPlotData is what ProxyPlot draws.
