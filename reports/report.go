@@ -201,7 +201,9 @@ type ReportProxyPlot struct {
 type ReportMeasurements struct {
 	Records    int              `json:"records"`
 	Failed     int              `json:"failed"`
-	Warned     int              `json:"warned"` // with at least one warning
+	Warned     int              `json:"warned"`      // with at least one warning
+	Drifted    int              `json:"drifted"`     // the baseline's time moved over the session
+	OtherHosts int              `json:"other_hosts"` // records of other machines, which are in none of these figures
 	First      time.Time        `json:"first"`
 	Last       time.Time        `json:"last"`
 	Candidates []ReportMeasured `json:"candidates"` // the latest record of each beside the baseline
