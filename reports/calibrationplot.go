@@ -25,11 +25,13 @@ type CalibrationPlotData struct {
 // CalibrationPlot draws what a predictor saves against what it shows in vain, for all show
 // thresholds beside the stop threshold that was chosen.
 func CalibrationPlot(w io.Writer, format Format, d CalibrationPlotData) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, d.Drawing)
+}
+
+// Drawing is the plot, to be written in any form.
+func (d CalibrationPlotData) Drawing() (*Drawing, error) {
 	if len(d.Curve) == 0 {
-		return errors.New("reports: plot: no thresholds to draw")
+		return nil, errors.New("reports: plot: no thresholds to draw")
 	}
 	p := newPlot(FrontPlotData{Title: d.Title, LatencyLabel: "extra characters a suggestion (AEC)", QualityLabel: "characters saved (%)"})
 	legend := newLegend()
@@ -40,7 +42,7 @@ func CalibrationPlot(w io.Writer, format Format, d CalibrationPlotData) error {
 	}
 	line, err := plotter.NewLine(xys)
 	if err != nil {
-		return fmt.Errorf("reports: plot: %w", err)
+		return nil, fmt.Errorf("reports: plot: %w", err)
 	}
 	line.LineStyle = draw.LineStyle{Color: seriesColours[0], Width: vg.Points(1.6)}
 	p.Add(line)
@@ -59,12 +61,12 @@ func CalibrationPlot(w io.Writer, format Format, d CalibrationPlotData) error {
 		}
 		mark, err := plotter.NewScatter(plotter.XYs{xy(*m.point)})
 		if err != nil {
-			return fmt.Errorf("reports: plot: %w", err)
+			return nil, fmt.Errorf("reports: plot: %w", err)
 		}
 		mark.GlyphStyle = m.style
 		p.Add(mark)
 		legend.Add(m.name, mark)
 	}
 	margin(p)
-	return render(w, format, p, legend)
+	return newDrawing(p, legend), nil
 }

@@ -30,7 +30,7 @@ func fitted() FitPlotData {
 	points := func(n int, sd float64) (out []FitPoint) {
 		for range n {
 			m := 0.7 + 0.6*rng.Float64()
-			out = append(out, FitPoint{m, m * math.Exp(sd*rng.NormFloat64())})
+			out = append(out, FitPoint{Measured: m, Predicted: m * math.Exp(sd*rng.NormFloat64())})
 		}
 		return out
 	}
@@ -90,7 +90,7 @@ func TestFitPlotRefuses(t *testing.T) {
 			t.Errorf("%s: error %v", name, err)
 		}
 	}
-	one := FitPlotData{Series: []FitSeries{{Name: "PL", Points: []FitPoint{{1, 1}}}}}
+	one := FitPlotData{Series: []FitSeries{{Name: "PL", Points: []FitPoint{{Measured: 1, Predicted: 1}}}}}
 	if err := FitPlot(io.Discard, PNG, one); err != nil {
 		t.Error(err)
 	}

@@ -2,12 +2,10 @@ package reports
 
 import (
 	"fmt"
-	"image/color"
 	"io"
 	"math"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -17,6 +15,8 @@ import (
 type FitPoint struct {
 	Measured  float64 `json:"measured"`
 	Predicted float64 `json:"predicted"`
+	Name      string  `json:"candidate,omitempty"`
+	Detail    string  `json:"-"` // what a page says of it; "": nothing
 }
 
 // FitSeries is the points of one kind. Hollow marks a second kind of the same
@@ -34,16 +34,14 @@ type FitPlotData struct {
 	Series []FitSeries
 }
 
-// seriesColours keep filled series apart, also for people who tell few colours
-// apart; a hollow one has the colour of the filled one before it.
-var seriesColours = []color.NRGBA{{0x3b, 0x52, 0x8b, 0xff}, vermilion, {0x21, 0x91, 0x8c, 0xff}, {0x44, 0x01, 0x54, 0xff}}
-
 // FitPlot draws predicted against measured. On the line both are the same; the
 // bands around it are errors of 5 and of 10 %.
 func FitPlot(w io.Writer, format Format, data FitPlotData) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, data.Drawing)
+}
+
+// Drawing is the plot, to be written in any form.
+func (data FitPlotData) Drawing() (*Drawing, error) {
 	label := data.Label
 	if label == "" {
 		label = "latency relative to the baseline"
@@ -52,7 +50,7 @@ func FitPlot(w io.Writer, format Format, data FitPlotData) error {
 	p.Y.Label.Text = "predicted " + label
 	low, high, err := data.extent()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p.X.Min, p.X.Max, p.Y.Min, p.Y.Max = low, high, low, high
 	p.Add(errorBands{})
@@ -71,7 +69,7 @@ func FitPlot(w io.Writer, format Format, data FitPlotData) error {
 		}
 		scatter, err := plotter.NewScatter(xys)
 		if err != nil {
-			return fmt.Errorf("reports: plot: %s: %w", s.Name, err)
+			return nil, fmt.Errorf("reports: plot: %s: %w", s.Name, err)
 		}
 		scatter.GlyphStyle = draw.GlyphStyle{Color: seriesColours[filled%len(seriesColours)], Radius: vg.Points(2.4), Shape: draw.CircleGlyph{}}
 		if s.Hollow {
@@ -80,7 +78,7 @@ func FitPlot(w io.Writer, format Format, data FitPlotData) error {
 		p.Add(scatter)
 		legend.Add(fmt.Sprintf("%s (%d)", s.Name, len(xys)), scatter)
 	}
-	return render(w, format, p, legend)
+	return newDrawing(p, legend), nil
 }
 
 // extent is a square that holds every point, with a margin.
@@ -111,13 +109,13 @@ func (errorBands) Plot(c draw.Canvas, p *plot.Plot) {
 	at := func(measured, share float64) vg.Point { return vg.Point{X: x(measured), Y: y(measured * share)} }
 	for _, e := range []struct {
 		share float64
-		fill  color.NRGBA
-	}{{0.10, color.NRGBA{0xf2, 0xf4, 0xf7, 0xff}}, {0.05, color.NRGBA{0xe3, 0xe8, 0xef, 0xff}}} {
+		fill  swatch
+	}{{0.10, within10}, {0.05, within5}} {
 		area := []vg.Point{at(low, 1-e.share), at(high, 1-e.share), at(high, 1+e.share), at(low, 1+e.share)}
 		c.FillPolygon(e.fill, c.ClipPolygonXY(area))
 		style := p.X.Tick.Label
 		style.Color, style.XAlign, style.YAlign = slate, draw.XRight, draw.YBottom
-		style.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 8}
+		style.Font = sans(8)
 		// Where the band's upper edge leaves the plot.
 		edge := min(high/(1+e.share), high)
 		c.FillText(style, vg.Point{X: x(edge) - vg.Points(2), Y: c.Max.Y - vg.Points(10)}, fmt.Sprintf("+%.0f %%", 100*e.share))

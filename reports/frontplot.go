@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -13,18 +12,17 @@ import (
 	"lathe/search/pareto"
 
 	"gonum.org/v1/plot"
-	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
-	"gonum.org/v1/plot/vg/vgimg"
-	"gonum.org/v1/plot/vg/vgsvg"
 )
 
 // PlotPoint is a candidate in a plot of fronts.
 type PlotPoint struct {
-	Quality float64 // in the unit of QualityLabel
-	Latency float64 // relative to the baseline
+	Quality   float64 // in the unit of QualityLabel
+	Latency   float64 // relative to the baseline
+	Low, High float64 // the interval of Latency; both 0: none
+	Detail    string  `json:"-"` // what a page says of it; "": nothing
 }
 
 // FrontLine is the front after one iteration of a search.
@@ -37,12 +35,14 @@ type FrontLine struct {
 // FrontPlotData is what FrontPlot draws. Only Iterations must have something in
 // it; the last one is the final front.
 type FrontPlotData struct {
-	Title      string
-	Iterations []FrontLine
-	Evaluated  []PlotPoint // every candidate looked at
-	Baseline   *PlotPoint
-	Pick       *PlotPoint
-	PickName   string // legend of the pick; "" is "pick"
+	Title       string
+	Iterations  []FrontLine
+	Evaluated   []PlotPoint // every candidate looked at
+	Baseline    *PlotPoint
+	Pick        *PlotPoint
+	PickName    string      // legend of the pick; "" is "pick"
+	Variants    []PlotPoint // the pick with other numbers of heads
+	LowerBetter bool        // quality is better the lower it is
 	// QualityLabel names the vertical axis; "" is "decoder parameters (millions)".
 	QualityLabel string
 	// LatencyLabel names the horizontal axis; "" is "latency relative to the
@@ -50,46 +50,44 @@ type FrontPlotData struct {
 	LatencyLabel string
 }
 
-// Format is a plot's file format.
-type Format string
-
-// The formats.
-const (
-	SVG Format = "svg"
-	PNG Format = "png"
-)
-
-// plotWidth and plotHeight fit a page's or a README's column; PNG has plotDPI
-// dots an inch, which is sharp on screens with two pixels a point.
-const (
-	plotWidth  = 20 * vg.Centimeter
-	plotHeight = 12.5 * vg.Centimeter
-	plotDPI    = 160
-)
-
 // FrontPlot draws how a search's Pareto front moved, as Figure 1 of the paper:
 // quality against latency relative to the baseline, one
 // line for each iteration from light to dark, the final front heavier, what was
 // evaluated faint behind them. Up and to the left is better; the corner that is
 // faster than the baseline at no less quality is tinted.
 func FrontPlot(w io.Writer, format Format, data FrontPlotData) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, data.Drawing)
+}
+
+// Drawing is the plot, to be written in any form.
+func (data FrontPlotData) Drawing() (*Drawing, error) {
 	lines, err := data.lines()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	p := newPlot(data)
 	legend := newLegend()
 	if data.Baseline != nil {
-		p.Add(corner{at: toXY(*data.Baseline)})
+		p.Add(corner{toXY(*data.Baseline), data.LowerBetter})
 	}
 	if err := addEvaluated(p, &legend, data.Evaluated); err != nil {
-		return err
+		return nil, err
+	}
+	if bars := intervals(lines[len(lines)-1].Points); len(bars) > 0 {
+		p.Add(bars)
+		legend.Add("interval of a latency", bars)
 	}
 	if err := addLines(p, &legend, lines); err != nil {
-		return err
+		return nil, err
+	}
+	if len(data.Variants) > 0 {
+		s, err := plotter.NewScatter(toXYs(data.Variants))
+		if err != nil {
+			return nil, fmt.Errorf("reports: plot: variants: %w", err)
+		}
+		s.GlyphStyle = draw.GlyphStyle{Color: vermilion, Radius: vg.Points(2.6), Shape: draw.RingGlyph{}}
+		p.Add(s)
+		legend.Add("pick, other n_head", s)
 	}
 	pickName := data.PickName
 	if pickName == "" {
@@ -108,14 +106,24 @@ func FrontPlot(w io.Writer, format Format, data FrontPlotData) error {
 		}
 		s, err := plotter.NewScatter(plotter.XYs{toXY(*m.at)})
 		if err != nil {
-			return fmt.Errorf("reports: plot: %s: %w", m.name, err)
+			return nil, fmt.Errorf("reports: plot: %s: %w", m.name, err)
 		}
 		s.GlyphStyle = m.glyph
 		p.Add(s)
 		legend.Add(m.name, s)
 	}
 	margin(p)
-	return render(w, format, p, legend)
+	d := newDrawing(p, legend)
+	for _, line := range lines {
+		d.sayAll(line.Points)
+	}
+	d.sayAll(data.Variants)
+	for _, m := range []*PlotPoint{data.Baseline, data.Pick} {
+		if m != nil {
+			d.sayAll([]PlotPoint{*m})
+		}
+	}
+	return d, nil
 }
 
 // lines checks the data and brings each front into order.
@@ -128,13 +136,17 @@ func (d FrontPlotData) lines() ([]FrontLine, error) {
 		}
 		// A front is given as one, but a line must also run from left to right
 		// and never back.
-		front := pareto.Plane{X: pareto.Minimise, Y: pareto.Maximise}.Front(points)
+		plane := pareto.Plane{X: pareto.Minimise, Y: pareto.Maximise}
+		if d.LowerBetter {
+			plane.Y = pareto.Minimise
+		}
+		front := plane.Front(points)
 		if len(front) == 0 {
 			continue
 		}
 		line := FrontLine{Iteration: it.Iteration, Name: it.Name}
 		for _, q := range front {
-			line.Points = append(line.Points, PlotPoint{Quality: q.Y, Latency: q.X})
+			line.Points = append(line.Points, it.Points[q.ID])
 		}
 		lines = append(lines, line)
 	}
@@ -146,47 +158,34 @@ func (d FrontPlotData) lines() ([]FrontLine, error) {
 
 func toXY(p PlotPoint) plotter.XY { return plotter.XY{X: p.Latency, Y: p.Quality} }
 
-func newPlot(d FrontPlotData) *plot.Plot {
-	p := plot.New()
-	sans := func(size font.Length) font.Font {
-		return font.Font{Typeface: "Liberation", Variant: "Sans", Size: size}
+func toXYs(points []PlotPoint) plotter.XYs {
+	xys := make(plotter.XYs, len(points))
+	for i, p := range points {
+		xys[i] = toXY(p)
 	}
-	p.Title.Text, p.Title.Padding = d.Title, vg.Points(8)
-	p.Title.TextStyle.Font = sans(13)
-	p.X.Label.Text = cmp.Or(d.LatencyLabel, "latency relative to the baseline")
-	p.Y.Label.Text = cmp.Or(d.QualityLabel, "decoder parameters (millions)")
-	for _, a := range []*plot.Axis{&p.X, &p.Y} {
-		a.Label.TextStyle.Font, a.Label.Padding = sans(11), vg.Points(5)
-		a.Tick.Label.Font = sans(10)
-		a.Color, a.Tick.Color = slate, slate
-		a.Tick.Label.Color, a.Label.TextStyle.Color = ink, ink
-		a.LineStyle.Width, a.Tick.LineStyle.Width = vg.Points(0.6), vg.Points(0.6)
-		a.Tick.LineStyle.Color, a.LineStyle.Color = slate, slate
-		a.Tick.Length = vg.Points(4)
-		a.Padding = vg.Points(2)
-		a.Tick.Marker = roundTicks{}
-	}
-	grid := plotter.NewGrid()
-	grid.Vertical.Color, grid.Horizontal.Color = mist, mist
-	grid.Vertical.Width, grid.Horizontal.Width = vg.Points(0.5), vg.Points(0.5)
-	p.Add(grid)
-	return p
+	return xys
 }
 
-func newLegend() plot.Legend {
-	l := plot.NewLegend()
-	l.Top, l.Left = true, true
-	l.TextStyle.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: 10}
-	l.TextStyle.Color = ink
-	l.ThumbnailWidth, l.Padding = vg.Points(22), vg.Points(4)
-	l.YPosition = draw.PosCenter
-	return l
+func (d *Drawing) sayAll(points []PlotPoint) {
+	for _, p := range points {
+		d.say(p.Latency, p.Quality, p.Detail)
+	}
+}
+
+// intervals are horizontal bars over what latencies may be.
+func intervals(points []PlotPoint) (out intervalBars) {
+	for _, p := range points {
+		if p.Low > 0 && p.High >= p.Low && !math.IsInf(p.High, 0) {
+			out = append(out, bar{at: p.Quality, low: p.Low, high: p.High})
+		}
+	}
+	return out
 }
 
 // addEvaluated draws what was looked at. An enumerated space has tens of
 // thousands of points, most of them on top of each other: of those that fall
 // into one cell of a fine raster one is drawn.
-func addEvaluated(p *plot.Plot, legend *plot.Legend, evaluated []PlotPoint) error {
+func addEvaluated(p *plot.Plot, legend *legend, evaluated []PlotPoint) error {
 	points := make(plotter.XYs, 0, len(evaluated))
 	low, high := plotter.XY{X: math.Inf(1), Y: math.Inf(1)}, plotter.XY{X: math.Inf(-1), Y: math.Inf(-1)}
 	for _, e := range evaluated {
@@ -235,7 +234,7 @@ func addEvaluated(p *plot.Plot, legend *plot.Legend, evaluated []PlotPoint) erro
 // names some, evenly apart, and always the first and the last.
 const legendLines = 12
 
-func addLines(p *plot.Plot, legend *plot.Legend, lines []FrontLine) error {
+func addLines(p *plot.Plot, legend *legend, lines []FrontLine) error {
 	n := len(lines)
 	named := func(i int) bool {
 		if n <= legendLines || i == n-1 {
@@ -245,11 +244,7 @@ func addLines(p *plot.Plot, legend *plot.Legend, lines []FrontLine) error {
 		return i%step == 0 && n-1-i >= step/2
 	}
 	for i, line := range lines {
-		xys := make(plotter.XYs, len(line.Points))
-		for k, pt := range line.Points {
-			xys[k] = toXY(pt)
-		}
-		l, s, err := plotter.NewLinePoints(xys)
+		l, s, err := plotter.NewLinePoints(toXYs(line.Points))
 		if err != nil {
 			return fmt.Errorf("reports: plot: iteration %d: %w", line.Iteration, err)
 		}
@@ -278,43 +273,5 @@ func addLines(p *plot.Plot, legend *plot.Legend, lines []FrontLine) error {
 func margin(p *plot.Plot) {
 	for _, a := range []*plot.Axis{&p.X, &p.Y} {
 		widen(a, false)
-	}
-}
-
-// render draws the plot with its legend in a column of its own on the right.
-func render(w io.Writer, format Format, p *plot.Plot, legend plot.Legend) error {
-	paint := func(c vg.CanvasSizer) {
-		dc := draw.New(c)
-		dc.SetColor(p.BackgroundColor)
-		dc.Fill(dc.Rectangle.Path())
-		pad := vg.Points(10)
-		dc = draw.Crop(dc, pad, -pad, pad, -pad)
-		box := legend.Rectangle(dc)
-		width := box.Max.X - box.Min.X + vg.Points(14)
-		p.Draw(draw.Crop(dc, 0, -width, 0, 0))
-		right := draw.Crop(dc, dc.Max.X-dc.Min.X-width+vg.Points(14), 0, 0, -vg.Points(22))
-		legend.Draw(right)
-	}
-	var out bytes.Buffer
-	switch format {
-	case SVG:
-		c := vgsvg.New(plotWidth, plotHeight)
-		paint(c)
-		if _, err := c.WriteTo(&out); err != nil {
-			return fmt.Errorf("reports: plot: %w", err)
-		}
-		// Arial and Helvetica have the metrics of Liberation Sans, which the text
-		// was laid out with.
-		data := bytes.ReplaceAll(out.Bytes(), []byte("font-family:Liberation Sans;"), []byte("font-family:Liberation Sans,Arial,Helvetica,sans-serif;"))
-		_, err := w.Write(data)
-		return err
-	default:
-		c := vgimg.NewWith(vgimg.UseWH(plotWidth, plotHeight), vgimg.UseDPI(plotDPI))
-		paint(c)
-		if _, err := (vgimg.PngCanvas{Canvas: c}).WriteTo(&out); err != nil {
-			return fmt.Errorf("reports: plot: %w", err)
-		}
-		_, err := w.Write(out.Bytes())
-		return err
 	}
 }

@@ -73,7 +73,7 @@ func keep(t *testing.T, name string, data []byte) {
 func TestFrontPlot(t *testing.T) {
 	for name, data := range map[string]FrontPlotData{
 		"ten": evolution(10), "forty": evolution(40), "one": evolution(1), "many": crowded(),
-		"point": {Iterations: []FrontLine{{Iteration: 1, Points: []PlotPoint{{150e6, 0.8}}}}},
+		"point": {Iterations: []FrontLine{{Iteration: 1, Points: []PlotPoint{{Quality: 150e6, Latency: 0.8}}}}},
 	} {
 		var svg, again, raster bytes.Buffer
 		if err := FrontPlot(&svg, SVG, data); err != nil {
@@ -127,9 +127,9 @@ func crowded() FrontPlotData {
 	data := evolution(5)
 	rng := rand.New(rand.NewPCG(1, 1))
 	for range 20760 {
-		data.Evaluated = append(data.Evaluated, PlotPoint{120e6 + 60e6*rng.Float64(), 0.8 + 0.6*rng.Float64()})
+		data.Evaluated = append(data.Evaluated, PlotPoint{Quality: 120e6 + 60e6*rng.Float64(), Latency: 0.8 + 0.6*rng.Float64()})
 	}
-	data.Evaluated = append(data.Evaluated, PlotPoint{math.NaN(), 1}, PlotPoint{1, math.Inf(1)})
+	data.Evaluated = append(data.Evaluated, PlotPoint{Quality: math.NaN(), Latency: 1}, PlotPoint{Quality: 1, Latency: math.Inf(1)})
 	return data
 }
 
@@ -148,7 +148,7 @@ func TestFrontPlotErrors(t *testing.T) {
 		t.Error("a plot without a front should be an error")
 	}
 	bad := evolution(2)
-	bad.Baseline = &PlotPoint{math.NaN(), 1}
+	bad.Baseline = &PlotPoint{Quality: math.NaN(), Latency: 1}
 	if err := FrontPlot(&out, SVG, bad); err == nil {
 		t.Error("a baseline that is no number should be an error")
 	}

@@ -25,9 +25,11 @@ type LossPlotData struct {
 // LossPlot draws a training: the loss of each step's batch, its mean over a fiftieth of
 // the steps around each, and the loss on the development set.
 func LossPlot(w io.Writer, format Format, d LossPlotData) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, d.Drawing)
+}
+
+// Drawing is the plot, to be written in any form.
+func (d LossPlotData) Drawing() (*Drawing, error) {
 	p := newPlot(FrontPlotData{Title: d.Title, LatencyLabel: "steps", QualityLabel: "loss (nats a token)"})
 	legend := newLegend()
 	drawn := 0
@@ -49,7 +51,7 @@ func LossPlot(w io.Writer, format Format, d LossPlotData) error {
 		}
 		line, err := plotter.NewLine(xys)
 		if err != nil {
-			return fmt.Errorf("reports: plot: %s: %w", s.name, err)
+			return nil, fmt.Errorf("reports: plot: %s: %w", s.name, err)
 		}
 		line.LineStyle = s.style
 		p.Add(line)
@@ -57,16 +59,16 @@ func LossPlot(w io.Writer, format Format, d LossPlotData) error {
 		drawn += len(xys)
 	}
 	if drawn == 0 {
-		return fmt.Errorf("reports: plot: no losses to draw")
+		return nil, fmt.Errorf("reports: plot: no losses to draw")
 	}
 	if err := d.markBest(p, &legend); err != nil {
-		return err
+		return nil, err
 	}
-	return render(w, format, p, legend)
+	return newDrawing(p, legend), nil
 }
 
 // markBest marks the step whose parameters were taken, on the development set's line.
-func (d LossPlotData) markBest(p *plot.Plot, legend *plot.Legend) error {
+func (d LossPlotData) markBest(p *plot.Plot, legend *legend) error {
 	for _, pt := range d.Dev {
 		if d.Best == 0 || pt.Step != d.Best {
 			continue

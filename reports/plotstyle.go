@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"image/color"
 	"math"
 	"strconv"
 
@@ -11,48 +10,22 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Colours of plots. Vermilion is from Okabe and Ito's set, which people with any
-// kind of colour vision tell apart; it stays clear of the sequential scale.
-var (
-	ink       = color.NRGBA{0x22, 0x26, 0x2b, 0xff}
-	slate     = color.NRGBA{0x5b, 0x64, 0x70, 0xff}
-	fog       = color.NRGBA{0x8a, 0x94, 0xa0, 0x60}
-	mist      = color.NRGBA{0xe6, 0xe9, 0xed, 0xff}
-	tint      = color.NRGBA{0xec, 0xf6, 0xee, 0xff}
-	vermilion = color.NRGBA{0xd5, 0x5e, 0x00, 0xff}
-)
-
-// scale is a sequential colour scale from light to dark: viridis (van der Walt
-// and Smith) from its light end on, without the yellow that white paper swallows.
-var scale = []color.NRGBA{
-	{0xb5, 0xde, 0x2b, 0xff},
-	{0x5e, 0xc9, 0x62, 0xff},
-	{0x21, 0x91, 0x8c, 0xff},
-	{0x3b, 0x52, 0x8b, 0xff},
-	{0x44, 0x01, 0x54, 0xff},
-}
-
-// sequential is the colour of line i of n; the last is the darkest.
-func sequential(i, n int) color.NRGBA {
-	if n < 2 {
-		return scale[len(scale)-1]
-	}
-	at := float64(i) / float64(n-1) * float64(len(scale)-1)
-	k := min(int(at), len(scale)-2)
-	mix := func(a, b uint8) uint8 { return uint8(float64(a) + (at-float64(k))*(float64(b)-float64(a)) + 0.5) }
-	a, b := scale[k], scale[k+1]
-	return color.NRGBA{mix(a.R, b.R), mix(a.G, b.G), mix(a.B, b.B), 0xff}
-}
-
 // corner tints what is faster than a point and of no less quality, and
 // rules the two lines that bound it.
-type corner struct{ at plotter.XY }
+type corner struct {
+	at    plotter.XY
+	lower bool // quality is better the lower it is
+}
 
 // Plot draws it over the whole of the plot's range.
 func (k corner) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	px, py := x(k.at.X), y(k.at.Y)
-	area := []vg.Point{{X: c.Min.X, Y: py}, {X: px, Y: py}, {X: px, Y: c.Max.Y}, {X: c.Min.X, Y: c.Max.Y}}
+	edge, room := c.Max.Y, c.Max.Y-py
+	if k.lower {
+		edge, room = c.Min.Y, py-c.Min.Y
+	}
+	area := []vg.Point{{X: c.Min.X, Y: py}, {X: px, Y: py}, {X: px, Y: edge}, {X: c.Min.X, Y: edge}}
 	c.FillPolygon(tint, c.ClipPolygonXY(area))
 	dashed := draw.LineStyle{Color: slate, Width: vg.Points(0.7), Dashes: []vg.Length{vg.Points(4), vg.Points(3)}}
 	c.StrokeLine2(dashed, px, c.Min.Y, px, c.Max.Y)
@@ -61,8 +34,12 @@ func (k corner) Plot(c draw.Canvas, p *plot.Plot) {
 	style.Color, style.XAlign, style.YAlign = slate, draw.XLeft, draw.YTop
 	style.Font.Size = vg.Points(9)
 	const words = "faster, no less quality"
-	if px-c.Min.X > style.Width(words)+vg.Points(12) && c.Max.Y-py > vg.Points(16) {
-		c.FillText(style, vg.Point{X: c.Min.X + vg.Points(6), Y: c.Max.Y - vg.Points(5)}, words)
+	at := vg.Point{X: c.Min.X + vg.Points(6), Y: edge - vg.Points(5)}
+	if k.lower {
+		style.YAlign, at.Y = draw.YBottom, edge+vg.Points(5)
+	}
+	if px-c.Min.X > style.Width(words)+vg.Points(12) && room > vg.Points(16) {
+		c.FillText(style, at, words)
 	}
 }
 
@@ -114,7 +91,7 @@ func (diamond) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 		p.Close()
 		return p
 	}
-	c.SetColor(color.White)
+	c.SetColor(paper)
 	c.Fill(path(style.Radius + vg.Points(1.3)))
 	c.SetColor(style.Color)
 	c.Fill(path(style.Radius))
@@ -125,7 +102,7 @@ type ring struct{}
 
 // DrawGlyph draws it.
 func (ring) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
-	for _, line := range []draw.LineStyle{{Color: color.White, Width: vg.Points(4)}, {Color: style.Color, Width: vg.Points(2)}} {
+	for _, line := range []draw.LineStyle{{Color: paper, Width: vg.Points(4)}, {Color: style.Color, Width: vg.Points(2)}} {
 		c.SetLineStyle(line)
 		var p vg.Path
 		p.Move(vg.Point{X: at.X + style.Radius - 1, Y: at.Y})
@@ -133,4 +110,44 @@ func (ring) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 		p.Close()
 		c.Stroke(p)
 	}
+}
+
+// bar is an interval at a place of the other axis.
+type bar struct{ at, low, high float64 }
+
+// intervalBars are horizontal intervals with short ends.
+type intervalBars []bar
+
+var intervalStyle = draw.LineStyle{Color: haze, Width: vg.Points(1)}
+
+// Plot draws them.
+func (bars intervalBars) Plot(c draw.Canvas, p *plot.Plot) {
+	x, y := p.Transforms(&c)
+	const end = 2.2
+	for _, b := range bars {
+		at, low, high := y(b.at), x(b.low), x(b.high)
+		for _, line := range [][]vg.Point{
+			{{X: low, Y: at}, {X: high, Y: at}}, {{X: low, Y: at - end}, {X: low, Y: at + end}}, {{X: high, Y: at - end}, {X: high, Y: at + end}},
+		} {
+			c.StrokeLines(intervalStyle, c.ClipLinesXY(line)...)
+		}
+	}
+}
+
+// DataRange keeps them in the plot.
+func (bars intervalBars) DataRange() (xmin, xmax, ymin, ymax float64) {
+	xmin, xmax, ymin, ymax = math.Inf(1), math.Inf(-1), math.Inf(1), math.Inf(-1)
+	for _, b := range bars {
+		xmin, xmax = min(xmin, b.low), max(xmax, b.high)
+		ymin, ymax = min(ymin, b.at), max(ymax, b.at)
+	}
+	return xmin, xmax, ymin, ymax
+}
+
+// Thumbnail is one of them.
+func (intervalBars) Thumbnail(c *draw.Canvas) {
+	y, end := (c.Min.Y+c.Max.Y)/2, vg.Length(2.2)
+	c.StrokeLine2(intervalStyle, c.Min.X+3, y, c.Max.X-3, y)
+	c.StrokeLine2(intervalStyle, c.Min.X+3, y-end, c.Min.X+3, y+end)
+	c.StrokeLine2(intervalStyle, c.Max.X-3, y-end, c.Max.X-3, y+end)
 }

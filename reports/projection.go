@@ -23,8 +23,6 @@ const (
 	elevation = 24 * math.Pi / 180
 )
 
-var planeColour = color.NRGBA{0xd5, 0x5e, 0x00, 0x2c}
-
 // box draws models in the box that their sizes span.
 type box struct {
 	data      ShapePlotData

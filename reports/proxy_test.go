@@ -84,7 +84,7 @@ func TestProxyPlotRefuses(t *testing.T) {
 		}
 	}
 	negative.LogScore = false
-	one := ProxyPlotData{Points: []ProxyPoint{{1, 1, true}}, LogScore: true}
+	one := ProxyPlotData{Points: []ProxyPoint{{Score: 1, Quality: 1, Best: true}}, LogScore: true}
 	for _, d := range []ProxyPlotData{negative, one} {
 		if err := ProxyPlot(io.Discard, PNG, d); err != nil {
 			t.Error(err)

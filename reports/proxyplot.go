@@ -17,6 +17,8 @@ type ProxyPoint struct {
 	Score   float64 `json:"score"`
 	Quality float64 `json:"quality"`
 	Best    bool    `json:"best"` // among the best by quality
+	Name    string  `json:"candidate,omitempty"`
+	Detail  string  `json:"-"` // what a page says of it; "": nothing
 }
 
 // ProxyPlotData is what ProxyPlot draws.
@@ -31,11 +33,13 @@ type ProxyPlotData struct {
 // ProxyPlot draws the quality of trained architectures against what a proxy scored
 // them, the best of them filled.
 func ProxyPlot(w io.Writer, format Format, d ProxyPlotData) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, d.Drawing)
+}
+
+// Drawing is the plot, to be written in any form.
+func (d ProxyPlotData) Drawing() (*Drawing, error) {
 	if len(d.Points) == 0 {
-		return fmt.Errorf("reports: plot: no points to draw")
+		return nil, fmt.Errorf("reports: plot: no points to draw")
 	}
 	p := newPlot(FrontPlotData{Title: d.Title, LatencyLabel: d.ScoreLabel})
 	p.Y.Label.Text = d.QualityLabel
@@ -47,7 +51,7 @@ func ProxyPlot(w io.Writer, format Format, d ProxyPlotData) error {
 			value float64
 		}{{d.LogScore, pt.Score}, {d.LogValue, pt.Quality}} {
 			if math.IsNaN(v.value) || math.IsInf(v.value, 0) || v.log && !(v.value > 0) {
-				return fmt.Errorf("reports: plot: point %d has a score of %v and a quality of %v: want numbers, positive on a logarithmic axis", i, pt.Score, pt.Quality)
+				return nil, fmt.Errorf("reports: plot: point %d has a score of %v and a quality of %v: want numbers, positive on a logarithmic axis", i, pt.Score, pt.Quality)
 			}
 		}
 		k := 0
@@ -68,7 +72,7 @@ func ProxyPlot(w io.Writer, format Format, d ProxyPlotData) error {
 		}
 		s, err := plotter.NewScatter(parts[k])
 		if err != nil {
-			return fmt.Errorf("reports: plot: %s: %w", style.name, err)
+			return nil, fmt.Errorf("reports: plot: %s: %w", style.name, err)
 		}
 		s.GlyphStyle = style.glyph
 		p.Add(s)
@@ -76,7 +80,7 @@ func ProxyPlot(w io.Writer, format Format, d ProxyPlotData) error {
 	}
 	widen(&p.X, d.LogScore)
 	widen(&p.Y, d.LogValue)
-	return render(w, format, p, legend)
+	return newDrawing(p, legend), nil
 }
 
 // widen puts a margin at both ends of an axis, and makes it logarithmic where asked.

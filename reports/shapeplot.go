@@ -13,7 +13,8 @@ import (
 // Shape is the sizes of a model that is on a front.
 type Shape struct {
 	NLayer, DInner, DModel float64
-	Mark                   bool // it is the pick
+	Mark                   bool   // it is the pick
+	Detail                 string `json:"-"` // what a page says of it; "": nothing
 }
 
 // ShapePlotData is what ShapePlot draws.
@@ -27,20 +28,23 @@ type ShapePlotData struct {
 // d_model as three axes, and the plane on which d_inner/d_model has a ratio, which parts
 // the models that a constraint on it allows from the others. The view is orthographic.
 func ShapePlot(w io.Writer, format Format, d ShapePlotData) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, d.Drawing)
+}
+
+// Drawing is the plot, to be written in any form.
+func (d ShapePlotData) Drawing() (*Drawing, error) {
 	if len(d.Shapes) == 0 {
-		return fmt.Errorf("reports: plot: no models to draw")
+		return nil, fmt.Errorf("reports: plot: no models to draw")
 	}
 	for i, s := range d.Shapes {
 		if !(s.NLayer > 0 && s.DInner > 0 && s.DModel > 0) || math.IsInf(s.NLayer+s.DInner+s.DModel, 0) {
-			return fmt.Errorf("reports: plot: model %d has n_layer %v, d_inner %v and d_model %v: want positive numbers", i, s.NLayer, s.DInner, s.DModel)
+			return nil, fmt.Errorf("reports: plot: model %d has n_layer %v, d_inner %v and d_model %v: want positive numbers", i, s.NLayer, s.DInner, s.DModel)
 		}
 	}
 	p := plot.New()
+	p.BackgroundColor = paper
 	p.Title.Text, p.Title.Padding = d.Title, vg.Points(8)
-	p.Title.TextStyle.Font = newPlot(FrontPlotData{}).Title.TextStyle.Font
+	p.Title.TextStyle.Font, p.Title.TextStyle.Color = sans(13), ink
 	p.HideAxes()
 	b := newBox(d)
 	p.Add(b)
@@ -66,7 +70,7 @@ func ShapePlot(w io.Writer, format Format, d ShapePlotData) error {
 			break
 		}
 	}
-	return render(w, format, p, legend)
+	return newDrawing(p, legend), nil
 }
 
 var pickGlyph = draw.GlyphStyle{Color: vermilion, Radius: vg.Points(6.5), Shape: ring{}}
@@ -74,7 +78,7 @@ var pickGlyph = draw.GlyphStyle{Color: vermilion, Radius: vg.Points(6.5), Shape:
 // sideGlyph marks a model by the side of the plane that it is on.
 func sideGlyph(above bool) draw.GlyphStyle {
 	if above {
-		return draw.GlyphStyle{Color: scale[3], Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
+		return draw.GlyphStyle{Color: seriesColours[0], Radius: vg.Points(3), Shape: draw.CircleGlyph{}}
 	}
 	return draw.GlyphStyle{Color: slate, Radius: vg.Points(2.6), Shape: draw.RingGlyph{}}
 }

@@ -16,11 +16,17 @@ import (
 // TrendPlot draws one metric of one thing over the nights: each with its interval, the levels
 // between changes, references marked.
 func TrendPlot(w io.Writer, format Format, rows []nightly.Row) error {
-	if format != SVG && format != PNG {
-		return fmt.Errorf("reports: plot format %q: want svg or png", format)
-	}
+	return writePlot(w, format, TrendPlotData{rows}.Drawing)
+}
+
+// TrendPlotData is what TrendPlot draws: the nights of one thing and metric.
+type TrendPlotData struct{ Rows []nightly.Row }
+
+// Drawing is the plot, to be written in any form.
+func (d TrendPlotData) Drawing() (*Drawing, error) {
+	rows := d.Rows
 	if len(rows) == 0 {
-		return fmt.Errorf("reports: plot: no nights to draw")
+		return nil, fmt.Errorf("reports: plot: no nights to draw")
 	}
 	p := newPlot(FrontPlotData{
 		Title: plainly(rows[0].Thing), LatencyLabel: "night", QualityLabel: metricNames[rows[0].Metric] + " relative to the baseline",
@@ -43,7 +49,7 @@ func TrendPlot(w io.Writer, format Format, rows []nightly.Row) error {
 	for i, level := range levels(rows) {
 		line, err := plotter.NewLine(level)
 		if err != nil {
-			return fmt.Errorf("reports: plot: %w", err)
+			return nil, fmt.Errorf("reports: plot: %w", err)
 		}
 		line.LineStyle = draw.LineStyle{Color: seriesColours[0], Width: vg.Points(1.6)}
 		p.Add(line)
@@ -65,13 +71,13 @@ func TrendPlot(w io.Writer, format Format, rows []nightly.Row) error {
 		}
 		marks, err := plotter.NewScatter(s.xys)
 		if err != nil {
-			return fmt.Errorf("reports: plot: %s: %w", s.name, err)
+			return nil, fmt.Errorf("reports: plot: %s: %w", s.name, err)
 		}
 		marks.GlyphStyle = s.style
 		p.Add(marks)
 		legend.Add(s.name, marks)
 	}
-	return render(w, format, p, legend)
+	return newDrawing(p, legend), nil
 }
 
 // levels are the lines of the mean ratios between changes.
