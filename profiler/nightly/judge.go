@@ -57,6 +57,7 @@ type Judge struct {
 	metric    string
 	minEffect float64
 	spread    Spread
+	alarmAt   int  // sessions that Slower and Faster take
 	reference Mean // to the baseline, with what its nights have of their own
 	strict    stat.Sequential
 	single    stat.Sequential
@@ -91,6 +92,12 @@ func (j *Judge) Decided() bool { return j.at.Verdict != CannotTell }
 // Comparison is what is known so far.
 func (j *Judge) Comparison() Comparison { return j.at }
 
+// alarmFactor: slower and faster take so many times the sessions that same does at least. A
+// process in some 200 is off by 5 to 10 % and says of itself that it is sure (testdata: the
+// neighbours of a virtual machine slow one side of a pair more than the other, for as long as
+// they both live); among three sessions it is the mean, among six it is an outlier.
+const alarmFactor = 2
+
 // Look looks at tonight's figures, those to the reference's file where it is paired. share
 // is that of the budget that is used, in (0, 1]; at 1 it is the last look. Without enough
 // that is new it does nothing.
@@ -121,6 +128,9 @@ func (j *Judge) Look(figures []Figure, share float64) {
 		j.at.CI, j.at.SameCI = &strict, &single
 	}
 	j.at.Verdict = Decide(j.at.Ratio, strict, single, j.minEffect)
+	if n < j.alarmAt && j.at.Verdict != Same {
+		j.at.Verdict = CannotTell
+	}
 }
 
 // difference is the logarithm of tonight's time to the reference's, its variance, and the

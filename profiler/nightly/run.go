@@ -107,7 +107,9 @@ func (t *Task) begin(comparisons int, o Options) {
 				reference = append(reference, Figures(sessions, metric))
 			}
 		}
-		t.judges = append(t.judges, NewJudge(metric, comparisons, o.MinEffect, reference, spread))
+		j := NewJudge(metric, comparisons, o.MinEffect, reference, spread)
+		j.alarmAt = min(alarmFactor*o.MinSessions, o.MaxSessions)
+		t.judges = append(t.judges, j)
 	}
 }
 

@@ -97,6 +97,9 @@ func processes(history []Past, df float64) float64 {
 	return high
 }
 
+// minDiffs: a night that was off is in two differences, and must not be the middle one.
+const minDiffs = 5
+
 // nights is the standard deviation from night to night by the differences of nights that
 // follow each other, with its degrees of freedom. A level that shifts is one large
 // difference, and is cut to three times the usual one; where something is known to have
@@ -112,7 +115,7 @@ func nights(history []Past, s Spread) (sd, df float64) {
 		diffs = append(diffs, math.Abs(y.Log-x.Log))
 		expected = append(expected, x.Var+y.Var)
 	}
-	if len(diffs) < 3 {
+	if len(diffs) < minDiffs {
 		return 0, 0
 	}
 	sorted := slices.Clone(diffs)
