@@ -28,7 +28,8 @@
 //
 // Slower and faster are decided by intervals that hold for all comparisons of a night
 // together, each a thing and a metric, in [Level] of nights: each has 1-Level divided by
-// their number (Bonferroni), and on twice the sessions that same takes: intervals are those of
-// sessions that differ by normal errors, of which real ones have more. Same is an equivalence test of each comparison by itself, at
-// [SameLevel]. Both are spread over the looks of a night (stat.Sequential).
+// their number (Bonferroni), and on twice the sessions that same takes: intervals are of
+// sessions that differ by normal errors, of which real ones have larger. Same is an
+// equivalence test of each comparison by itself, at [SameLevel]. Both are spread over the
+// looks of a night (stat.Sequential).
 package nightly
