@@ -128,14 +128,33 @@ func TestDocumentedCommands(t *testing.T) {
 	}
 }
 
-// README's own search is run as it stands there, with fewer samples.
+// guides are what a new user reads and types, in this order.
+func guides() (files []string) {
+	root := filepath.Join("..", "..")
+	for _, name := range []string{"README.md", "docs/SEARCH.md", "docs/MODELS.md", "docs/DEPLOY.md"} {
+		files = append(files, filepath.Join(root, filepath.FromSlash(name)))
+	}
+	return files
+}
+
+// README's own search, and what the guides go on with, is run as it stands there, with fewer
+// samples.
 func TestReadme(t *testing.T) {
 	skipSlowUnderRace(t)
 	t.Parallel()
-	readme := filepath.Join("..", "..", "README.md")
-	text, err := os.ReadFile(readme)
-	if err != nil {
-		t.Fatal(err)
+	var text []byte
+	var lines [][]string
+	for _, guide := range guides() {
+		one, err := os.ReadFile(guide)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = append(text, one...)
+		for _, line := range docLines(t, guide) {
+			if !slices.ContainsFunc(lines, func(l []string) bool { return slices.Equal(l, line) }) {
+				lines = append(lines, line)
+			}
+		}
 	}
 	dir := t.TempDir()
 	saved := false
@@ -160,7 +179,7 @@ func TestReadme(t *testing.T) {
 		t.Fatal(err)
 	}
 	ran := map[string]int{}
-	lines := append(docLines(t, readme), []string{"show", "candidate.yaml"}, []string{"doctor"}, []string{"config"})
+	lines = append(lines, []string{"show", "candidate.yaml"}, []string{"doctor"}, []string{"config"})
 	for _, args := range lines {
 		line := strings.Join(args, " ")
 		if slices.Contains([]string{"demo", "calibrate", "complete", "study"}, args[0]) || strings.Contains(line, "--complete") || strings.Contains(line, "lathe-demo") || strings.Contains(line, "stories.txt") || args[0] == "profile" && strings.Contains(line, "gpt2-l12-d1024") {
@@ -176,12 +195,12 @@ func TestReadme(t *testing.T) {
 	}
 	for _, name := range []string{"search", "measure", "predict", "fit", "front", "emit", "show", "workload"} {
 		if ran[name] == 0 {
-			t.Errorf("README shows no lathe %s", name)
+			t.Errorf("the guides show no lathe %s", name)
 		}
 	}
 	for _, file := range []string{"front.svg", "front.png", "pick/model.onnx", "pick/model.onnx_data"} {
 		if !exists(filepath.Join(dir, file)) {
-			t.Errorf("README's commands made no %s", file)
+			t.Errorf("the guides' commands made no %s", file)
 		}
 	}
 }
