@@ -78,7 +78,13 @@ func (data FitPlotData) Drawing() (*Drawing, error) {
 		p.Add(scatter)
 		legend.Add(fmt.Sprintf("%s (%d)", s.Name, len(xys)), scatter)
 	}
-	return newDrawing(p, legend), nil
+	d := newDrawing(p, legend)
+	for _, s := range data.Series {
+		for _, pt := range s.Points {
+			d.say(pt.Measured, pt.Predicted, pt.Detail)
+		}
+	}
+	return d, nil
 }
 
 // extent is a square that holds every point, with a margin.
@@ -107,6 +113,7 @@ func (errorBands) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	low, high := p.X.Min, p.X.Max
 	at := func(measured, share float64) vg.Point { return vg.Point{X: x(measured), Y: y(measured * share)} }
+	free := c.Min.X // from where on there is room for words
 	for _, e := range []struct {
 		share float64
 		fill  swatch
@@ -118,7 +125,11 @@ func (errorBands) Plot(c draw.Canvas, p *plot.Plot) {
 		style.Font = sans(8)
 		// Where the band's upper edge leaves the plot.
 		edge := min(high/(1+e.share), high)
-		c.FillText(style, vg.Point{X: x(edge) - vg.Points(2), Y: c.Max.Y - vg.Points(10)}, fmt.Sprintf("+%.0f %%", 100*e.share))
+		words, right := fmt.Sprintf("+%.0f %%", 100*e.share), x(edge)-vg.Points(2)
+		if right-style.Width(words) > free {
+			c.FillText(style, vg.Point{X: right, Y: c.Max.Y - vg.Points(10)}, words)
+			free = right + vg.Points(4)
+		}
 	}
 	c.StrokeLines(draw.LineStyle{Color: slate, Width: vg.Points(0.8)}, c.ClipLinesXY([]vg.Point{at(low, 1), at(high, 1)})...)
 }

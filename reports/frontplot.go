@@ -75,7 +75,7 @@ func (data FrontPlotData) Drawing() (*Drawing, error) {
 	}
 	if bars := intervals(lines[len(lines)-1].Points); len(bars) > 0 {
 		p.Add(bars)
-		legend.Add("interval of a latency", bars)
+		legend.Add("interval of the latency", bars)
 	}
 	if err := addLines(p, &legend, lines); err != nil {
 		return nil, err
@@ -182,40 +182,12 @@ func intervals(points []PlotPoint) (out intervalBars) {
 	return out
 }
 
-// addEvaluated draws what was looked at. An enumerated space has tens of
-// thousands of points, most of them on top of each other: of those that fall
-// into one cell of a fine raster one is drawn.
+// addEvaluated draws what was looked at, thinned.
 func addEvaluated(p *plot.Plot, legend *legend, evaluated []PlotPoint) error {
-	points := make(plotter.XYs, 0, len(evaluated))
-	low, high := plotter.XY{X: math.Inf(1), Y: math.Inf(1)}, plotter.XY{X: math.Inf(-1), Y: math.Inf(-1)}
-	for _, e := range evaluated {
-		xy := toXY(e)
-		if math.IsNaN(xy.X+xy.Y) || math.IsInf(xy.X+xy.Y, 0) {
-			continue
-		}
-		low.X, low.Y = min(low.X, xy.X), min(low.Y, xy.Y)
-		high.X, high.Y = max(high.X, xy.X), max(high.Y, xy.Y)
-		points = append(points, xy)
-	}
+	points := raster(toXYs(evaluated), 200)
 	if len(points) == 0 {
 		return nil
 	}
-	const cells = 200
-	seen := make(map[[2]int]bool)
-	cell := func(v, low, high float64) int {
-		if high == low {
-			return 0
-		}
-		return int((v - low) / (high - low) * cells)
-	}
-	points = slices.DeleteFunc(points, func(xy plotter.XY) bool {
-		c := [2]int{cell(xy.X, low.X, high.X), cell(xy.Y, low.Y, high.Y)}
-		if seen[c] {
-			return true
-		}
-		seen[c] = true
-		return false
-	})
 	s, err := plotter.NewScatter(points)
 	if err != nil {
 		return fmt.Errorf("reports: plot: evaluated: %w", err)
@@ -228,6 +200,37 @@ func addEvaluated(p *plot.Plot, legend *legend, evaluated []PlotPoint) error {
 	p.Add(s)
 	legend.Add("evaluated", &sample)
 	return nil
+}
+
+// raster thins points. An enumerated space has tens of thousands of them, most on top of
+// each other: of those that fall into one cell of a raster, of so many cells either way,
+// one is drawn. What is no number has no place.
+func raster(all plotter.XYs, cells int) plotter.XYs {
+	points := make(plotter.XYs, 0, len(all))
+	low, high := plotter.XY{X: math.Inf(1), Y: math.Inf(1)}, plotter.XY{X: math.Inf(-1), Y: math.Inf(-1)}
+	for _, xy := range all {
+		if math.IsNaN(xy.X+xy.Y) || math.IsInf(xy.X+xy.Y, 0) {
+			continue
+		}
+		low.X, low.Y = min(low.X, xy.X), min(low.Y, xy.Y)
+		high.X, high.Y = max(high.X, xy.X), max(high.Y, xy.Y)
+		points = append(points, xy)
+	}
+	seen := make(map[[2]int]bool)
+	cell := func(v, low, high float64) int {
+		if high == low {
+			return 0
+		}
+		return int((v - low) / (high - low) * float64(cells))
+	}
+	return slices.DeleteFunc(points, func(xy plotter.XY) bool {
+		c := [2]int{cell(xy.X, low.X, high.X), cell(xy.Y, low.Y, high.Y)}
+		if seen[c] {
+			return true
+		}
+		seen[c] = true
+		return false
+	})
 }
 
 // legendLines is how many iterations the legend names; of a longer search it

@@ -1,6 +1,8 @@
 package reports
 
 import (
+	"math"
+
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
@@ -15,6 +17,7 @@ type legend struct {
 type legendEntry struct {
 	name   string
 	thumbs []plot.Thumbnailer
+	cells  int // of a row that it takes
 }
 
 // Sizes of a legend.
@@ -28,60 +31,69 @@ func newLegend() legend { return legend{style: textStyle(10, ink)} }
 
 // Add adds what a name stands for, one over the other.
 func (l *legend) Add(name string, thumbs ...plot.Thumbnailer) {
-	l.entries = append(l.entries, legendEntry{drawable(name), thumbs})
+	l.entries = append(l.entries, legendEntry{name: drawable(name), thumbs: thumbs})
 }
 
-// column is the legend as gonum/plot lays it out, from the top down.
-func (l *legend) column() plot.Legend {
-	out := plot.NewLegend()
-	out.Top, out.Left = true, true
-	out.TextStyle = l.style
-	out.ThumbnailWidth, out.Padding = thumbWidth, vg.Points(4)
-	out.YPosition = draw.PosCenter
+// column puts each entry into a row of its own.
+func (l *legend) column() (rows [][]legendEntry, width vg.Length) {
 	for _, e := range l.entries {
-		out.Add(shorten(l.style, e.name, legendMost), e.thumbs...)
+		e.name, e.cells = shorten(l.style, e.name, legendMost), 1
+		width = max(width, l.entryWidth(e))
+		rows = append(rows, []legendEntry{e})
 	}
-	return out
+	return rows, width
 }
 
-// rowHeight is of rows that flow.
-func (l *legend) rowHeight() vg.Length { return l.style.Height("Mg") + vg.Points(3) }
-
-// flow puts entries one after the other into rows of a width.
-func (l *legend) flow(width vg.Length) (rows [][]legendEntry) {
-	var used vg.Length
+// flow puts entries one after the other into rows of a width, below each other as in a
+// table; a long one takes more than one cell.
+func (l *legend) flow(width vg.Length) (rows [][]legendEntry, cell vg.Length) {
 	for _, e := range l.entries {
-		e.name = shorten(l.style, e.name, width-thumbWidth-vg.Points(4))
-		need := l.entryWidth(e)
-		if len(rows) == 0 || used+need > width {
+		if w := l.entryWidth(e) + legendBetween; w <= (width+legendBetween)/2 {
+			cell = max(cell, w)
+		}
+	}
+	most := 1
+	if cell > 0 {
+		most = int((width + legendBetween) / cell)
+	}
+	cell = (width + legendBetween) / vg.Length(most)
+	used := 0
+	for _, e := range l.entries {
+		e.name = shorten(l.style, e.name, width-l.entryWidth(legendEntry{}))
+		e.cells = min(most, int(math.Ceil(float64((l.entryWidth(e)+legendBetween)/cell)-1e-9)))
+		if len(rows) == 0 || used+e.cells > most {
 			rows, used = append(rows, nil), 0
 		}
 		rows[len(rows)-1] = append(rows[len(rows)-1], e)
-		used += need + legendBetween
+		used += e.cells
 	}
-	return rows
+	return rows, cell
 }
+
+func (l *legend) rowHeight() vg.Length { return l.style.Height("Mg") + vg.Points(4) }
 
 func (l *legend) entryWidth(e legendEntry) vg.Length {
-	return thumbWidth + vg.Points(4) + l.style.Width(e.name)
+	return thumbWidth + vg.Points(5) + l.style.Width(e.name)
 }
 
-// drawRows draws the legend as rows, from the canvas's top.
-func (l *legend) drawRows(c draw.Canvas) {
+// draw draws rows from the canvas's top.
+func (l *legend) draw(c draw.Canvas, rows [][]legendEntry, cell vg.Length) {
 	style := l.style
 	style.XAlign, style.YAlign = draw.XLeft, draw.YCenter
-	y := c.Max.Y
-	for _, row := range l.flow(c.Max.X - c.Min.X) {
+	y := c.Max.Y - l.rowHeight()/2
+	for _, row := range rows {
 		x := c.Min.X
 		for _, e := range row {
+			half := style.Font.Size / 2
 			icon := draw.Canvas{Canvas: c.Canvas, Rectangle: vg.Rectangle{
-				Min: vg.Point{X: x, Y: y - l.rowHeight() + vg.Points(2)}, Max: vg.Point{X: x + thumbWidth, Y: y - vg.Points(2)},
+				Min: vg.Point{X: x, Y: y - half}, Max: vg.Point{X: x + thumbWidth, Y: y + half},
 			}}
 			for _, t := range e.thumbs {
 				t.Thumbnail(&icon)
 			}
-			c.FillText(style, vg.Point{X: x + thumbWidth + vg.Points(4), Y: y - l.rowHeight()/2}, e.name)
-			x += l.entryWidth(e) + legendBetween
+			// Lower case letters are below the middle of their line.
+			c.FillText(style, vg.Point{X: x + thumbWidth + vg.Points(5), Y: y + vg.Points(0.7)}, e.name)
+			x += vg.Length(e.cells) * cell
 		}
 		y -= l.rowHeight()
 	}

@@ -53,28 +53,30 @@ func (d *Drawing) paint(c vg.CanvasSizer, narrow, titled bool) []vg.Point {
 	if !titled {
 		p.Title.Text = ""
 	}
+	p.BackgroundColor = nil // a page has its own
 	dc := draw.New(c)
-	dc.SetColor(paper)
-	dc.Fill(dc.Rectangle.Path())
+	if titled {
+		dc.SetColor(paper)
+		dc.Fill(dc.Rectangle.Path())
+	}
 	area := dc
 	if narrow {
 		pad := vg.Points(3)
 		dc = draw.Crop(dc, pad, -pad, pad, -pad)
 		below := d.legendBelow(dc.Max.X - dc.Min.X)
 		area = draw.Crop(dc, 0, -vg.Points(3), below, 0)
-		d.legend.drawRows(draw.Crop(dc, 0, 0, 0, below-(dc.Max.Y-dc.Min.Y)-vg.Points(6)))
+		rows, cell := d.legend.flow(dc.Max.X - dc.Min.X)
+		d.legend.draw(draw.Crop(dc, 0, 0, 0, below-(dc.Max.Y-dc.Min.Y)-vg.Points(6)), rows, cell)
 	} else {
 		pad := vg.Points(10)
 		dc = draw.Crop(dc, pad, -pad, pad, -pad)
-		column := d.legend.column()
-		box := column.Rectangle(dc)
-		width := box.Max.X - box.Min.X + vg.Points(14)
+		rows, width := d.legend.column()
 		top := -vg.Points(22)
 		if !titled {
 			top = -vg.Points(2)
 		}
-		area = draw.Crop(dc, 0, -width, 0, 0)
-		column.Draw(draw.Crop(dc, dc.Max.X-dc.Min.X-width+vg.Points(14), 0, 0, top))
+		area = draw.Crop(dc, 0, -width-vg.Points(14), 0, 0)
+		d.legend.draw(draw.Crop(dc, dc.Max.X-dc.Min.X-width, 0, 0, top), rows, width)
 	}
 	d.fit(&p, area)
 	p.Draw(area)
@@ -89,11 +91,11 @@ func (d *Drawing) paint(c vg.CanvasSizer, narrow, titled bool) []vg.Point {
 
 // legendBelow is the height of the legend's rows with what parts them from the plot.
 func (d *Drawing) legendBelow(width vg.Length) vg.Length {
-	rows := len(d.legend.flow(width))
-	if rows == 0 {
+	rows, _ := d.legend.flow(width)
+	if len(rows) == 0 {
 		return 0
 	}
-	return vg.Length(rows)*d.legend.rowHeight() + vg.Points(6)
+	return vg.Length(len(rows))*d.legend.rowHeight() + vg.Points(6)
 }
 
 // fit makes what is written around a plot no longer than there is room for it.

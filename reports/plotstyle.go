@@ -77,6 +77,19 @@ func (roundTicks) Ticks(low, high float64) []plot.Tick {
 	return ticks
 }
 
+// wholeTicks are roundTicks of what is counted.
+type wholeTicks struct{}
+
+// Ticks leaves out what is not whole.
+func (wholeTicks) Ticks(low, high float64) (ticks []plot.Tick) {
+	for _, t := range (roundTicks{}).Ticks(low, high) {
+		if t.Value == math.Trunc(t.Value) {
+			ticks = append(ticks, plot.Tick{Value: t.Value, Label: strconv.FormatFloat(t.Value, 'f', 0, 64)})
+		}
+	}
+	return ticks
+}
+
 // diamond is a filled diamond with a white edge, to be seen on any line.
 type diamond struct{}
 

@@ -80,7 +80,7 @@ func (b *box) allowedNear() bool {
 }
 
 // DataRange is square, and leaves room for the labels.
-func (b *box) DataRange() (xmin, xmax, ymin, ymax float64) { return -1.05, 0.95, -0.85, 0.8 }
+func (b *box) DataRange() (xmin, xmax, ymin, ymax float64) { return -1.16, 0.95, -0.9, 0.8 }
 
 // Plot draws from the back to the front.
 func (b *box) Plot(c draw.Canvas, p *plot.Plot) {
@@ -94,7 +94,7 @@ func (b *box) Plot(c draw.Canvas, p *plot.Plot) {
 		c.StrokeLine2(draw.LineStyle{Color: colour, Width: vg.Points(width)}, q.X, q.Y, r.X, r.Y)
 	}
 	style := text.Style{Color: ink, Font: p.Title.TextStyle.Font, Handler: p.Title.TextStyle.Handler}
-	b.axes(line, func(v vec, words string, size float64, x, y float64) {
+	b.axes(place, line, func(v vec, words string, size float64, x, y float64) {
 		style.Font.Size, style.XAlign, style.YAlign = vg.Points(size), text.XAlignment(x), text.YAlignment(y)
 		c.FillText(style, place(v), words)
 	})
@@ -139,8 +139,10 @@ func (b *box) Plot(c draw.Canvas, p *plot.Plot) {
 }
 
 // axes draws the floor with its grid, the three axes with round values, and their names.
-func (b *box) axes(line func(color.Color, float64, vec, vec), words func(at vec, words string, size, x, y float64)) {
+func (b *box) axes(place func(vec) vg.Point, line func(color.Color, float64, vec, vec), words func(at vec, words string, size, x, y float64)) {
 	l, h := b.low, b.high
+	// Where the drawing is small, names stand off further for the labels between.
+	away := max(1, 190/float64(place(vec{h[0], l[1], l[2]}).X-place(vec{l[0], l[1], l[2]}).X))
 	for k := range 2 { // grid of the floor
 		for _, t := range (roundTicks{}).Ticks(l[k], h[k]) {
 			from, to := l, l
@@ -166,15 +168,21 @@ func (b *box) axes(line func(color.Color, float64, vec, vec), words func(at vec,
 			}
 			return v
 		}
-		for _, t := range (roundTicks{}).Ticks(l[edge.axis], h[edge.axis]) {
+		var last vg.Point // where a label is
+		for i, t := range (roundTicks{}).Ticks(l[edge.axis], h[edge.axis]) {
 			v := edge.from
 			v[edge.axis] = t.Value
 			line(slate, 0.6, v, off(v, 0.5))
+			style, at := textStyle(9, ink), place(off(v, 1))
+			if i > 0 && math.Abs(float64(at.X-last.X)) < float64(style.Width(t.Label))+3 && math.Abs(float64(at.Y-last.Y)) < 9.5 {
+				continue // it would be on top of the last
+			}
 			words(off(v, 1), t.Label, 9, edge.x, edge.y)
+			last = at
 		}
 		middle := edge.from
 		middle[edge.axis] = (l[edge.axis] + h[edge.axis]) / 2
-		words(off(middle, [3]float64{4, 4, 3}[edge.axis]), boxNames[edge.axis], 11, edge.x, edge.y)
+		words(off(middle, [3]float64{4 * away, 4 * away, 3}[edge.axis]), boxNames[edge.axis], 11, edge.x, edge.y)
 	}
 	for _, e := range [][2]vec{ // the rest of the floor and the back
 		{{h[0], l[1], l[2]}, {h[0], h[1], l[2]}}, {{l[0], h[1], l[2]}, {h[0], h[1], l[2]}},

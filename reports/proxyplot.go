@@ -80,7 +80,11 @@ func (d ProxyPlotData) Drawing() (*Drawing, error) {
 	}
 	widen(&p.X, d.LogScore)
 	widen(&p.Y, d.LogValue)
-	return newDrawing(p, legend), nil
+	drawing := newDrawing(p, legend)
+	for _, pt := range d.Points {
+		drawing.say(pt.Score, pt.Quality, pt.Detail)
+	}
+	return drawing, nil
 }
 
 // widen puts a margin at both ends of an axis, and makes it logarithmic where asked.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+
+	"lathe/graphgen/arch"
 )
 
 // frontPlots is the front of the report's search.
@@ -83,15 +85,15 @@ func (f *ReportFront) point(c ReportCandidate) (PlotPoint, bool) {
 // detail says what a candidate is and what is known of it.
 func (f *ReportFront) detail(c ReportCandidate) string {
 	latency := ""
-	if c.Latency.Value != nil {
+	if c.Latency.Value != nil && finite(*c.Latency.Value) && !sameCandidate(f.Baseline, c) {
 		latency = "latency " + ratioWithInterval(c.Latency) + " of the baseline's"
 		if c.Source != "" {
 			latency += ", " + c.Source
 		}
 	}
-	quality := f.qualityLabel() + " " + fourDigits(c.Quality/f.unit())
-	if strings.HasPrefix(quality, "decoder parameters") {
-		quality = "" // said already
+	quality := ""
+	if q := c.Quality / f.unit(); finite(q) && !strings.HasPrefix(f.qualityLabel(), "decoder parameters") { // which are said already
+		quality = f.qualityLabel() + " " + fourDigits(q)
 	}
 	params := ""
 	if c.DecoderParams > 0 {
@@ -122,7 +124,7 @@ func sameCandidate(a *ReportCandidate, b ReportCandidate) bool { return a != nil
 
 // alt is what the front's plot shows.
 func (f *ReportFront) alt() string {
-	out := fmt.Sprintf("Pareto front of %s in a plane of latency and %s.", Count(len(f.Points), "candidate"), f.qualityLabel())
+	out := fmt.Sprintf("Pareto front of %s by latency and %s.", Count(len(f.Points), "candidate"), f.qualityLabel())
 	switch p := f.Pick; {
 	case p != nil && p.Latency.Value != nil:
 		out += " The pick, " + cmp.Or(p.Name, "unnamed") + ", takes " + ratioWithInterval(p.Latency) + " of the baseline's latency"
@@ -134,4 +136,98 @@ func (f *ReportFront) alt() string {
 		out += " There is no pick: " + strings.TrimSuffix(f.PickReason, ".") + "."
 	}
 	return out
+}
+
+// qualityLabel is what a front's quality is called in words.
+func (f *ReportFront) qualityLabel() string {
+	return cmp.Or(drawable(f.QualityLabel), drawable(f.Quality), "quality")
+}
+
+// progressPlots is the front after each iteration: Figure 1 of the paper.
+func (r *Report) progressPlots() ([]Plot, error) {
+	f := r.Front
+	if f == nil {
+		return nil, nil
+	}
+	data := f.plotData()
+	data.Title = "Pareto front by iteration"
+	var last ReportIteration
+	for _, it := range f.Iterations {
+		line := FrontLine{Iteration: it.Number}
+		for _, d := range it.Front {
+			if p := (PlotPoint{Quality: d.Quality / f.unit(), Latency: d.Latency}); finite(p.Quality, p.Latency) && p.Latency > 0 {
+				line.Points = append(line.Points, p)
+			}
+		}
+		if len(line.Points) == 0 {
+			continue
+		}
+		middle := &line.Points[len(line.Points)/2]
+		middle.Detail = joinKnown(fmt.Sprintf("iteration %d", it.Number), Count(it.Evaluations, "candidate")+" evaluated so far",
+			Count(len(line.Points), "candidate")+" on the front", hypervolume(it))
+		data.Iterations, last = append(data.Iterations, line), it
+	}
+	if len(data.Iterations) < 2 {
+		return nil, nil // the front's plot shows as much
+	}
+	alt := fmt.Sprintf("Pareto fronts after each of %s, from the first to the last.", Count(len(data.Iterations), "iteration"))
+	if h := hypervolume(last); h != "" {
+		alt += fmt.Sprintf(" The last, after %s, has a %s.", Count(last.Evaluations, "evaluation"), h)
+	}
+	return plotOf("progress", "progress", data.Title, alt, data.Drawing)
+}
+
+func hypervolume(it ReportIteration) string {
+	if !finite(it.Hypervolume) || it.Hypervolume <= 0 {
+		return ""
+	}
+	return "hypervolume of " + ratio(it.Hypervolume) + " times the first iteration's"
+}
+
+// planeRatio is the d_inner/d_model that the paper found quality to need (section 4.1).
+const planeRatio = 2
+
+// shapePlots is the sizes of the front's models: Figure 3 of the paper.
+func (r *Report) shapePlots() ([]Plot, error) {
+	f := r.Front
+	if f == nil {
+		return nil, nil
+	}
+	data := ShapePlotData{Title: "Sizes of the front's models", Ratio: planeRatio}
+	above := 0
+	for _, c := range f.Points {
+		s, ok := ShapeOf(c.Spec)
+		if !ok {
+			continue
+		}
+		s.Mark, s.Detail = sameCandidate(f.Pick, c), f.detail(c)
+		if s.Mark {
+			s.Detail = "Pick: " + s.Detail
+		}
+		if s.DInner >= planeRatio*s.DModel {
+			above++
+		}
+		data.Shapes = append(data.Shapes, s)
+	}
+	if len(data.Shapes) == 0 {
+		return nil, nil
+	}
+	alt := fmt.Sprintf("n_layer, d_inner and d_model of %s of the front; %d have a d_inner of at least %d times d_model.",
+		Count(len(data.Shapes), "model"), above, planeRatio)
+	return plotOf("shapes", "shapes", data.Title, alt, data.Drawing)
+}
+
+// ShapeOf are a model's sizes; of layers that differ, d_inner is the mean of those that
+// have one. It is false where none has.
+func ShapeOf(s arch.Spec) (Shape, bool) {
+	sum, n := 0, 0
+	for _, l := range s.Layers {
+		if l.DInner > 0 {
+			sum, n = sum+l.DInner, n+1
+		}
+	}
+	if n == 0 || s.DModel <= 0 {
+		return Shape{}, false
+	}
+	return Shape{NLayer: float64(len(s.Layers)), DModel: float64(s.DModel), DInner: float64(sum) / float64(n)}, true
 }

@@ -1,10 +1,12 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
 	"math"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Plot is one plot of a report.
@@ -20,7 +22,8 @@ type Plot struct {
 // nothing that can be drawn is left out.
 func (r *Report) Plots() (out []Plot, err error) {
 	for _, part := range []func(*Report) ([]Plot, error){
-		(*Report).frontPlots,
+		(*Report).frontPlots, (*Report).progressPlots, (*Report).shapePlots, (*Report).latencyPlots, (*Report).operatorPlots,
+		(*Report).fitPlots, (*Report).proxyPlots, (*Report).nightPlots, (*Report).measuredPlots,
 	} {
 		plots, err := part(r)
 		if err != nil {
@@ -40,11 +43,11 @@ func plotOf(part, name, title, alt string, drawing func() (*Drawing, error)) ([]
 	return []Plot{{Name: name, Title: title, Alt: alt, Part: part, Drawing: d}}, nil
 }
 
-// finite reports whether numbers can be on an axis: what is beyond 1e15 would leave an
-// axis without room for its labels.
+// finite reports whether numbers can be on an axis: beside one of more than 1e15 there is no
+// room for labels, and what is under 1e-15 but not zero makes ratios infinite.
 func finite(values ...float64) bool {
 	for _, v := range values {
-		if math.IsNaN(v) || math.Abs(v) > 1e15 {
+		if a := math.Abs(v); !(a == 0 || a >= 1e-15 && a <= 1e15) {
 			return false
 		}
 	}
@@ -62,15 +65,16 @@ func joinKnown(parts ...string) string {
 	return strings.Join(known, "; ")
 }
 
-// fourDigits is a number of a detail or an alternative text, to four digits.
+// fourDigits is a number of a detail or an alternative text.
 func fourDigits(v float64) string {
-	if v == 0 || math.Abs(v) >= 1e-3 && math.Abs(v) < 1e4 {
-		return strings.TrimSuffix(strings.TrimRight(fmt.Sprintf("%.*f", max(0, 3-int(math.Floor(math.Log10(max(math.Abs(v), 1e-3))))), v), "0"), ".")
+	if a := math.Abs(v); a >= 1e4 && a < 1e15 {
+		return grouped(int64(math.Round(v)))
 	}
-	return fmt.Sprintf("%.4g", v)
+	return strconv.FormatFloat(v, 'g', 4, 64)
 }
 
-// qualityLabel is what a front's quality is called in words.
-func (f *ReportFront) qualityLabel() string {
-	return cmp.Or(drawable(f.QualityLabel), drawable(f.Quality), "quality")
+// capital begins a text as a sentence begins.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
 }

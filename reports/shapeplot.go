@@ -70,7 +70,12 @@ func (d ShapePlotData) Drawing() (*Drawing, error) {
 			break
 		}
 	}
-	return newDrawing(p, legend), nil
+	drawing := newDrawing(p, legend)
+	for _, s := range d.Shapes {
+		x, y, _ := b.project(at(s))
+		drawing.say(x, y, s.Detail)
+	}
+	return drawing, nil
 }
 
 var pickGlyph = draw.GlyphStyle{Color: vermilion, Radius: vg.Points(6.5), Shape: ring{}}

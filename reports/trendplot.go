@@ -31,6 +31,7 @@ func (d TrendPlotData) Drawing() (*Drawing, error) {
 	p := newPlot(FrontPlotData{
 		Title: plainly(rows[0].Thing), LatencyLabel: "night", QualityLabel: metricNames[rows[0].Metric] + " relative to the baseline",
 	})
+	p.X.Tick.Marker = wholeTicks{}
 	legend := newLegend()
 	var points, changed, made plotter.XYs
 	var errs nightErrors
@@ -77,7 +78,31 @@ func (d TrendPlotData) Drawing() (*Drawing, error) {
 		p.Add(marks)
 		legend.Add(s.name, marks)
 	}
-	return newDrawing(p, legend), nil
+	margin(p)
+	drawing := newDrawing(p, legend)
+	for i, r := range rows {
+		if len(rows)-i <= trendMarks || r.Change != 0 || r.Reference {
+			drawing.say(float64(r.Seq), r.Ratio, nightDetail(r))
+		}
+	}
+	return drawing, nil
+}
+
+// trendMarks is how many of the last nights say something; of those before, references and
+// changes do.
+const trendMarks = 120
+
+// nightDetail says what a night found.
+func nightDetail(r nightly.Row) string {
+	out := fmt.Sprintf("night %d, %s: %s [%s, %s] of the baseline's, %s", r.Seq, r.Time.UTC().Format("2006-01-02"),
+		ratio(r.Ratio), ratio(r.Low), ratio(r.High), Count(r.Sessions, "session"))
+	if r.Verdict != "" {
+		out += ", " + r.Verdict
+	}
+	if r.Change != 0 {
+		out += "; from here on the level is " + change(r.Change)
+	}
+	return out
 }
 
 // levels are the lines of the mean ratios between changes.
@@ -89,7 +114,7 @@ func levels(rows []nightly.Row) (out []plotter.XYs) {
 		}
 		sum, weights := 0.0, 0.0
 		for _, r := range rows[from:i] {
-			width := math.Log(r.High / r.Low)
+			width := max(math.Log(r.High/r.Low), 1e-6) // or nothing else had a weight
 			sum, weights = sum+math.Log(r.Ratio)/(width*width), weights+1/(width*width)
 		}
 		y := math.Exp(sum / weights)
@@ -108,7 +133,7 @@ func (e nightErrors) Plot(c draw.Canvas, p *plot.Plot) {
 	for _, v := range e {
 		at := x(v.X)
 		for _, line := range c.ClipLinesXY([]vg.Point{{X: at, Y: y(v.Low)}, {X: at, Y: y(v.High)}}) {
-			c.StrokeLines(draw.LineStyle{Color: fog, Width: vg.Points(1)}, line)
+			c.StrokeLines(draw.LineStyle{Color: haze, Width: vg.Points(0.7)}, line)
 		}
 	}
 }
