@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -49,21 +50,33 @@ func (d MeasuredPlotData) Drawing() (*Drawing, error) {
 	p := newPlot(FrontPlotData{Title: d.Title, LatencyLabel: "PL and TL relative to the baseline"})
 	p.Add(unity{})
 	drawing := newDrawing(p, newLegend())
+	var dots [2][]plotter.XYs
+	var styles [2]draw.GlyphStyle
 	for k, name := range []string{"PL", "TL"} {
 		if len(of[k]) == 0 {
 			continue
 		}
-		s, err := plotter.NewScatter(raster(of[k], 120))
-		if err != nil {
-			return nil, fmt.Errorf("reports: plot: %s: %w", name, err)
-		}
-		s.GlyphStyle = draw.GlyphStyle{Color: seriesColours[k], Radius: vg.Points(2.2), Shape: draw.CircleGlyph{}}
-		sample := *s
+		styles[k] = draw.GlyphStyle{Color: seriesColours[k], Radius: vg.Points(2.2), Shape: draw.CircleGlyph{}}
+		drawing.legend.Add(fmt.Sprintf("%s (%s)", name, grouped(int64(len(of[k])))), &plotter.Scatter{GlyphStyle: styles[k]})
 		if len(of[k]) > 1000 {
-			s.GlyphStyle.Radius = vg.Points(1)
+			styles[k].Radius = vg.Points(0.9)
 		}
-		p.Add(s)
-		drawing.legend.Add(fmt.Sprintf("%s (%s)", name, grouped(int64(len(of[k])))), &sample)
+		drawn := raster(of[k], 100)
+		dots[k] = slices.Collect(slices.Chunk(drawn, max(1, len(drawn)/32)))
+	}
+	// By turns, lest the one lie on top of the other.
+	for i := range max(len(dots[0]), len(dots[1])) {
+		for k := range dots {
+			if i >= len(dots[k]) {
+				continue
+			}
+			s, err := plotter.NewScatter(dots[k][i])
+			if err != nil {
+				return nil, fmt.Errorf("reports: plot: measured candidates: %w", err)
+			}
+			s.GlyphStyle = styles[k]
+			p.Add(s)
+		}
 	}
 	drawing.legend.Add("as fast as the baseline", unity{})
 	if log := p.X.Max > 10*p.X.Min; log {

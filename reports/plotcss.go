@@ -64,5 +64,6 @@ svg.plot .mark { cursor: help; outline: none; }
 svg.plot .mark circle { fill: transparent; stroke: none; }
 svg.plot .mark:hover circle, svg.plot .mark:focus circle { stroke: var(--plot-ink); stroke-width: 1.5; }
 svg.plot .mark:focus circle { stroke-width: 2.5; }
+@media (forced-colors: active) { svg.plot { forced-color-adjust: none; } }
 @media print { svg.plot { break-inside: avoid; } svg.plot .mark { display: none; } }
 `

@@ -130,10 +130,14 @@ type nightErrors []struct{ X, Low, High float64 }
 // Plot draws them.
 func (e nightErrors) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
+	style := draw.LineStyle{Color: haze, Width: vg.Points(0.7)}
+	if len(e) > trendMarks {
+		style.Color = fog // together they would be an area
+	}
 	for _, v := range e {
 		at := x(v.X)
 		for _, line := range c.ClipLinesXY([]vg.Point{{X: at, Y: y(v.Low)}, {X: at, Y: y(v.High)}}) {
-			c.StrokeLines(draw.LineStyle{Color: haze, Width: vg.Points(0.7)}, line)
+			c.StrokeLines(style, line)
 		}
 	}
 }
