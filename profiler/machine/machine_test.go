@@ -139,7 +139,7 @@ func TestReadBandwidth(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got < 1e9 || got > 1e13 {
+	if got < 1e7 || got > 1e13 { // by order of magnitude: the machine may be busy
 		t.Errorf("%g bytes a second are not those of a memory", got)
 	}
 	t.Logf("1 thread reads %.1f GB/s", got/1e9)
