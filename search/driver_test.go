@@ -184,6 +184,9 @@ func toJSON(t testing.TB, r *search.Result) string {
 // search that is resumed from what is left ends as the unbroken one did, asks
 // for nothing that the journal has, and leaves a journal that says the same.
 func TestResumeFromEveryEntry(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	p := small(t)
 	full := new(tape)
 	d := search.Driver{Problem: p, Method: evolution(t), Evaluator: &lab{space: spaceOf(p), shake: 0.02}, Recorder: full, Settings: search.Settings{Seed: 7}}
@@ -221,6 +224,9 @@ func mustJSON(t testing.TB, v any) string {
 
 // A search stopped again and again, by whatever comes, ends as the unbroken one.
 func TestResumeAfterStops(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	p := small(t)
 	rapid.Check(t, func(rt *rapid.T) {
 		seed := rapid.Uint64().Draw(rt, "seed")

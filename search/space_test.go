@@ -397,6 +397,9 @@ func TestLayersRefuse(t *testing.T) {
 }
 
 func TestInfeasible(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	d := stacks
 	d.Constraints = []string{"n_layer <= 3", "decoder_params >= 1e6", "hidden >= 16"}
 	_, err := d.Compile(arch.Build{Dialect: arch.Portable})

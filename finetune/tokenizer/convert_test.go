@@ -32,6 +32,9 @@ func texts(t *testing.T, tk *Tokenizer) []string {
 // TestConvert: a tokenizer that is written as a tokenizer.json gives the ids that it
 // gave, and is read as having the tokens that it had.
 func TestConvert(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	for _, c := range []struct{ file, begin string }{
 		{"gpt2-bpe/encoder.json", ""}, {"llama2c/tokenizer.model", "<s>"}, {"llama2c/tok512.bin", "<s>"}, {"llama2c/tokenizer.bin", ""},
 	} {

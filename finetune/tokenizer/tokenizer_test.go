@@ -167,6 +167,9 @@ func TestCountCharsWithinACharacter(t *testing.T) {
 // Encoding in segments gives what encoding everything at once does, with every
 // pattern that segments are known of.
 func TestSegments(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	// Kinds of signs that the patterns tell apart, and spaces of all sorts.
 	alphabet := []rune("abZé漢9½٣'’sdtmlrev.,-€😀 \u00a0\u2028\t\n\r\u0085\u200b\u0301ſ")
 	for name, expr := range map[string]string{"GPT-2": pattern, "Llama 3": llama3Pattern, "Qwen2": qwen2Pattern} {

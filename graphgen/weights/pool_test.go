@@ -34,6 +34,9 @@ func toy(t *testing.T) *ir.Graph {
 }
 
 func TestPoolIsDisjointFiniteAndNotDenormal(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	g := toy(t)
 	p, err := OpenPool(context.Background(), t.TempDir(), NeedOf(g), nil)
 	if err != nil {

@@ -23,6 +23,9 @@ func autoregressive(r *rand.Rand, n int, rho float64) (a, b []float64) {
 }
 
 func TestPairedRatioDependentCoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	for _, tc := range []struct {
 		n            int
 		rho          float64
@@ -84,6 +87,9 @@ func slicesOf(v float64, n int) []float64 {
 // TestPairedQuantileRatioCoverage: request sizes in common, noise of each side,
 // some of it in the tail, and neighbours alike.
 func TestPairedQuantileRatioCoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	const truth = 0.7
 	for _, tc := range []struct {
 		n         int

@@ -124,6 +124,9 @@ func TestNoUpperEndUnder72(t *testing.T) {
 // The exact interval covers the true quantile at least as often as it says, for
 // skewed, heavy-tailed and tied distributions alike.
 func TestQuantileCICoverage(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes seconds, and minutes under the race detector")
+	}
 	dists := map[string]struct {
 		draw     func(*rand.Rand) float64
 		quantile func(p float64) float64
