@@ -87,10 +87,10 @@ func (d *Drawing) Write(w io.Writer, f Format) error {
 
 // Inline writes two <svg> elements for a page that has [PlotCSS]: one for wide windows
 // and paper and one for narrow windows, of which the page shows one. Neither has the
-// plot's title, which the page says. Their elements' ids begin with id, which is unique
-// in the page; alt is what somebody who does not see the plot is told. Places of which
-// there is something to say are <g class="mark">, the first of them in the order of the
-// Tab key; a script may move among the others.
+// plot's title, which the page says. Their ids are id, unique in the page, with -w and
+// with -n, with which the ids in them begin; alt is what somebody who does not see the
+// plot is told. Places of which there is something to say are <g class="mark">, the first
+// of them in the order of the Tab key; a script may move among the others.
 func (d *Drawing) Inline(w io.Writer, id, alt string) error {
 	var out bytes.Buffer
 	for _, v := range []struct {
@@ -107,8 +107,8 @@ func (d *Drawing) Inline(w io.Writer, id, alt string) error {
 		}
 		name := html.EscapeString(id + v.end)
 		title, rest := firstSentence(drawable(alt))
-		fmt.Fprintf(&out, `<svg class="plot %s" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" role="group" aria-labelledby="%s-title">`+"\n",
-			v.class, coordinate(v.width), coordinate(v.height), name)
+		fmt.Fprintf(&out, `<svg id="%s" class="plot %s" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" role="group" aria-labelledby="%s-title">`+"\n",
+			name, v.class, coordinate(v.width), coordinate(v.height), name)
 		// The drawing is one image; the marks beside it are reached by themselves.
 		fmt.Fprintf(&out, `<g role="img" aria-labelledby="%s-title"`, name)
 		if rest != "" {

@@ -36,19 +36,19 @@ type FitPlotData struct {
 
 // FitPlot draws predicted against measured. On the line both are the same; the
 // bands around it are errors of 5 and of 10 %.
-func FitPlot(w io.Writer, format Format, data FitPlotData) error {
-	return writePlot(w, format, data.Drawing)
+func FitPlot(w io.Writer, format Format, d FitPlotData) error {
+	return writePlot(w, format, d.Drawing)
 }
 
 // Drawing is the plot, to be written in any form.
-func (data FitPlotData) Drawing() (*Drawing, error) {
-	label := data.Label
+func (d FitPlotData) Drawing() (*Drawing, error) {
+	label := d.Label
 	if label == "" {
 		label = "latency relative to the baseline"
 	}
-	p := newPlot(FrontPlotData{Title: data.Title, LatencyLabel: "measured " + label})
+	p := newPlot(FrontPlotData{Title: d.Title, LatencyLabel: "measured " + label})
 	p.Y.Label.Text = "predicted " + label
-	low, high, err := data.extent()
+	low, high, err := d.extent()
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +56,7 @@ func (data FitPlotData) Drawing() (*Drawing, error) {
 	p.Add(errorBands{})
 	legend := newLegend()
 	filled := -1
-	for _, s := range data.Series {
+	for _, s := range d.Series {
 		if !s.Hollow || filled < 0 {
 			filled++
 		}
@@ -78,13 +78,13 @@ func (data FitPlotData) Drawing() (*Drawing, error) {
 		p.Add(scatter)
 		legend.Add(fmt.Sprintf("%s (%d)", s.Name, len(xys)), scatter)
 	}
-	d := newDrawing(p, legend)
-	for _, s := range data.Series {
+	drawing := newDrawing(p, legend)
+	for _, s := range d.Series {
 		for _, pt := range s.Points {
-			d.say(pt.Measured, pt.Predicted, pt.Detail)
+			drawing.say(pt.Measured, pt.Predicted, pt.Detail)
 		}
 	}
-	return d, nil
+	return drawing, nil
 }
 
 // extent is a square that holds every point, with a margin.

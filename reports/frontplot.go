@@ -55,22 +55,22 @@ type FrontPlotData struct {
 // line for each iteration from light to dark, the final front heavier, what was
 // evaluated faint behind them. Up and to the left is better; the corner that is
 // faster than the baseline at no less quality is tinted.
-func FrontPlot(w io.Writer, format Format, data FrontPlotData) error {
-	return writePlot(w, format, data.Drawing)
+func FrontPlot(w io.Writer, format Format, d FrontPlotData) error {
+	return writePlot(w, format, d.Drawing)
 }
 
 // Drawing is the plot, to be written in any form.
-func (data FrontPlotData) Drawing() (*Drawing, error) {
-	lines, err := data.lines()
+func (d FrontPlotData) Drawing() (*Drawing, error) {
+	lines, err := d.lines()
 	if err != nil {
 		return nil, err
 	}
-	p := newPlot(data)
+	p := newPlot(d)
 	legend := newLegend()
-	if data.Baseline != nil {
-		p.Add(corner{toXY(*data.Baseline), data.LowerBetter})
+	if d.Baseline != nil {
+		p.Add(corner{toXY(*d.Baseline), d.LowerBetter})
 	}
-	if err := addEvaluated(p, &legend, data.Evaluated); err != nil {
+	if err := addEvaluated(p, &legend, d.Evaluated); err != nil {
 		return nil, err
 	}
 	if bars := intervals(lines[len(lines)-1].Points); len(bars) > 0 {
@@ -80,8 +80,8 @@ func (data FrontPlotData) Drawing() (*Drawing, error) {
 	if err := addLines(p, &legend, lines); err != nil {
 		return nil, err
 	}
-	if len(data.Variants) > 0 {
-		s, err := plotter.NewScatter(toXYs(data.Variants))
+	if len(d.Variants) > 0 {
+		s, err := plotter.NewScatter(toXYs(d.Variants))
 		if err != nil {
 			return nil, fmt.Errorf("reports: plot: variants: %w", err)
 		}
@@ -89,7 +89,7 @@ func (data FrontPlotData) Drawing() (*Drawing, error) {
 		p.Add(s)
 		legend.Add("pick, other n_head", s)
 	}
-	pickName := data.PickName
+	pickName := d.PickName
 	if pickName == "" {
 		pickName = "pick"
 	}
@@ -98,8 +98,8 @@ func (data FrontPlotData) Drawing() (*Drawing, error) {
 		name  string
 		glyph draw.GlyphStyle
 	}{
-		{data.Baseline, "baseline", draw.GlyphStyle{Color: vermilion, Radius: vg.Points(5.5), Shape: diamond{}}},
-		{data.Pick, pickName, draw.GlyphStyle{Color: vermilion, Radius: vg.Points(6.5), Shape: ring{}}},
+		{d.Baseline, "baseline", draw.GlyphStyle{Color: vermilion, Radius: vg.Points(5.5), Shape: diamond{}}},
+		{d.Pick, pickName, draw.GlyphStyle{Color: vermilion, Radius: vg.Points(6.5), Shape: ring{}}},
 	} {
 		if m.at == nil {
 			continue
@@ -113,17 +113,17 @@ func (data FrontPlotData) Drawing() (*Drawing, error) {
 		legend.Add(m.name, s)
 	}
 	margin(p)
-	d := newDrawing(p, legend)
+	drawing := newDrawing(p, legend)
 	for _, line := range lines {
-		d.sayAll(line.Points)
+		drawing.sayAll(line.Points)
 	}
-	d.sayAll(data.Variants)
-	for _, m := range []*PlotPoint{data.Baseline, data.Pick} {
+	drawing.sayAll(d.Variants)
+	for _, m := range []*PlotPoint{d.Baseline, d.Pick} {
 		if m != nil {
-			d.sayAll([]PlotPoint{*m})
+			drawing.sayAll([]PlotPoint{*m})
 		}
 	}
-	return d, nil
+	return drawing, nil
 }
 
 // lines checks the data and brings each front into order.

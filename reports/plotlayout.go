@@ -59,7 +59,7 @@ func (d *Drawing) paint(c vg.CanvasSizer, narrow, titled bool) []vg.Point {
 		dc.SetColor(paper)
 		dc.Fill(dc.Rectangle.Path())
 	}
-	area := dc
+	var area draw.Canvas // without the legend
 	if narrow {
 		pad := vg.Points(3)
 		dc = draw.Crop(dc, pad, -pad, pad, -pad)
