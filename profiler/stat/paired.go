@@ -33,6 +33,18 @@ func PairedRatio(a, b []float64, level float64) Estimate {
 	return est
 }
 
+// PairedMedian returns the Value of PairedRatio alone, without what an interval takes; NaN
+// of no pairs.
+func PairedMedian(a, b []float64) float64 {
+	ratios, _ := pairedRatios(a, b)
+	if ratios == nil {
+		return math.NaN()
+	}
+	slices.Sort(ratios)
+	n := len(ratios)
+	return middle(ratios[(n+1)/2-1], ratios[n/2])
+}
+
 // middle returns the geometric mean of two ratios, and one of them itself where
 // they are equal.
 func middle(a, b float64) float64 {
