@@ -274,18 +274,12 @@ func plotFit(path string, r *fitReport) error {
 	if err != nil {
 		return err
 	}
-	points := func(held []latmodel.HeldOut) (out []reports.FitPoint) {
-		for _, h := range held {
-			out = append(out, reports.FitPoint{Measured: h.Measured, Predicted: h.Predicted})
-		}
-		return out
-	}
 	data := reports.FitPlotData{Title: fmt.Sprintf("Latency model of %s, %d candidates", cmp.Or(r.Model.Build.Name(), "fused, fp32"), r.Model.Candidates)}
 	for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
 		name := strings.ToUpper(string(t))
-		data.Series = append(data.Series, reports.FitSeries{Name: name + ", cross-validated", Points: points(r.Model.HeldOut(t))})
+		data.Series = append(data.Series, heldOutSeries(t, r.Model.HeldOut(t)))
 		if r.HeldOut != nil {
-			data.Series = append(data.Series, reports.FitSeries{Name: name + ", never fitted", Points: points(r.HeldOut.Of(t).HeldOut), Hollow: true})
+			data.Series = append(data.Series, reports.FitSeries{Name: name + ", never fitted", Points: fitPoints(r.HeldOut.Of(t).HeldOut), Hollow: true})
 		}
 	}
 	var out bytes.Buffer
@@ -293,4 +287,16 @@ func plotFit(path string, r *fitReport) error {
 		return err
 	}
 	return os.WriteFile(path, out.Bytes(), 0o644)
+}
+
+// heldOutSeries is a target's cross-validation as a plot has it.
+func heldOutSeries(t latmodel.Target, held []latmodel.HeldOut) reports.FitSeries {
+	return reports.FitSeries{Name: strings.ToUpper(string(t)) + ", cross-validated", Points: fitPoints(held)}
+}
+
+func fitPoints(held []latmodel.HeldOut) (out []reports.FitPoint) {
+	for _, h := range held {
+		out = append(out, reports.FitPoint{Measured: h.Measured, Predicted: h.Predicted})
+	}
+	return out
 }

@@ -176,6 +176,16 @@ func plotProxy(path string, e proxy.Evidence) error {
 	if err != nil {
 		return err
 	}
+	d := proxyPlotData(e)
+	var out bytes.Buffer
+	if err := reports.ProxyPlot(&out, format, d); err != nil {
+		return err
+	}
+	return create(path, func(w io.Writer) error { _, err := w.Write(out.Bytes()); return err })
+}
+
+// proxyPlotData is what a proxy's plot draws.
+func proxyPlotData(e proxy.Evidence) reports.ProxyPlotData {
 	d := reports.ProxyPlotData{
 		Title:      fmt.Sprintf("%s on %s: Spearman %.3f", e.Proxy, filepath.Base(e.Table), e.Spearman.Value),
 		ScoreLabel: e.Proxy, QualityLabel: e.Quality,
@@ -193,9 +203,5 @@ func plotProxy(path string, e proxy.Evidence) error {
 		d.Points = append(d.Points, reports.ProxyPoint{Score: h.Score, Quality: h.Quality, Best: 10*i < len(held)})
 		d.LogValue = d.LogValue && h.Quality > 0
 	}
-	var out bytes.Buffer
-	if err := reports.ProxyPlot(&out, format, d); err != nil {
-		return err
-	}
-	return create(path, func(w io.Writer) error { _, err := w.Write(out.Bytes()); return err })
+	return d
 }

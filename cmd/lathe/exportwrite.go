@@ -35,7 +35,7 @@ type exported struct {
 // export writes a bundle beside its place, checks it, and gives it its place.
 func (a *app) export(ctx context.Context, x *exportPlan) (_ *exported, err error) {
 	began := time.Now()
-	dir, remove, err := x.work()
+	dir, remove, err := x.folder().work()
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +87,7 @@ func (a *app) export(ctx context.Context, x *exportPlan) (_ *exported, err error
 	if err := x.finish(ctx, a, dir, m); err != nil {
 		return nil, err
 	}
-	if err := x.settle(ctx, dir); err != nil {
+	if err := x.folder().settle(ctx, dir); err != nil {
 		return nil, err
 	}
 	done := &exported{Folder: x.dir, Loaders: x.loaders, Models: m.Models, Figures: m.Figures, Checks: checked.Checks, Seconds: time.Since(began).Seconds(), Warnings: nonNil(x.warnings)}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"os"
 	"regexp"
 	"slices"
@@ -75,19 +76,7 @@ func (s *setup) loadProxy() error {
 	if s.Trained == nil {
 		return fmt.Errorf("search.proxy is fitted: it learns from a table of architectures that you have trained, search.trained (--trained FILE); see lathe proxy --help")
 	}
-	data, err := os.ReadFile(s.Trained.Path)
-	if err != nil {
-		return fmt.Errorf("search.trained: %w", err)
-	}
-	sum := sha256.Sum256(data)
-	if hash := hex.EncodeToString(sum[:]); s.Trained.Hash == "" {
-		s.Trained.Hash = hash
-	} else if s.Trained.Hash != hash {
-		return fmt.Errorf("%s is another table than the search was started with: start another search", s.Trained.Path)
-	}
-	t, err := proxy.Read(strings.NewReader(string(data)), s.Trained.Path, proxy.ReadOptions{
-		Base: s.anyCandidate().Spec, Quality: s.Trained.Quality, HigherIsBetter: s.Trained.HigherIsBetter,
-	})
+	t, err := s.trainedTable()
 	if err != nil {
 		return err
 	}
@@ -95,6 +84,47 @@ func (s *setup) loadProxy() error {
 		return fmt.Errorf("search.trained: %w", err)
 	}
 	return nil
+}
+
+// trainedTable reads what a fitted proxy learns from, which must be the table that the
+// search was started with.
+func (s *setup) trainedTable() (*proxy.Table, error) {
+	data, err := os.ReadFile(s.Trained.Path)
+	if err != nil {
+		return nil, fmt.Errorf("search.trained: %w", err)
+	}
+	sum := sha256.Sum256(data)
+	if hash := hex.EncodeToString(sum[:]); s.Trained.Hash == "" {
+		s.Trained.Hash = hash
+	} else if s.Trained.Hash != hash {
+		return nil, fmt.Errorf("%s is another table than the search was started with: start another search", s.Trained.Path)
+	}
+	return proxy.Read(strings.NewReader(string(data)), s.Trained.Path, proxy.ReadOptions{
+		Base: s.anyCandidate().Spec, Quality: s.Trained.Quality, HigherIsBetter: s.Trained.HigherIsBetter,
+	})
+}
+
+// validatedRows bounds the tables that evidence validates a proxy on: a fit takes the cube
+// of the rows.
+const validatedRows = 400
+
+// evidence is how the setup's proxy was validated: one that is fitted, on the table that it
+// learned from.
+func (s *setup) evidence() (e proxy.Evidence, err error) {
+	var t *proxy.Table
+	if s.Trained != nil {
+		if t, err = s.trainedTable(); err != nil {
+			return e, err
+		}
+		if len(t.Rows) > validatedRows {
+			return e, fmt.Errorf("%s has %d rows: lathe proxy %s --json validates on it", s.Trained.Path, len(t.Rows), s.Trained.Path)
+		}
+	}
+	p, err := proxy.New(s.Proxy, t, rand.New(rand.NewPCG(s.Seed, proxyStream)))
+	if err != nil {
+		return e, err
+	}
+	return p.Evidence(), nil
 }
 
 // objective is the one of a name. Where quality is by training, that is what "quality"

@@ -95,7 +95,7 @@ Start with "lathe demo".`,
 
 	for _, cmd := range []*cobra.Command{
 		a.cmdDoctor(), a.cmdConfig(), a.cmdShow(), a.cmdEmit(), a.cmdExport(), a.cmdImport(), a.cmdInspect(), a.cmdMeasure(), a.cmdProfile(),
-		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdWorkload(), a.cmdTrain(), a.cmdFinetune(), a.cmdProxy(), a.cmdTokenizer(), a.cmdEval(), a.cmdCalibrate(), a.cmdComplete(), a.cmdStudy(), a.cmdVerify(), a.cmdNightly(), a.cmdTimer(),
+		a.cmdFit(), a.cmdPredict(), a.cmdSearch(), a.cmdFront(), a.cmdDemo(), a.cmdWorkload(), a.cmdTrain(), a.cmdFinetune(), a.cmdProxy(), a.cmdTokenizer(), a.cmdEval(), a.cmdCalibrate(), a.cmdComplete(), a.cmdStudy(), a.cmdVerify(), a.cmdNightly(), a.cmdReport(), a.cmdTimer(),
 	} {
 		root.AddCommand(cmd)
 	}

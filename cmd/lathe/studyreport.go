@@ -227,10 +227,9 @@ func (s *study) reportData(f *studyFound, r *studyReport) (*reports.StudyData, e
 		d.Finetuned = append(d.Finetuned, fmt.Sprintf("%s: finetuned for %d steps, loss on the task's development part %s; thresholds: %s; %s.", label, t.Steps, lossText(t.DevLoss),
 			reports.Threshold("show", f.rules[label].Rule.Show, f.rules[label].ShowCI, string(f.rules[label].Rule.Scoring)), reports.Threshold("stop", f.rules[label].Rule.Stop, f.rules[label].StopCI, string(f.rules[label].Rule.Scoring))))
 	}
-	diff := r.Difference
 	d.StudySuggestions = reports.StudySuggestions{
 		Pick: f.pick.Label, Baseline: measuresRow(baselineLabel, base), Own: measuresRow(f.pick.Label, pick),
-		Difference: reports.MeasuresRow{TriggerRate: reports.Measure(diff.TriggerRate), ASC: reports.Measure(diff.ASC), AEC: reports.Measure(diff.AEC), Saving: reports.Measure(diff.Saving)},
+		Difference: differenceRow(r.Difference),
 	}
 	if t := r.Tail; t != nil {
 		d.Tail, d.OwnTail = reports.Measure{Value: &t.Baseline, CI: t.BaselineCI}, reports.Measure{Value: &t.Pick, CI: t.PickCI}
@@ -312,4 +311,8 @@ func (s *study) figures(f *studyFound) (figure1, figure3 string, err error) {
 		}
 	}
 	return "figure1.svg", "figure3.svg", nil
+}
+
+func differenceRow(d predictor.Difference) reports.MeasuresRow {
+	return reports.MeasuresRow{TriggerRate: reports.Measure(d.TriggerRate), ASC: reports.Measure(d.ASC), AEC: reports.Measure(d.AEC), Saving: reports.Measure(d.Saving)}
 }

@@ -61,6 +61,22 @@ func (f Figure) MarshalJSON() ([]byte, error) {
 	return json.Marshal(doc)
 }
 
+// UnmarshalJSON reads what MarshalJSON prints.
+func (f *Figure) UnmarshalJSON(data []byte) error {
+	doc := struct {
+		Value *float64      `json:"value"`
+		CI    stat.Interval `json:"ci"`
+	}{CI: stat.Everything()}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return err
+	}
+	*f = Figure{math.NaN(), doc.CI}
+	if doc.Value != nil {
+		f.Value = *doc.Value
+	}
+	return nil
+}
+
 // String is the figure with its interval, or a dash.
 func (f Figure) String() string {
 	switch {

@@ -1,0 +1,169 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"lathe/profiler/record"
+	"lathe/profiler/store"
+	"lathe/reports"
+)
+
+func newMeasuredGroup(baseline string, h record.Host) *measuredGroup {
+	count := func() map[string]int { return map[string]int{} }
+	return &measuredGroup{
+		baseline: baseline, host: h, hosts: map[string]bool{}, latest: map[string]measuredLatest{}, warnings: warningCounts{},
+		workloads: count(), bindings: count(), cpus: count(), providers: count(), seeds: map[uint64]bool{},
+	}
+}
+
+func hostOf(g store.Glanced) (h record.Host, err error) {
+	if err := json.Unmarshal(g.Host, &h); err != nil {
+		return h, fmt.Errorf("record %s: its host: %w", g.ID, err)
+	}
+	return h, nil
+}
+
+// add counts a record, the at-th that was stored.
+func (m *measuredGroup) add(at int, g store.Glanced, provider string) {
+	m.records++
+	m.newest = at
+	if m.first.IsZero() || g.Time.Before(m.first) {
+		m.first = g.Time
+	}
+	if g.Time.After(m.last) {
+		m.last = g.Time
+	}
+	l := measuredLatest{at: at, kind: g.Kind, time: g.Time, pl: g.PL, tl: g.TL, pairs: g.PLPairs + g.TLPairs + g.RequestPairs}
+	if g.Failure != nil {
+		m.failed++
+		l.failure = g.Failure.Stage + ": " + g.Failure.Message
+	}
+	m.latest[g.CandidateHash] = l
+	warnings := g.Warnings
+	if drift := g.Drift; drift > record.DriftThreshold || drift < -record.DriftThreshold {
+		m.drifted++
+		warnings = append(warnings, fmt.Sprintf("the baseline's time changed by %+.0f %% over the session", 100*drift))
+	}
+	if len(warnings) > 0 {
+		m.warned++
+	}
+	for _, w := range warnings {
+		m.warnings.add(w)
+	}
+	if g.WorkloadName != "" {
+		m.workloads[g.WorkloadName+" "+g.WorkloadHash[:min(12, len(g.WorkloadHash))]]++
+	}
+	m.bindings[g.Binding]++
+	m.providers[provider]++
+	cpus := "not pinned"
+	if len(g.Conditions.CPUs) > 0 {
+		cpus = strings.Trim(strings.ReplaceAll(fmt.Sprint(g.Conditions.CPUs), " ", ", "), "[]")
+	}
+	m.cpus[cpus]++
+	m.seeds[g.Seed] = true
+}
+
+// warningCounts are warnings by what they say but for numbers, which differ from record to
+// record: each has its least and greatest.
+type warningCounts map[string]*countedWarning
+
+type countedWarning struct {
+	words     []string
+	low, high map[int]string // of the words that are numbers
+	times     int
+	order     int // of its first
+}
+
+// number takes the number out of a word, if it is one but for what stands around it.
+func numberOf(word string) (before, number, after string, ok bool) {
+	number = strings.TrimLeft(word, "(")
+	before = word[:len(word)-len(number)]
+	trimmed := strings.TrimRight(number, ",;:.)%")
+	after, number = number[len(trimmed):], trimmed
+	if number == "" || !strings.ContainsRune("+-.0123456789", rune(number[0])) {
+		return "", "", "", false
+	}
+	_, err := strconv.ParseFloat(number, 64)
+	return before, number, after, err == nil
+}
+
+func (c warningCounts) add(text string) {
+	words := strings.Split(text, " ")
+	key := make([]string, len(words))
+	for i, w := range words {
+		key[i] = w
+		if before, _, after, ok := numberOf(w); ok {
+			key[i] = before + "\x00" + after
+		}
+	}
+	k := strings.Join(key, " ")
+	one := c[k]
+	if one == nil {
+		one = &countedWarning{words: words, low: map[int]string{}, high: map[int]string{}, order: len(c)}
+		c[k] = one
+	}
+	one.times++
+	for i, w := range words {
+		_, n, _, ok := numberOf(w)
+		if !ok {
+			continue
+		}
+		if one.low[i] == "" || less(n, one.low[i]) {
+			one.low[i] = n
+		}
+		if one.high[i] == "" || less(one.high[i], n) {
+			one.high[i] = n
+		}
+	}
+}
+
+func less(a, b string) bool {
+	x, _ := strconv.ParseFloat(a, 64) // both are numbers
+	y, _ := strconv.ParseFloat(b, 64)
+	return x < y
+}
+
+type warningLine struct {
+	text  string
+	times int
+}
+
+// warningLines bounds how many warnings of records are told apart.
+const warningLines = 100
+
+// list are the warnings, the most frequent first.
+func (c warningCounts) list() (out []warningLine) {
+	var all []*countedWarning
+	for _, w := range c {
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *countedWarning) int {
+		if a.times != b.times {
+			return b.times - a.times
+		}
+		return a.order - b.order
+	})
+	rest := 0
+	for i, w := range all {
+		if i >= warningLines {
+			rest += w.times
+			continue
+		}
+		words := slices.Clone(w.words)
+		for at, low := range w.low {
+			if high := w.high[at]; low != high {
+				before, _, after, _ := numberOf(words[at])
+				words[at] = before + low + " to " + high + after
+			}
+		}
+		out = append(out, warningLine{strings.Join(words, " "), w.times})
+	}
+	if rest > 0 {
+		out = append(out, warningLine{reports.Count(len(all)-warningLines, "other warning"), rest})
+	}
+	return out
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"path/filepath"
+
+	"lathe/reports"
+)
+
+// reportMark is the file that tells a report's folder from somebody's.
+const reportMark = ".lathe-report"
+
+func reportFolder(dir string) outFolder {
+	return outFolder{filepath.Clean(dir), "report", "report", reportMark, true}
+}
+
+// writeReport writes all forms and figures to a folder, whole or not at all.
+func writeReport(ctx context.Context, dir string, r *reports.Report) (err error) {
+	folder := reportFolder(dir)
+	if err := folder.place(); err != nil {
+		return err
+	}
+	work, remove, err := folder.work()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, remove()) }()
+	type file struct {
+		path  string
+		write func(io.Writer) error
+	}
+	files := []file{{reportMark, func(io.Writer) error { return nil }}}
+	for _, f := range reportForms {
+		files = append(files, file{f.file, func(w io.Writer) error { return r.Write(w, f.form) }})
+	}
+	plots, err := r.Plots()
+	if err != nil {
+		return err
+	}
+	for _, p := range plots {
+		for _, format := range []reports.Format{reports.SVG, reports.PNG} {
+			files = append(files, file{filepath.Join("figures", p.Name+"."+string(format)), func(w io.Writer) error { return p.Drawing.Write(w, format) }})
+		}
+	}
+	for _, f := range files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		if err := create(filepath.Join(work, f.path), f.write); err != nil {
+			return err
+		}
+	}
+	return folder.settle(ctx, work)
+}
