@@ -42,6 +42,7 @@ faster architecture with no fewer decoder parameters:
     from the small baseline as well as from the text
  9. export the small pick for Optimum and transformers.js, and verify the folder
 10. complete sentences with what was exported
+11. look where the pick's time goes, and write a report of all of it
 
 Everything is kept in --dir; a second run takes the candidates of step 3 from its
 store. What does not fit on a slow machine is cut, and said.`,
@@ -75,7 +76,7 @@ store. What does not fit on a slow machine is cut, and said.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&dir, "dir", "lathe-demo", "`FOLDER` for the store, the front's plot, and what is written anew: pick/ and trained/")
+	fs.StringVar(&dir, "dir", "lathe-demo", "`FOLDER` for the store, the front's plot, and what is written anew: pick/, trained/ and report/")
 	fs.String("build", "", "how candidates run: `PARTS` of a name, such as +int4b32")
 	fs.Uint64("seed", 0, "seed of everything drawn at random")
 	a.bind(fs, "build", "build")
@@ -106,6 +107,7 @@ type demoResult struct {
 	Front    *frontBody       `json:"front"`
 	Written  *emitted         `json:"written"`
 	Small    *demoSmall       `json:"small"`
+	Report   string           `json:"report"` // its page
 	Seconds  float64          `json:"seconds"`
 }
 
@@ -138,6 +140,9 @@ func (d *demo) run() error {
 	if err := d.trainSmall(pick); err != nil {
 		return err
 	}
+	if err := d.report(pick); err != nil {
+		return err
+	}
 	d.finish(pick)
 	return nil
 }
@@ -161,6 +166,9 @@ const demoConstraint = "d_model % 128 == 0"
 
 func (d *demo) prepare() error {
 	a := d.a
+	if err := reportFolder(filepath.Join(d.dir, demoReport)).place(); err != nil { // not after minutes
+		return err
+	}
 	d.title("ONNX Runtime and weights")
 	if _, err := a.runtime(d.ctx); err != nil {
 		return err

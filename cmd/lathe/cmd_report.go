@@ -18,6 +18,7 @@ type reportFlags struct {
 	out, form                      string
 	search, baseline, study, proxy string
 	profiles                       []string
+	given                          []*profiled // besides these files
 	nights, title                  string
 	gate                           bool
 }

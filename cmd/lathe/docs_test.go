@@ -62,7 +62,7 @@ func TestHelp(t *testing.T) {
 	for _, line := range strings.Split(root.Example, "\n") {
 		checkExample(t, "lathe", line)
 	}
-	if want := []string{"calibrate", "complete", "config", "demo", "doctor", "emit", "eval", "export", "finetune", "fit", "front", "import", "inspect", "measure", "nightly", "predict", "profile", "proxy", "search", "show", "study", "tokenizer", "train", "verify", "workload"}; !slices.Equal(names, want) {
+	if want := []string{"calibrate", "complete", "config", "demo", "doctor", "emit", "eval", "export", "finetune", "fit", "front", "import", "inspect", "measure", "nightly", "predict", "profile", "proxy", "report", "search", "show", "study", "tokenizer", "train", "verify", "workload"}; !slices.Equal(names, want) {
 		t.Errorf("commands %v, want %v", names, want)
 	}
 }

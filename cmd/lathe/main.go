@@ -65,13 +65,19 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitFailure
 	}
 	fmt.Fprintln(stderr, "lathe:", err)
-	if errors.As(err, &gateError{}) {
+	return codeOf(err)
+}
+
+// codeOf is the exit code that says an error.
+func codeOf(err error) int {
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &gateError{}):
 		return exitGate
-	}
-	if errors.As(err, &unsureError{}) {
+	case errors.As(err, &unsureError{}):
 		return exitUnsure
-	}
-	if isInputError(err) {
+	case isInputError(err):
 		return exitInput
 	}
 	return exitFailure

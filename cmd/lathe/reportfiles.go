@@ -83,9 +83,12 @@ func (s *studyReport) searchOfPick() string {
 	return ""
 }
 
-// operators reads the profiles that are given.
+// operators are those of the profiles that are given.
 func (r *reportOf) operators() error {
 	const printed = "lathe profile --json printed"
+	for _, p := range r.flags.given {
+		r.addProfile(p)
+	}
 	for _, path := range r.flags.profiles {
 		var p profiled
 		if err := readResult(path, printed, &p); err != nil {
@@ -98,16 +101,23 @@ func (r *reportOf) operators() error {
 			if (phase.Phase != operators.Prefill && phase.Phase != operators.Decode) || !(phase.RunMS > 0) || len(phase.Operators) == 0 {
 				return wrongResult(path, fmt.Sprintf("phases[%d] is no prefill or decode with operators and a time", i), printed)
 			}
-			o := reports.ReportOperators{Candidate: p.Candidate, Phase: phaseTitle(phase), RunMS: phase.RunMS, DispatchMS: phase.DispatchMS, Attained: phase.AttainedShare}
-			o.ByOperator, o.ByLayer = operatorTimes(phase.Operators), operatorTimes(phase.Layers)
-			r.out.Operators = append(r.out.Operators, o)
-			for _, w := range phase.Warnings {
-				r.warn("profile of "+p.Candidate, w, 1)
-			}
 		}
+		r.addProfile(&p)
 		r.sameMachine(path, p.Host)
 	}
 	return nil
+}
+
+func (r *reportOf) addProfile(p *profiled) {
+	for _, phase := range p.Phases {
+		r.out.Operators = append(r.out.Operators, reports.ReportOperators{
+			Candidate: p.Candidate, Phase: phaseTitle(phase), RunMS: phase.RunMS, DispatchMS: phase.DispatchMS, Attained: phase.AttainedShare,
+			ByOperator: operatorTimes(phase.Operators), ByLayer: operatorTimes(phase.Layers),
+		})
+		for _, w := range phase.Warnings {
+			r.warn("profile of "+p.Candidate, w, 1)
+		}
+	}
 }
 
 func operatorTimes(rows []operators.Row) (out []reports.ReportOperatorTime) {

@@ -51,7 +51,7 @@ func (r *reportOf) scopeOfNights(nights []nightly.Night, machines []string) (sco
 	if asked != "" {
 		machines = slices.DeleteFunc(machines, func(m string) bool { return !strings.HasPrefix(m, asked) })
 		if len(machines) != 1 {
-			return "", badInput(fmt.Errorf("report: --nights %s is the beginning of %s: want that of one, as lathe nightly history has them", asked, reports.Count(len(machines), "machine's hash")))
+			return "", badInput(fmt.Errorf("report: --nights %s: %s have a hash that begins so: want one, as lathe nightly history has them", asked, reports.Count(len(machines), "machine")))
 		}
 	}
 	for _, n := range nights {

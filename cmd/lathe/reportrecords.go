@@ -2,11 +2,13 @@ package main
 
 import (
 	"cmp"
+	"errors"
 	"maps"
 	"math"
 	"runtime"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"lathe/graphgen/arch"
@@ -171,27 +173,23 @@ func (r *reportOf) measured(list []*measuredGroup) error {
 	return nil
 }
 
-// inParallel does n things on all processors, until one fails.
+// inParallel does n things on all processors, none after one that failed.
 func inParallel(n int, do func(i int) error) error {
-	workers := runtime.GOMAXPROCS(0)
-	errs := make([]error, workers)
+	var next atomic.Int64
+	var failed atomic.Bool
+	errs := make([]error, n)
 	var wait sync.WaitGroup
-	for w := range workers {
-		wait.Add(1)
-		go func() {
-			defer wait.Done()
-			for i := w; i < n && errs[w] == nil; i += workers {
-				errs[w] = do(i)
+	for range min(n, runtime.GOMAXPROCS(0)) {
+		wait.Go(func() {
+			for i := int(next.Add(1)) - 1; i < n && !failed.Load(); i = int(next.Add(1)) - 1 {
+				if errs[i] = do(i); errs[i] != nil {
+					failed.Store(true)
+				}
 			}
-		}()
+		})
 	}
 	wait.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func orNil(v float64) *float64 {

@@ -31,26 +31,34 @@ func writeReport(ctx context.Context, dir string, r *reports.Report) (err error)
 		path  string
 		write func(io.Writer) error
 	}
-	files := []file{{reportMark, func(io.Writer) error { return nil }}}
+	tasks := [][]file{{{reportMark, func(io.Writer) error { return nil }}}}
 	for _, f := range reportForms {
-		files = append(files, file{f.file, func(w io.Writer) error { return r.Write(w, f.form) }})
+		tasks = append(tasks, []file{{f.file, func(w io.Writer) error { return r.Write(w, f.form) }}})
 	}
 	plots, err := r.Plots()
 	if err != nil {
 		return err
 	}
 	for _, p := range plots {
+		var both []file // of one drawing, which is nothing for two at once
 		for _, format := range []reports.Format{reports.SVG, reports.PNG} {
-			files = append(files, file{filepath.Join("figures", p.Name+"."+string(format)), func(w io.Writer) error { return p.Drawing.Write(w, format) }})
+			both = append(both, file{filepath.Join("figures", p.Name+"."+string(format)), func(w io.Writer) error { return p.Drawing.Write(w, format) }})
 		}
+		tasks = append(tasks, both)
 	}
-	for _, f := range files {
-		if err := ctx.Err(); err != nil {
-			return err
+	err = inParallel(len(tasks), func(i int) error {
+		for _, f := range tasks[i] {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			if err := create(filepath.Join(work, f.path), f.write); err != nil {
+				return err
+			}
 		}
-		if err := create(filepath.Join(work, f.path), f.write); err != nil {
-			return err
-		}
+		return nil
+	})
+	if err != nil {
+		return err
 	}
 	return folder.settle(ctx, work)
 }

@@ -1,0 +1,565 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"lathe/finetune/predictor"
+	"lathe/graphgen/arch"
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+	"lathe/profiler/store"
+	"lathe/reports"
+)
+
+// reportFixture is a store without a search: records of three candidates, the first with
+// requests, on one machine.
+func reportFixture(t *testing.T, change func(i int, r *record.Record)) (path string) {
+	t.Helper()
+	path = filepath.Join(t.TempDir(), "lathe.db")
+	var lines bytes.Buffer
+	e := record.NewEncoder(&lines)
+	rng := rand.New(rand.NewPCG(7, 7))
+	base := parse(t, "gpt2-l6-d64-f256-h4-v300-p256")
+	for i, name := range []string{"gpt2-l2-d64-f256-h4-v300-p256", "gpt2-l3-d64-f256-h4-v300-p256", "gpt2-l4-d64-f256-h4-v300-p256", "gpt2-l2-d64-f256-h4-v300-p256"} {
+		r := syntheticRecord(parse(t, name), record.Of(base), rng)
+		r.Time, r.Seed = time.Date(2026, 3, 1, 12, i, 0, 0, time.UTC), uint64(i)
+		if i == 0 {
+			r.Workload = record.Workload{Name: "w", Requests: []record.WorkloadRequest{{PromptTokens: 4, GeneratedTokens: 3, Chars: 9}}}
+			for range 80 {
+				r.Requests = append(r.Requests, record.RequestPair{Own: syntheticRequest(r.Workload.Requests[0], rng), Partner: syntheticRequest(r.Workload.Requests[0], rng)})
+			}
+		}
+		if change != nil {
+			change(i, &r)
+		}
+		if err := e.Encode(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	st, err := store.Open(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if _, err := st.Import(t.Context(), &lines); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func parse(t *testing.T, name string) arch.Candidate {
+	t.Helper()
+	c, err := arch.ParseCandidate(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// runReport is lathe report, whose JSON it reads if it succeeds.
+func runReport(t *testing.T, args ...string) (r *reports.Report, code int, stderr string) {
+	t.Helper()
+	var out, errs bytes.Buffer
+	code = run(t.Context(), append([]string{"report", "--json"}, args...), &out, &errs)
+	if code == exitOK {
+		r = new(reports.Report)
+		if err := json.Unmarshal(out.Bytes(), r); err != nil {
+			t.Fatalf("%v\n%s", err, out.String())
+		}
+	}
+	return r, code, errs.String()
+}
+
+func parts(missing []reports.ReportAbsentee) (names []string) {
+	for _, m := range missing {
+		names = append(names, m.Part)
+	}
+	return names
+}
+
+// What a store without a search says: the figures are those of summaries.
+func TestReportOfRecords(t *testing.T) {
+	path := reportFixture(t, func(i int, r *record.Record) {
+		if i == 1 {
+			r.Warnings = []string{"a doubt of 3 kinds"}
+		}
+		if i == 2 {
+			r.Warnings = []string{"a doubt of 12 kinds"}
+		}
+	})
+	r, code, stderr := runReport(t, "--store", path)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	m := r.Measurements
+	if m.Records != 4 || m.Failed != 0 || m.OtherHosts != 0 || len(m.Candidates) != 3 || m.First.Minute() != 0 || m.Last.Minute() != 3 {
+		t.Errorf("measurements: %+v", m)
+	}
+	st, err := store.Open(t.Context(), path, store.Options{ReadOnly: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	for _, c := range m.Candidates {
+		own := parse(t, c.Candidate)
+		latest, _, err := st.FindMeasured(t.Context(), store.Query{Candidate: own.Hash()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := record.Summarize(latest, record.Options{}).Ratio
+		if *c.PL != want.PL.Median || *c.TL != want.TL.Median || !c.Time.Equal(latest.Time) || c.DecoderParams != own.Spec.DecoderParams() {
+			t.Errorf("%s: %+v, want PL %v TL %v", c.Candidate, c, want.PL.Median, want.TL.Median)
+		}
+	}
+	if len(r.Models) != 4 || r.Models[0].Label != baselineLabel || r.Models[0].Latency.Ratio != nil {
+		t.Fatalf("Table 1: %+v", r.Models)
+	}
+	// The one with requests comes first, though a later record of it has none.
+	if first := r.Models[1]; first.Candidate != "gpt2-l2-d64-f256-h4-v300-p256" || first.Latency.Samples.Requests != 80 || first.Latency.Ratio.LatencyCharP95 == nil {
+		t.Errorf("Table 1 begins with %+v", first)
+	}
+	var metrics []string
+	for _, d := range r.Distributions[:3] {
+		metrics = append(metrics, d.Metric)
+		if !slices.IsSorted(d.Own) || !slices.IsSorted(d.Shares) || d.Shares[len(d.Shares)-1] != 1 || len(d.Own) != len(d.Shares) || len(d.Baseline) != len(d.Shares) {
+			t.Errorf("%s: %+v", d.Metric, d)
+		}
+	}
+	if !slices.Equal(metrics, []string{record.MetricPL, record.MetricTL, record.MetricP95}) {
+		t.Errorf("distributions of %v", metrics)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool { return w.Text == "a doubt of 3 to 12 kinds" && w.Times == 2 }) {
+		t.Errorf("warnings: %+v", r.Warnings)
+	}
+	for _, want := range []string{"front", "Table 2", "Table 3", "operators", "latency model", "proxy evidence", "nights"} {
+		if !slices.Contains(parts(r.Missing), want) {
+			t.Errorf("%s is not missing: %v", want, parts(r.Missing))
+		}
+	}
+	if slices.Contains(parts(r.Missing), "measurements") || r.Front != nil {
+		t.Errorf("missing %v, front %v", parts(r.Missing), r.Front)
+	}
+	if len(r.Summary) != 3 {
+		t.Errorf("summary: %q", r.Summary)
+	}
+}
+
+// Records of several machines are not mixed: the newest's are shown, and the others
+// counted.
+func TestReportOfHosts(t *testing.T) {
+	path := reportFixture(t, func(i int, r *record.Record) {
+		if i < 2 {
+			r.Host.CPUModel = "another"
+		}
+	})
+	r, code, stderr := runReport(t, "--store", path)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	if m := r.Measurements; m.Records != 2 || m.OtherHosts != 2 || len(m.Candidates) != 2 {
+		t.Errorf("measurements: %+v", m)
+	}
+	for _, m := range r.Models {
+		if m.Latency.Host.CPUModel != "a processor" || m.Latency.Samples.Requests > 0 {
+			t.Errorf("%s is of %s", m.Label, m.Latency.Host.CPUModel)
+		}
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool {
+		return strings.HasPrefix(w.Text, "2 records of 1 other machine left out")
+	}) {
+		t.Errorf("warnings: %+v", r.Warnings)
+	}
+}
+
+// A baseline is chosen, and what was measured beside none is bad input.
+func TestReportOfBaseline(t *testing.T) {
+	other := parse(t, "gpt2-l5-d64-f256-h4-v300-p256")
+	path := reportFixture(t, func(i int, r *record.Record) {
+		if i == 3 {
+			r.Baseline = record.Of(other)
+		}
+		if i == 2 {
+			r.PL, r.TL, r.Failure = nil, nil, &record.Failure{Stage: record.FailedRun, Message: "no luck"}
+		}
+	})
+	for _, c := range []struct {
+		args    []string
+		records int
+		failed  int
+	}{{nil, 1, 0}, {[]string{"--baseline", "gpt2-l6-d64-f256-h4-v300-p256"}, 3, 1}} {
+		r, code, stderr := runReport(t, append(c.args, "--store", path)...)
+		if code != exitOK {
+			t.Fatal(stderr)
+		}
+		if m := r.Measurements; m.Records != c.records || m.Failed != c.failed {
+			t.Errorf("%v: %+v", c.args, m)
+		}
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"--store", path, "--baseline", "gpt2-l9-d64-f256-h4"}, "has nothing beside gpt2-l9-d64-f256-h4: lathe search, lathe measure or lathe nightly fill it"},
+		{[]string{"--store", path, "--search", "nope"}, `has no search "nope"; lathe front --list lists them`},
+		{[]string{"--store", filepath.Join(t.TempDir(), "none.db")}, "no store there"},
+		{[]string{"--store", path, "--nights", "abc"}, "--nights abc: 0 machines have a hash that begins so: want one"},
+		{[]string{"--format", "text"}, "--json and --format text: want one of them"},
+	} {
+		if _, code, stderr := runReport(t, c.args...); code != exitInput || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit status %d, %s, want %s", c.args, code, stderr, c.want)
+		}
+	}
+	empty := filepath.Join(t.TempDir(), "empty.db")
+	st, err := store.Open(t.Context(), empty, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	if _, code, stderr := runReport(t, "--store", empty); code != exitInput || !strings.Contains(stderr, "has nothing to report: lathe search") {
+		t.Errorf("exit status %d, %s", code, stderr)
+	}
+}
+
+// A report is made while a search has the store.
+func TestReportBesideSearch(t *testing.T) {
+	path := reportFixture(t, nil)
+	st, err := store.Open(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	unlock, err := st.LockSearch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer unlock()
+	if _, code, stderr := runReport(t, "--store", path); code != exitOK {
+		t.Errorf("exit status %d, %s", code, stderr)
+	}
+}
+
+// studyFixture is a study of a baseline and one pick.
+func studyFixture(t *testing.T) *studyReport {
+	base, own := parse(t, "gpt2-l6-d64-f256-h4-v300-p256"), parse(t, "gpt2-l2-d64-f256-h4-v300-p256")
+	value := func(v float64) predictor.Figure {
+		return predictor.Figure{Value: &v, CI: &stat.Interval{Low: v - 0.1, High: v + 0.1}}
+	}
+	s := &studyReport{
+		Baseline: base, Pick: studyModel{"C1-h4", own}, Passed: true, Warnings: []string{"a doubt"},
+		Measures: map[string]predictor.Measures{baselineLabel: {Cases: 9, ASC: value(11)}, "C1-h4": {Cases: 9, ASC: value(12)}},
+		Tail:     &studyTail{Requests: 80, Baseline: 2, Pick: 1, Ratio: 0.5, RatioCI: &stat.Interval{Low: 0.4, High: 0.6}},
+	}
+	s.Difference.ASC = value(1)
+	for i, m := range []studyModel{{baselineLabel, base}, s.Pick} {
+		row := studyRow{studyModel: m, DecoderParams: m.Candidate.Spec.DecoderParams(), Eval: &studyEval{}, Passed: i == 1}
+		row.Eval.Lambada.Perplexity, row.Eval.Perplexity.Perplexity, row.Relative.Value = 20+float64(i), 30, 1+0.05*float64(i)
+		row.Latency = record.Summary{Candidate: m.Candidate.Name(), PL: &record.Dist{P50: 10}}
+		s.Models = append(s.Models, row)
+	}
+	return s
+}
+
+func writeJSON(t *testing.T, path string, v any) string {
+	t.Helper()
+	if err := create(path, func(w io.Writer) error { return newEncoder(w).Encode(v) }); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// A study's tables, read back from what it wrote.
+func TestReportOfStudy(t *testing.T) {
+	path, dir := reportFixture(t, nil), t.TempDir()
+	writeJSON(t, filepath.Join(dir, "study.json"), studyFixture(t))
+	r, code, stderr := runReport(t, "--store", path, "--study", dir)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	if len(r.Models) != 2 || r.Models[0].Trained == nil || r.Models[0].Trained.Relative.Value != nil || r.Models[0].Trained.Passes != nil {
+		t.Fatalf("models: %+v", r.Models)
+	}
+	if own := r.Models[1]; *own.Trained.Lambada.Value != 21 || *own.Trained.Relative.Value != 1.05 || !*own.Trained.Passes || own.Latency.PL.P50 != 10 {
+		t.Errorf("the pick: %+v", own)
+	}
+	if s := r.Suggestions; s == nil || *s.Own.ASC.Value != 12 || *s.Difference.ASC.Value != 1 || *s.TailChange.Value != 0.5 || s.TailChange.CI.High != 0.6 {
+		t.Errorf("suggestions: %+v", s)
+	}
+	for _, part := range []string{"Table 2", "Table 3", "Table 1, latency distributions"} {
+		if slices.Contains(parts(r.Missing), part) {
+			t.Errorf("%s is missing", part)
+		}
+	}
+	for _, c := range []struct {
+		change func(*studyReport)
+		want   string
+	}{
+		{func(s *studyReport) { s.Models = nil }, "study.json: models has no baseline at its head: want what lathe study wrote"},
+		{func(s *studyReport) { s.Pick.Label = "C9" }, `pick is "C9", which is none of models`},
+		{func(s *studyReport) { delete(s.Measures, "C1-h4") }, `measures has no "C1-h4"`},
+		{func(s *studyReport) { s.Models[1].Candidate.Spec.DModel = -1 }, "models: C1-h4: "},
+	} {
+		s := studyFixture(t)
+		c.change(s)
+		writeJSON(t, filepath.Join(dir, "study.json"), s)
+		if _, code, stderr := runReport(t, "--store", path, "--study", dir); code != exitInput || !strings.Contains(stderr, c.want) {
+			t.Errorf("exit status %d, %s, want %s", code, stderr, c.want)
+		}
+	}
+	if _, code, stderr := runReport(t, "--store", path, "--study", t.TempDir()); code != exitInput || !strings.Contains(stderr, "has no study.json: lathe study CONFIG.yaml -o") {
+		t.Errorf("exit status %d, %s", code, stderr)
+	}
+}
+
+// Files that are damaged, or of something else, are said with the place.
+func TestReportOfFiles(t *testing.T) {
+	path, dir := reportFixture(t, nil), t.TempDir()
+	file := func(text string) string {
+		name := filepath.Join(dir, "file.json")
+		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return name
+	}
+	for _, c := range []struct{ flag, text, want string }{
+		{"--profile", "{\n\"candidate\": \"x\",\n\"phases\": [}", "file.json: invalid character '}' looking for beginning of value (line 3): want what lathe profile --json printed"},
+		{"--profile", `{"candidate": 3}`, "(line 1): want what lathe profile --json printed"},
+		{"--profile", `{"proxies": []}`, "no candidate with phases"},
+		{"--profile", `{"candidate": "x", "phases": [{"phase": "sleep"}]}`, "phases[0] is no prefill or decode"},
+		{"--proxy", `{"phases": []}`, "proxies is empty: want what lathe proxy --json printed"},
+		{"--proxy", `{"proxies": [{"proxy": "fitted"}]}`, "proxies[0] has no proxy or no method"},
+		{"--proxy", `[1]`, "(line 1): want what lathe proxy --json printed"},
+	} {
+		if _, code, stderr := runReport(t, "--store", path, c.flag, file(c.text)); code != exitInput || !strings.Contains(stderr, c.want) {
+			t.Errorf("%s %s: exit status %d, %s, want %s", c.flag, c.text, code, stderr, c.want)
+		}
+	}
+	if _, code, stderr := runReport(t, "--store", path, "--proxy", filepath.Join(dir, "none.json")); code != exitInput || !strings.Contains(stderr, "none.json: no such file") {
+		t.Errorf("exit status %d, %s", code, stderr)
+	}
+	r, code, stderr := runReport(t, "--store", path,
+		"--profile", file(`{"candidate":"gpt2-l2-d64-f256-h4","host":{"cpu_model":"elsewhere"},"phases":[{"phase":"decode","runs":3,"past_tokens_mean":64,"run_ms":2,"dispatch_ms":0.5,"attained_share":0.4,"operators":[{"name":"MatMul","calls":12,"ms":1.5,"share":0.75,"limit_ms":1}],"layers":[{"name":"layer 0","ms":1.5}],"warnings":["so so"]}]}`))
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	if o := r.Operators; len(o) != 1 || o[0].Phase != "decode of 1 token after 64" || o[0].ByOperator[0] != (reports.ReportOperatorTime{Name: "MatMul", Kernels: 12, MS: 1.5, LimitMS: 1, Share: 0.75}) || len(o[0].ByLayer) != 1 {
+		t.Errorf("operators: %+v", o)
+	}
+	for _, want := range []string{"so so", "it is of elsewhere"} {
+		if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool { return strings.HasPrefix(w.Text, want) }) {
+			t.Errorf("no warning of %q: %+v", want, r.Warnings)
+		}
+	}
+	r, code, stderr = runReport(t, "--store", path, "--proxy",
+		file(`{"proxies":[{"proxy":"decoder_params","table":"t.csv","quality":"ppl","trained":40,"method":"10 folds","spearman":{"value":0.9,"ci":[0.8,0.95]},"kendall_tau_b":{"value":null,"ci":null},"top_10_percent":{"value":0.5,"ci":null},"held_out":[{"name":"a","quality":2,"score":3}]}]}`))
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	p := r.Proxy
+	if p == nil || *p.Rows[0].Spearman.Value != 0.9 || p.Rows[0].Spearman.CI.Low != 0.8 || p.Rows[0].Kendall.Value != nil || len(p.Plots) != 1 || !strings.HasPrefix(p.Remark, "40 trained architectures of t.csv") {
+		t.Errorf("proxy: %+v", p)
+	}
+}
+
+// A folder is written whole, and replaced only if it is one of ours or empty.
+func TestReportFolder(t *testing.T) {
+	path, dir := reportFixture(t, nil), t.TempDir()
+	out := filepath.Join(dir, "report")
+	write := func(to string) (int, string) {
+		var stdout, stderr bytes.Buffer
+		code := run(t.Context(), []string{"report", "--store", path, "-o", to}, &stdout, &stderr)
+		return code, stdout.String() + stderr.String()
+	}
+	for range 2 { // the second replaces the first
+		code, said := write(out)
+		if code != exitOK || !strings.Contains(said, "open "+filepath.Join(out, "report.html")) {
+			t.Fatalf("exit status %d: %s", code, said)
+		}
+		for _, f := range reportForms {
+			if info, err := os.Stat(filepath.Join(out, f.file)); err != nil || info.Size() == 0 {
+				t.Errorf("%s: %v", f.file, err)
+			}
+		}
+		if figures, err := filepath.Glob(filepath.Join(out, "figures", "*.png")); err != nil || len(figures) < 3 {
+			t.Errorf("figures: %v, %v", figures, err)
+		}
+		if exists(filepath.Join(out, workLock)) {
+			t.Error("the lock is in it")
+		}
+		if err := os.WriteFile(filepath.Join(out, "more"), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if code, said := write(out); code != exitOK || exists(filepath.Join(out, "more")) {
+		t.Errorf("the old one is there: exit status %d, %s", code, said)
+	}
+	if left, err := filepath.Glob(filepath.Join(dir, ".report*")); err != nil || len(left) > 0 {
+		t.Errorf("left beside it: %v, %v", left, err)
+	}
+	theirs, empty, plain := filepath.Join(dir, "theirs"), filepath.Join(dir, "empty"), filepath.Join(dir, "plain")
+	for _, name := range []string{filepath.Join(theirs, "thesis.doc"), plain} {
+		if err := create(name, func(io.Writer) error { return nil }); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(empty, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if code, said := write(empty); code != exitOK {
+		t.Errorf("exit status %d: %s", code, said)
+	}
+	for to, want := range map[string]string{
+		theirs:                             "has no .lathe-report: what is no report of ours is not replaced; remove it, or choose another folder",
+		plain:                              "is there already, and is no folder",
+		filepath.Join(dir, "none", "here"): "there is no folder " + filepath.Join(dir, "none") + " to write it in",
+	} {
+		if code, said := write(to); code != exitInput || !strings.Contains(said, want) {
+			t.Errorf("%s: exit status %d, %s, want %s", to, code, said, want)
+		}
+	}
+	if !exists(filepath.Join(theirs, "thesis.doc")) {
+		t.Error("a thesis is gone")
+	}
+}
+
+// hostile are names that a store takes and no form may pass on as they are.
+var hostile = []string{`<script>alert(1)</script>`, `"><img src=x onerror=alert(1)>`, `=cmd|' C'!A0`, "`x` [y](javascript:z) | @all\x1b[31m", "\x00\x08\u2028"}
+
+// Whatever an imported store calls things, every form has it as text.
+func TestReportOfHostileNames(t *testing.T) {
+	path := reportFixture(t, func(i int, r *record.Record) {
+		name := hostile[i]
+		r.Candidate = record.Subject{File: &record.File{Base: strings.ReplaceAll(name, "/", ""), SHA256: strings.Repeat(fmt.Sprint(i), 64), Vocab: 300}}
+		r.Host.CPUModel, r.Host.Kernel, r.Warnings = hostile[0], hostile[1], []string{name, hostile[4]}
+		if r.Workload.Name != "" {
+			r.Workload.Name = hostile[0]
+		}
+	})
+	out := filepath.Join(t.TempDir(), "report")
+	var stdout, stderr bytes.Buffer
+	if code := run(t.Context(), []string{"report", "--store", path, "-o", out, "--title", hostile[0]}, &stdout, &stderr); code != exitOK {
+		t.Fatalf("exit status %d: %s", code, stderr.String())
+	}
+	read := func(name string) string {
+		b, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(b)
+	}
+	html := read("report.html")
+	for _, bad := range []string{"<script>alert", "<img", "\x1b", "\x00"} {
+		if strings.Contains(html, bad) || strings.Contains(read("report.md"), bad) {
+			t.Errorf("%q is in the page or in Markdown", bad)
+		}
+	}
+	if regexp.MustCompile(`(?i)(src|href)\s*=\s*["']?(https?:|//|javascript:)`).MatchString(html) {
+		t.Error("the page refers to something")
+	}
+	if text := read("report.txt"); strings.ContainsAny(text, "\x1b\x00\x08") || strings.ContainsAny(stdout.String(), "\x1b\x00\x08") {
+		t.Error("the text drives terminals")
+	}
+	rows, err := csv.NewReader(strings.NewReader(read("report.csv"))).ReadAll()
+	if err != nil || len(rows) < 10 {
+		t.Fatalf("%d rows, %v", len(rows), err)
+	}
+	for _, row := range rows {
+		for _, cell := range row {
+			if strings.HasPrefix(cell, "=") || strings.HasPrefix(cell, "@") {
+				t.Errorf("a formula: %q", cell)
+			}
+		}
+	}
+	if err := xml.Unmarshal([]byte(read("report.junit.xml")), new(struct{ XMLName xml.Name })); err != nil {
+		t.Errorf("JUnit: %v", err)
+	}
+	var r reports.Report
+	if err := json.Unmarshal([]byte(read("report.json")), &r); err != nil || r.Title != hostile[0] {
+		t.Errorf("JSON: %v, title %q", err, r.Title)
+	}
+	figures, err := filepath.Glob(filepath.Join(out, "figures", "*.svg"))
+	if err != nil || len(figures) == 0 {
+		t.Fatalf("figures: %v, %v", figures, err)
+	}
+	for _, f := range figures {
+		if b, err := os.ReadFile(f); err != nil || bytes.Contains(b, []byte("<script")) {
+			t.Errorf("%s: %v", f, err)
+		}
+	}
+}
+
+// The gate is what the checks say.
+func TestReportGate(t *testing.T) {
+	check := func(status string) reports.ReportCheck {
+		return reports.ReportCheck{Group: "front", Name: status, Status: status}
+	}
+	for _, c := range []struct {
+		checks []reports.ReportCheck
+		want   int
+	}{
+		{nil, exitOK}, {[]reports.ReportCheck{check(reports.Passed)}, exitOK},
+		{[]reports.ReportCheck{check(reports.Passed), check(reports.Skipped)}, exitUnsure},
+		{[]reports.ReportCheck{check(reports.Skipped), check(reports.Failed)}, exitGate},
+	} {
+		if got := codeOf(gateOf(&reports.Report{Checks: c.checks})); got != c.want {
+			t.Errorf("%v: exit status %d, want %d", c.checks, got, c.want)
+		}
+	}
+	// A failed record fails a check; without --gate that is no failure of the command.
+	path := reportFixture(t, func(i int, r *record.Record) {
+		if i == 2 {
+			r.PL, r.TL, r.Failure = nil, nil, &record.Failure{Stage: record.FailedRun, Message: "no luck"}
+		}
+	})
+	r, code, stderr := runReport(t, "--store", path)
+	if code != exitOK || !slices.ContainsFunc(r.Checks, func(c reports.ReportCheck) bool { return c.Status == reports.Failed }) {
+		t.Errorf("exit status %d, %s: %+v", code, stderr, r.Checks)
+	}
+	if _, code, stderr := runReport(t, "--store", path, "--gate"); code != exitGate || !strings.Contains(stderr, "failed: ") {
+		t.Errorf("exit status %d, %s", code, stderr)
+	}
+}
+
+// Times are kept one by one up to a number, and evenly beyond; the last is the longest.
+func TestDistribute(t *testing.T) {
+	for _, n := range []int{1, 3, distributionPoints, distributionPoints + 1, 5000} {
+		own, partner := make([]float64, n), make([]float64, n)
+		for i := range n {
+			own[n-1-i], partner[i] = float64(i+1), float64(2*i+2)
+		}
+		shares, a, b := distribute(own, partner)
+		if len(shares) != min(n, distributionPoints) || a[len(a)-1] != float64(n) || b[len(b)-1] != float64(2*n) {
+			t.Errorf("%d: %d shares, up to %v and %v", n, len(shares), a[len(a)-1], b[len(b)-1])
+		}
+		for i, s := range shares {
+			if math.Abs(s*float64(n)-a[i]) > 1e-6 {
+				t.Fatalf("%d: share %v is at %v", n, s, a[i])
+			}
+		}
+	}
+}
+
+// Warnings that differ in numbers alone are one, with their range.
+func TestWarningCounts(t *testing.T) {
+	c := warningCounts{}
+	for _, w := range []string{"x of gpt2-l4", "others used 12 % of a core (3 times)", "others used 7 % of a core (30 times)", "x of gpt2-l5", "others used 9.5 % of a core (4 times)"} {
+		c.add(w)
+	}
+	want := []warningLine{{"others used 7 to 12 % of a core (3 to 30 times)", 3}, {"x of gpt2-l4", 1}, {"x of gpt2-l5", 1}}
+	if got := c.list(); !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
