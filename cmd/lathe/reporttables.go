@@ -39,6 +39,7 @@ func (r *reportOf) tables() error {
 	for i, row := range rows {
 		records[i] = row.Record
 	}
+	doubts := warningCounts{}
 	add := func(label string, of record.Subject, s record.Summary) {
 		m := reports.ReportModel{Label: label, Candidate: of.Name(), Latency: s}
 		if spec, known := of.Spec(); known {
@@ -49,12 +50,15 @@ func (r *reportOf) tables() error {
 		}
 		r.out.Models = append(r.out.Models, m)
 		for _, w := range s.Warnings {
-			r.warn("Table 1", w, 1)
+			doubts.add(w)
 		}
 	}
 	add(baselineLabel, r.baseline, record.SummarizeBaseline(records, record.Options{}))
 	for _, row := range rows {
 		add(row.label, row.Candidate, record.Summarize(row.Record, record.Options{}))
+	}
+	for _, w := range doubts.list() {
+		r.warn("Table 1", w.text, w.times)
 	}
 	return nil
 }
