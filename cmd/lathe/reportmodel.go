@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"time"
 
 	"lathe/profiler/record"
@@ -145,13 +146,10 @@ func (r *reportOf) warn(where, text string, times int) {
 func (r *reportOf) missing() error {
 	base, pick := "BASELINE", "CANDIDATE"
 	if r.known {
-		base = baselineName
-		if _, own := r.baseline.Own(); own {
-			base = r.baseline.Name()
-		}
+		base = typed(r.baseline.Name(), "BASELINE.onnx")
 	}
 	if r.front != nil {
-		base = r.front.Setup.baselineArg()
+		base = typed(r.front.Setup.baselineArg(), "BASELINE.onnx")
 		if p := r.front.Pick; p != nil && named(p.Candidate) {
 			pick = p.Candidate.Name()
 		}
@@ -176,6 +174,18 @@ func (r *reportOf) missing() error {
 		}
 	}
 	return nil
+}
+
+// plainWord is what a shell takes as it is.
+var plainWord = regexp.MustCompile(`^[\w@%+=:,./-]+$`)
+
+// typed is a name to be typed in a command, or what stands for one that a shell, or whoever
+// copies it, could take for something else.
+func typed(name, instead string) string {
+	if plainWord.MatchString(name) {
+		return name
+	}
+	return instead
 }
 
 func (r *reportOf) isMissing(part string) bool {
