@@ -69,13 +69,13 @@ func (r *reportOf) readStudy() error {
 
 // searchOfPick is the ID of the search that a study's pick is from, "" where that is not
 // known.
-func (s *studyReport) searchOfPick() string {
-	if s == nil {
+func (r *studyReport) searchOfPick() string {
+	if r == nil {
 		return ""
 	}
-	for _, x := range s.Searches {
+	for _, x := range r.Searches {
 		for _, p := range x.Picks {
-			if slices.ContainsFunc(p.Models, func(m studyModel) bool { return m.Label == s.Pick.Label }) {
+			if slices.ContainsFunc(p.Models, func(m studyModel) bool { return m.Label == r.Pick.Label }) {
 				return x.Search
 			}
 		}

@@ -205,12 +205,12 @@ func (r *reportOf) studyTables() {
 }
 
 // suggestions is a study's Table 3.
-func (s *studyReport) suggestions() *reports.ReportSuggestions {
-	base, pick := s.Measures[baselineLabel], s.Measures[s.Pick.Label]
+func (r *studyReport) suggestions() *reports.ReportSuggestions {
+	base, pick := r.Measures[baselineLabel], r.Measures[r.Pick.Label]
 	out := &reports.ReportSuggestions{
-		Pick: s.Pick.Label, Baseline: measuresRow(baselineLabel, base), Own: measuresRow(s.Pick.Label, pick), Difference: differenceRow(s.Difference),
+		Pick: r.Pick.Label, Baseline: measuresRow(baselineLabel, base), Own: measuresRow(r.Pick.Label, pick), Difference: differenceRow(r.Difference),
 	}
-	if t := s.Tail; t != nil {
+	if t := r.Tail; t != nil {
 		out.Tail, out.OwnTail = reports.Measure{Value: &t.Baseline, CI: t.BaselineCI}, reports.Measure{Value: &t.Pick, CI: t.PickCI}
 		out.TailChange = reports.Measure{Value: &t.Ratio, CI: t.RatioCI}
 	}
