@@ -9,7 +9,7 @@ type part struct {
 	blocks []block
 }
 
-// block is one of *grid, plots and *list, in the order in which a part shows them.
+// block is one of *grid, figures and *list, in the order in which a part shows them.
 type block interface{ isBlock() }
 
 // sentence is words, some of which are numbers of the model.
@@ -20,8 +20,8 @@ type list struct {
 	items []sentence
 }
 
-// plots are drawings of the report, beside or below each other.
-type plots []Plot
+// figures are drawings of the report, beside or below each other.
+type figures []Plot
 
 // grid is a table whose cells know which numbers of the model they show.
 type grid struct {
@@ -35,7 +35,7 @@ type grid struct {
 
 func (*grid) isBlock() {}
 func (*list) isBlock() {}
-func (plots) isBlock() {}
+func (figures) isBlock() {}
 
 // cell is a text and the numbers in it.
 type cell struct {
