@@ -33,8 +33,8 @@ type grid struct {
 	sorts   bool     // the page lets readers sort it
 }
 
-func (*grid) isBlock() {}
-func (*list) isBlock() {}
+func (*grid) isBlock()   {}
+func (*list) isBlock()   {}
 func (figures) isBlock() {}
 
 // cell is a text and the numbers in it.

@@ -1,0 +1,213 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+
+	"lathe/profiler/nightly"
+	"lathe/profiler/stat"
+)
+
+// Groups of checks.
+const (
+	groupFront        = "front"
+	groupModels       = "models"
+	groupFit          = "latency model"
+	groupNightly      = "nightly"
+	groupMeasurements = "measurements"
+)
+
+// worstMAPE is the mean error up to which a latency model ranks candidates that differ as
+// much as those of a front do; the paper's own predictors are within it.
+const worstMAPE = 0.1
+
+// checks are what the report's data can be held to.
+func (r *Report) checks() []ReportCheck {
+	out := []ReportCheck{}
+	for _, part := range []func(*Report) []ReportCheck{
+		(*Report).frontChecks, (*Report).modelChecks, (*Report).fitChecks, (*Report).nightChecks, (*Report).measurementChecks,
+	} {
+		out = append(out, part(r)...)
+	}
+	return out
+}
+
+// valued is a value that JSON can have.
+func valued(v float64) *float64 {
+	if !finite(v) {
+		return nil
+	}
+	return &v
+}
+
+// under is a check that a ratio to the baseline is under 1, by its interval.
+func under(group, name string, v float64, iv *stat.Interval) ReportCheck {
+	c := ReportCheck{Group: group, Name: name, Value: valued(v), Bound: valued(1), Unit: "of the baseline's"}
+	ci, ok := known(iv)
+	switch {
+	case c.Value == nil:
+		c.Status, c.Detail = Skipped, "there is no such figure"
+	case !ok:
+		c.Status, c.Detail = Skipped, "there is no interval: it cannot be told"
+	case ci.High < 1:
+		c.Status, c.Detail = Passed, fmt.Sprintf("interval %s to %s", ratio(ci.Low), ratio(ci.High))
+	case ci.Low > 1:
+		c.Status, c.Detail = Failed, fmt.Sprintf("interval %s to %s, all over 1", ratio(ci.Low), ratio(ci.High))
+	default:
+		c.Status, c.Detail = Skipped, fmt.Sprintf("interval %s to %s has 1 in it: it cannot be told", ratio(ci.Low), ratio(ci.High))
+	}
+	return c
+}
+
+func (r *Report) frontChecks() (out []ReportCheck) {
+	f := r.Front
+	if f == nil {
+		return nil
+	}
+	if f.Pick == nil {
+		return []ReportCheck{{Group: groupFront, Name: "there is a pick", Status: Failed, Detail: f.PickReason}}
+	}
+	if f.Pick.Latency.Value != nil {
+		c := under(groupFront, "the pick is faster than the baseline", *f.Pick.Latency.Value, f.Pick.Latency.CI)
+		if s := f.Pick.Source; s != "" {
+			c.Detail += "; " + s
+		}
+		out = append(out, c)
+	}
+	if f.Baseline != nil && finite(f.Pick.Quality, f.Baseline.Quality) {
+		c := ReportCheck{Group: groupFront, Name: "the pick's quality is no worse than the baseline's", Status: Passed,
+			Value: valued(f.Pick.Quality), Bound: valued(f.Baseline.Quality), Unit: f.Quality, Detail: f.qualityLabel()}
+		if worse := f.Pick.Quality < f.Baseline.Quality; worse == f.HigherBetter && f.Pick.Quality != f.Baseline.Quality {
+			c.Status = Failed
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func (r *Report) modelChecks() (out []ReportCheck) {
+	for _, m := range r.Models {
+		if m.Latency.Ratio == nil || m.Latency.Ratio.LatencyCharP95 == nil {
+			continue
+		}
+		q := m.Latency.Ratio.LatencyCharP95
+		c := under(groupModels, m.Label+": P95 latency_char is not over the baseline's", q.Value, q.CI)
+		if ci, ok := known(q.CI); c.Value != nil && ok && ci.High == 1 {
+			c.Status, c.Detail = Passed, fmt.Sprintf("interval %s to %s", ratio(ci.Low), ratio(ci.High))
+		}
+		out = append(out, c)
+	}
+	return out
+}
+
+func (r *Report) fitChecks() (out []ReportCheck) {
+	for _, f := range r.Fits {
+		for _, e := range f.Errors {
+			if e.MAPE == nil || !finite(*e.MAPE) {
+				continue
+			}
+			c := ReportCheck{Group: groupFit, Name: f.Build + ", " + e.Name + ": the mean error is within " + percentLevel(worstMAPE), Status: Passed,
+				Value: valued(100 * *e.MAPE), Bound: valued(100 * worstMAPE), Unit: "%", Detail: "of " + Count(e.N, "candidate")}
+			if *e.MAPE > worstMAPE {
+				c.Status = Failed
+			}
+			out = append(out, c)
+		}
+	}
+	return out
+}
+
+func (r *Report) nightChecks() (out []ReportCheck) {
+	if r.Nights == nil {
+		return nil
+	}
+	add := func(name string, of []nightly.Comparison) {
+		for _, k := range of {
+			c := ReportCheck{Group: groupNightly, Name: name + ": " + metricOf(k.Metric) + " is no slower than the reference's", Detail: k.Verdict}
+			if c.Status = nightStatus(k.Verdict); k.Ratio > 0 && finite(k.Ratio) {
+				c.Value, c.Bound, c.Unit = valued(100*(k.Ratio-1)), valued(100*k.MinEffect), "% slower"
+			}
+			if s := changeInterval(k.CI); s != none {
+				c.Detail += ", interval " + s
+			}
+			out = append(out, c)
+		}
+	}
+	n := r.Nights.Last
+	for _, t := range n.Things {
+		add(t.Name, t.Comparisons)
+		if len(t.Comparisons) == 0 {
+			out = append(out, ReportCheck{Group: groupNightly, Name: t.Name + ": is no slower than the reference", Status: nightStatus(t.Verdict), Detail: t.Verdict})
+		}
+	}
+	if l := n.Library; l != nil {
+		add("library "+l.From+" to "+l.To, l.Comparisons)
+	}
+	return out
+}
+
+// nightStatus is what a night's verdict is as a check.
+func nightStatus(verdict string) string {
+	switch verdict {
+	case nightly.Slower:
+		return Failed
+	case nightly.Same, nightly.Faster, nightly.Reference:
+		return Passed
+	}
+	return Skipped
+}
+
+// metricOf is a metric as tables have it, or as the model does.
+func metricOf(metric string) string {
+	if s := metricNames[metric]; s != "" {
+		return s
+	}
+	return metric
+}
+
+func (r *Report) measurementChecks() []ReportCheck {
+	m := r.Measurements
+	if m == nil {
+		return nil
+	}
+	check := func(name string, n int, bad string) ReportCheck {
+		c := ReportCheck{Group: groupMeasurements, Name: name, Status: Passed, Value: valued(float64(n)), Bound: valued(0), Unit: "records",
+			Detail: fmt.Sprintf("of %s", Count(m.Records, "record"))}
+		if n > 0 {
+			c.Status = bad
+		}
+		return c
+	}
+	// A drifting machine is a doubt, not a fault of what was measured on it.
+	return []ReportCheck{check("no record failed", m.Failed, Failed), check("the baseline's time did not move during a record", m.Drifted, Skipped)}
+}
+
+// checkCounts are how many checks passed, failed and cannot be told.
+func (r *Report) checkCounts() (passed, failed, skipped int) {
+	for _, c := range r.Checks {
+		switch c.Status {
+		case Passed:
+			passed++
+		case Failed:
+			failed++
+		default:
+			skipped++
+		}
+	}
+	return passed, failed, skipped
+}
+
+// checkNames are the names of checks of a status, at most three of them.
+func (r *Report) checkNames(status string) string {
+	var names []string
+	for _, c := range r.Checks {
+		if c.Status == status {
+			names = append(names, c.Name)
+		}
+	}
+	const most = 3
+	if len(names) > most {
+		names = append(names[:most:most], fmt.Sprintf("and %d more", len(names)-most))
+	}
+	return strings.Join(names, "; ")
+}

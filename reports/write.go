@@ -1,0 +1,23 @@
+package reports
+
+import (
+	"errors"
+	"fmt"
+	"io"
+)
+
+// Write writes the report in a form, all of it from the model as it is: Summarize comes
+// before.
+func (r *Report) Write(w io.Writer, form ReportForm) error {
+	switch form {
+	case FormJSON:
+		return r.writeJSON(w)
+	case FormHTML:
+		return r.writeHTML(w)
+	case FormMarkdown:
+		return r.WriteMarkdown(w, "")
+	case FormText, FormCSV, FormJUnit:
+		return fmt.Errorf("reports: form %s: %w", form, errors.ErrUnsupported)
+	}
+	return fmt.Errorf("reports: form %q: want text, markdown, json, csv, junit or html", form)
+}
