@@ -103,6 +103,9 @@ func (r *Report) modelChecks() (out []ReportCheck) {
 func (r *Report) fitChecks() (out []ReportCheck) {
 	for _, f := range r.Fits {
 		for _, e := range f.Errors {
+			if e.Beside {
+				continue
+			}
 			if e.MAPE == nil || !finite(*e.MAPE) {
 				continue
 			}

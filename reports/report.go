@@ -159,7 +159,8 @@ type ReportFit struct {
 
 // ReportErrors is one line of a model's errors, by cross-validation or on candidates held out.
 type ReportErrors struct {
-	Name     string   `json:"name"` // what is predicted, and by what
+	Name     string   `json:"name"`             // what is predicted, and by what
+	Beside   bool     `json:"beside,omitempty"` // of what the model is compared with, not of the model
 	N        int      `json:"n"`
 	MAPE     *float64 `json:"mape"`
 	Max      *float64 `json:"max_error"`

@@ -12,6 +12,9 @@ import (
 // reportMark is the file that tells a report's folder from somebody's.
 const reportMark = ".lathe-report"
 
+// figuresFolder is the folder of the plots, in the report's.
+const figuresFolder = "figures"
+
 func reportFolder(dir string) outFolder {
 	return outFolder{filepath.Clean(dir), "report", "report", reportMark, true}
 }
@@ -36,7 +39,12 @@ func writeReport(ctx context.Context, dir string, r *reports.Report) (err error)
 		if errors.Is(r.Write(io.Discard, f.form), errors.ErrUnsupported) {
 			continue // until all forms are there
 		}
-		tasks = append(tasks, []file{{f.file, func(w io.Writer) error { return r.Write(w, f.form) }}})
+		tasks = append(tasks, []file{{f.file, func(w io.Writer) error {
+			if f.form == reports.FormMarkdown {
+				return r.WriteMarkdown(w, figuresFolder)
+			}
+			return r.Write(w, f.form)
+		}}})
 	}
 	plots, err := r.Plots()
 	if err != nil {
@@ -45,7 +53,7 @@ func writeReport(ctx context.Context, dir string, r *reports.Report) (err error)
 	for _, p := range plots {
 		var both []file // of one drawing, which is nothing for two at once
 		for _, format := range []reports.Format{reports.SVG, reports.PNG} {
-			both = append(both, file{filepath.Join("figures", p.Name+"."+string(format)), func(w io.Writer) error { return p.Drawing.Write(w, format) }})
+			both = append(both, file{filepath.Join(figuresFolder, p.Name+"."+string(format)), func(w io.Writer) error { return p.Drawing.Write(w, format) }})
 		}
 		tasks = append(tasks, both)
 	}
