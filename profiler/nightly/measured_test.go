@@ -215,7 +215,7 @@ func BenchmarkMeasuredYears(b *testing.B) {
 }
 
 // TestMeasuredNights is BenchmarkMeasuredYears in small: no alarm without a change, where one
-// session in some 200 is off by 5 % and does not know it.
+// session in some 300 is off by 5 % and does not know it.
 func TestMeasuredNights(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes some seconds")
