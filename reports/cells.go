@@ -125,6 +125,14 @@ func (a pointer) interval(iv *stat.Interval, text func(float64) string, as scali
 	return cell{text: low.text + ", " + high.text, paths: append(low.paths, high.paths...), as: as}
 }
 
+// known is a cell without paths where it has nothing to show.
+func (c cell) known() cell {
+	if c.text == "" {
+		c.paths, c.as = nil, asIs
+	}
+	return c
+}
+
 // marked sets a cell apart.
 func (c cell) marked(mark string) cell {
 	c.mark = mark

@@ -15,7 +15,9 @@ func (r *Report) parts() ([]part, error) {
 	}
 	var out []part
 	for _, make := range []func(*Report, figures) part{
-		(*Report).summaryPart, (*Report).frontPart,
+		(*Report).summaryPart, (*Report).checksPart, (*Report).frontPart, (*Report).table1Part, (*Report).table2Part, (*Report).table3Part,
+		(*Report).progressPart, (*Report).shapesPart, (*Report).latencyPart, (*Report).operatorsPart, (*Report).fitPart, (*Report).proxyPart,
+		(*Report).measuredPart, (*Report).nightsPart, (*Report).conditionsPart, (*Report).warningsPart, (*Report).missingPart,
 	} {
 		p := make(r, nil)
 		if own := of[p.key]; len(own) > 0 {
