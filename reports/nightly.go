@@ -44,7 +44,7 @@ func Nightly(w io.Writer, style Style, n nightly.Night) error {
 				if len(figures) > 0 {
 					at = ratio(nightly.Middle(figures))
 				}
-				t.add(say(thing.Name), metricNames[m], at, none, none, none, strconv.Itoa(len(figures)), "reference")
+				t.add(thing.Name, metricNames[m], at, none, none, none, strconv.Itoa(len(figures)), "reference")
 			}
 			continue
 		}
@@ -53,24 +53,24 @@ func Nightly(w io.Writer, style Style, n nightly.Night) error {
 			if c.How == nightly.Paired {
 				then = none + " " + t.note("timed in the same sessions as the reference's own file, and not by way of the baseline")
 			}
-			t.add(say(thing.Name), metricNames[c.Metric], ratio(c.Tonight), then, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions), c.Verdict)
+			t.add(thing.Name, metricNames[c.Metric], ratio(c.Tonight), then, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions), c.Verdict)
 		}
 	}
 	if l := n.Library; l != nil {
 		for _, c := range l.Comparisons {
-			t.add(say("library "+l.From+" to "+l.To), metricNames[c.Metric], none, none, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions),
+			t.add("library "+l.From+" to "+l.To, metricNames[c.Metric], none, none, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions),
 				c.Verdict+" "+t.note("times of the baseline with either library, by turns, in processes of their own"))
 		}
 	}
 	for _, thing := range n.Things {
-		t.remarks = append(t.remarks, causeRemarks(thing, say)...)
+		t.remarks = append(t.remarks, causeRemarks(thing)...)
 	}
 	if l := n.Library; l != nil && l.Problem != "" {
-		t.remarks = append(t.remarks, say(fmt.Sprintf("the library changed from %s to %s, which could not be timed: %s", l.From, l.To, l.Problem)))
+		t.remarks = append(t.remarks, fmt.Sprintf("the library changed from %s to %s, which could not be timed: %s", l.From, l.To, l.Problem))
 	}
-	t.remarks = append(t.remarks, say(nightConditions(n)))
+	t.remarks = append(t.remarks, nightConditions(n))
 	for _, warning := range n.Warnings {
-		t.remarks = append(t.remarks, say("warning: "+warning))
+		t.remarks = append(t.remarks, "warning: "+warning)
 	}
 	return t.write(w, style)
 }
@@ -107,7 +107,7 @@ func nightSummary(n nightly.Night) string {
 }
 
 // causeRemarks say what changed for a thing since its reference.
-func causeRemarks(t nightly.Thing, say func(string) string) (out []string) {
+func causeRemarks(t nightly.Thing) (out []string) {
 	for _, c := range t.Causes {
 		line := fmt.Sprintf("%s: the %s changed since the reference, from %s to %s", t.Name, c.What, c.From, c.To)
 		switch {
@@ -120,10 +120,10 @@ func causeRemarks(t nightly.Thing, say func(string) string) (out []string) {
 			}
 			line += ", which by itself brings " + strings.Join(found, ", ")
 		}
-		out = append(out, say(line))
+		out = append(out, line)
 	}
 	if len(t.Causes) == 0 && (t.Verdict == nightly.Slower || t.Verdict == nightly.Faster) {
-		out = append(out, say(t.Name+": neither the file nor the library, kernel or workload changed since the reference: what did is not recorded"))
+		out = append(out, t.Name+": neither the file nor the library, kernel or workload changed since the reference: what did is not recorded")
 	}
 	return out
 }
@@ -170,31 +170,10 @@ func changeInterval(ci *stat.Interval) string {
 	return fmt.Sprintf("%s to %s %%", signed(100*(iv.Low-1)), signed(100*(iv.High-1)))
 }
 
-func plainly(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r < ' ' || r == 0x7f { // a name must not steer a terminal
-			return ' '
-		}
-		return r
-	}, s)
-}
-
-// inMarkdown escapes what Markdown, or HTML within it, would take for its own: names come
-// from files' names.
-func inMarkdown(s string) string {
-	return markdownEscapes.Replace(plainly(s))
-}
-
-var markdownEscapes = strings.NewReplacer("&", "&amp;", "<", "&lt;", ">", "&gt;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "!", `\!`, "@", "&#64;")
-
 // NightHistory writes the nights of one scope: a line for each thing and metric of a night.
 func NightHistory(w io.Writer, style Style, scope nightly.Scope, rows []nightly.Row) error {
 	if len(rows) == 0 {
 		return errNoRows
-	}
-	say := plainly
-	if style == Markdown {
-		say = inMarkdown
 	}
 	head := fmt.Sprintf("Machine %s", scope.Machine()[:12])
 	if scope.Host.CPUModel != "" {
@@ -203,6 +182,10 @@ func NightHistory(w io.Writer, style Style, scope nightly.Scope, rows []nightly.
 	head += "; baseline " + scope.Baseline.Name()
 	if scope.Workload != "" {
 		head += "; workload " + scope.Workload
+	}
+	say := plainly
+	if style == Markdown {
+		say = markdownLine
 	}
 	if _, err := io.WriteString(w, say(head)+"\n\n"); err != nil {
 		return err
@@ -216,7 +199,7 @@ func NightHistory(w io.Writer, style Style, scope nightly.Scope, rows []nightly.
 		if r.Change != 0 {
 			level = change(r.Change) + " from here"
 		}
-		t.add(say(r.Thing), metricNames[r.Metric], strconv.FormatInt(r.Seq, 10), r.Time.UTC().Format(time.DateTime), ratio(r.Ratio),
+		t.add(r.Thing, metricNames[r.Metric], strconv.FormatInt(r.Seq, 10), r.Time.UTC().Format(time.DateTime), ratio(r.Ratio),
 			fmt.Sprintf("%s to %s", ratio(r.Low), ratio(r.High)), strconv.Itoa(r.Sessions), r.Verdict, level)
 	}
 	t.remarks = append(t.remarks, "ratios to the baseline; intervals are two standard errors either way, with what a night has of its own")

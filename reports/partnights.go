@@ -165,7 +165,7 @@ func (r *Report) nightRemarks() *list {
 	l := &list{}
 	n := r.Nights.Last
 	for _, t := range n.Things {
-		for _, s := range causeRemarks(t, func(s string) string { return s }) {
+		for _, s := range causeRemarks(t) {
 			l.items = append(l.items, line(capital(strings.TrimSuffix(s, "."))+"."))
 		}
 	}

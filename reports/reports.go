@@ -107,18 +107,18 @@ func (t *table) write(w io.Writer, style Style) error {
 		cells.Padding.Global = tw.Padding{Right: "  ", Overwrite: true}
 	}
 	table := tablewriter.NewTable(&out, tablewriter.WithRenderer(r), tablewriter.WithConfig(tablewriter.Config{Header: cells, Row: cells}))
-	escape := strings.NewReplacer("\n", " ")
+	cell, line, inline := plainly, plainly, plainly
 	if style == Markdown {
-		escape = strings.NewReplacer("\n", " ", "|", `\|`)
+		cell, line, inline = markdownCell, markdownLine, inMarkdown
 	}
 	for i := range header {
-		header[i] = escape.Replace(header[i])
+		header[i] = cell(header[i])
 	}
 	table.Header(header)
 	for _, row := range t.rows {
 		escaped := make([]string, len(row))
-		for i, cell := range row {
-			escaped[i] = escape.Replace(cell)
+		for i, text := range row {
+			escaped[i] = cell(text)
 		}
 		if err := table.Append(escaped); err != nil {
 			return fmt.Errorf("reports: %w", err)
@@ -137,10 +137,10 @@ func (t *table) write(w io.Writer, style Style) error {
 	}
 	bullet := map[Style]string{Markdown: "- "}[style]
 	for i, n := range t.notes {
-		trimmed.WriteString(bullet + mark(i) + " " + strings.ReplaceAll(n, "\n", " ") + "\n")
+		trimmed.WriteString(bullet + mark(i) + " " + inline(n) + "\n")
 	}
 	for _, r := range t.remarks {
-		trimmed.WriteString(bullet + strings.ReplaceAll(r, "\n", " ") + "\n")
+		trimmed.WriteString(bullet + line(r) + "\n")
 	}
 	_, err := io.WriteString(w, trimmed.String())
 	return err

@@ -1,0 +1,101 @@
+package reports
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// plainly is a text in one line that steers no terminal: names come from files, stores and
+// other people.
+func plainly(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029:
+			return ' '
+		case bidi(r), r == 0xfeff, r == 0xfffe, r == 0xffff, r >= 0xe0000 && r <= 0xe007f:
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+// bidi are characters that turn the direction of the text around them.
+func bidi(r rune) bool {
+	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
+}
+
+// apart is nothing that is seen, and parts what would be read as one.
+const apart = "\u200b"
+
+// schemes are what GitHub makes a link of by itself. No escape keeps it from that: it looks
+// for them in the text that Markdown became.
+var schemes = regexp.MustCompile(`(?i)(www|https?:|ftp:|mailto:|xmpp:)(\.|/|[[:alnum:]])`)
+
+// domain is what follows the @ of an address, of which GitHub makes a link; alone, such as in
+// model.onnx@01234567, it makes nothing of an @ within a word.
+var domain = regexp.MustCompile(`^[\w-]+\.[[:alnum:]]`)
+
+// inMarkdown escapes what GitHub's Markdown, or HTML within it, would take for its own, and
+// leaves all else as it is: gpt2-l12 and d_inner and [0.9, 1.1] are what they seem.
+func inMarkdown(s string) string {
+	s = plainly(s)
+	var out strings.Builder
+	before := ' '
+	for i, r := range s {
+		rest := s[i+utf8.RuneLen(r):]
+		next, _ := utf8.DecodeRuneInString(rest)
+		if rest == "" {
+			next = ' '
+		}
+		letter := next < utf8.RuneSelf && unicode.IsLetter(next)
+		switch {
+		case r == '&' && (letter || next == '#'):
+			out.WriteString("&amp;")
+		case r == '<' && (letter || strings.ContainsRune("/!?", next)):
+			out.WriteString("&lt;")
+		case r == '\\' && (next == ' ' && rest == "" || next < utf8.RuneSelf && (unicode.IsPunct(next) || unicode.IsSymbol(next))):
+			out.WriteString("&#92;")
+		case r == '`' || r == '*' || r == '~' || r == '$' || r == '_' && !(within(before) && within(afterUnderscores(rest))):
+			out.WriteString(`\` + string(r))
+		case r == ']' && strings.ContainsRune("([:", next) && rest != "":
+			out.WriteString(`\]`)
+		case r == '@' && (!within(before) && within(next) || domain.MatchString(rest)) || r == '#' && unicode.IsDigit(next):
+			out.WriteString(string(r) + apart)
+		default:
+			out.WriteRune(r)
+		}
+		if r != '_' {
+			before = r
+		}
+	}
+	return schemes.ReplaceAllString(out.String(), "${1}"+apart+"${2}")
+}
+
+// within is whether an underscore beside a character is inside a word.
+func within(r rune) bool { return unicode.IsLetter(r) || unicode.IsDigit(r) }
+
+func afterUnderscores(s string) rune {
+	r, _ := utf8.DecodeRuneInString(strings.TrimLeft(s, "_"))
+	return r
+}
+
+// markdownCell is a text in a cell of a table.
+func markdownCell(s string) string { return strings.ReplaceAll(inMarkdown(s), "|", `\|`) }
+
+// blockStart is what begins a block of its own at the start of a line, or a task in a list.
+var blockStart = regexp.MustCompile(`^(?:[#>+=|:-]|\d{1,9}[.)]|\[[ xX]\])`)
+
+// markdownLine is a text that begins a line, or an item of a list.
+func markdownLine(s string) string {
+	s = strings.TrimLeftFunc(inMarkdown(s), unicode.IsSpace)
+	if m := blockStart.FindString(s); m != "" {
+		at := 0
+		if '0' <= m[0] && m[0] <= '9' {
+			at = len(m) - 1
+		}
+		s = s[:at] + `\` + s[at:]
+	}
+	return s
+}
