@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"lathe/profiler/nightly"
@@ -166,7 +165,7 @@ func (r *Report) nightRemarks() *list {
 	n := r.Nights.Last
 	for _, t := range n.Things {
 		for _, s := range causeRemarks(t) {
-			l.items = append(l.items, line(capital(strings.TrimSuffix(s, "."))+"."))
+			l.items = append(l.items, line(s+"."))
 		}
 	}
 	for i, w := range n.Warnings {

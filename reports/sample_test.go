@@ -38,6 +38,7 @@ func sampleReport() *Report {
 		{Name: "decoder_params", Spearman: measureOf(0.94, 0.02), Kendall: measureOf(0.8, 0.03), Top: measureOf(0.67, 0.2)},
 		{Name: "score", Spearman: measureOf(0.951, 0.02), Kendall: measureOf(0.82, 0.03), Top: measureOf(0.83, 0.1), Gain: measureOf(0.011, 0.5), Coverage: v(0.93)},
 	}
+	r.Measurements = measurements(60)
 	m := r.Measurements
 	m.Failed, m.Warned, m.Drifted, m.OtherHosts, m.First, m.Last = 3, 12, 2, 5, at.AddDate(0, 0, -3), at.Add(-time.Hour)
 	for i := range m.Candidates {

@@ -16,7 +16,9 @@ func (r *Report) Write(w io.Writer, form ReportForm) error {
 		return r.writeHTML(w)
 	case FormMarkdown:
 		return r.WriteMarkdown(w, "")
-	case FormText, FormCSV, FormJUnit:
+	case FormText:
+		return r.writeText(w)
+	case FormCSV, FormJUnit:
 		return fmt.Errorf("reports: form %s: %w", form, errors.ErrUnsupported)
 	}
 	return fmt.Errorf("reports: form %q: want text, markdown, json, csv, junit or html", form)
