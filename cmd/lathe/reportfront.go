@@ -23,7 +23,7 @@ func (r *reportOf) frontPart() error {
 	f := &reports.ReportFront{
 		Search: b.Search, Method: b.Setup.Method, Status: cmp.Or(b.Status.Detail, string(b.Status.Reason)),
 		Quality: b.Proxy, QualityLabel: label, QualityUnit: unit, HigherBetter: true,
-		SpacePoints: b.Points, Evaluations: b.Evaluations, Measured: b.Measured, Baseline: r.besideItself(),
+		SpacePoints: b.Points, Evaluations: b.Evaluations, Measured: b.measured(), Baseline: r.besideItself(),
 	}
 	for _, e := range b.Front {
 		f.Points = append(f.Points, b.candidate(e))
@@ -75,6 +75,17 @@ func (r *reportOf) frontPart() error {
 	}
 	r.out.Front = f
 	return nil
+}
+
+// measured is how many candidates were timed for the front, by it or for its models.
+func (b *frontBody) measured() (n int) {
+	if b.Setup.By == byMeasure {
+		return b.Evaluations - b.Dropped
+	}
+	for _, m := range b.Models {
+		n += m.Candidates
+	}
+	return max(n, b.Measured)
 }
 
 // besideItself is the baseline, at latency 1; nil where its quality is not known.
