@@ -12,6 +12,8 @@ import (
 var forms = map[string]func(*Report, io.Writer) error{
 	"txt":  func(r *Report, w io.Writer) error { return r.Write(w, FormText) },
 	"md":   func(r *Report, w io.Writer) error { return r.WriteMarkdown(w, "figures") },
+	"csv":  func(r *Report, w io.Writer) error { return r.Write(w, FormCSV) },
+	"xml":  func(r *Report, w io.Writer) error { return r.Write(w, FormJUnit) },
 	"json": func(r *Report, w io.Writer) error { return r.Write(w, FormJSON) },
 }
 

@@ -37,15 +37,23 @@ func (r *Report) latencyPart(plots figures) part {
 	return p
 }
 
-// quantileCell is the first of the times of a distribution that a share is at most: one of
-// the model's, and so nothing is interpolated.
+// quantileCell is one of the model's times, and so nothing is interpolated.
 func quantileCell(a pointer, shares, times []float64, share float64, text fixed) cell {
+	i := quantileAt(shares, times, share)
+	if i < 0 {
+		return words(none)
+	}
+	return a.of(i).number(times[i], text.text, asIs)
+}
+
+// quantileAt is the first of the times of a distribution that a share is at most, or -1.
+func quantileAt(shares, times []float64, share float64) int {
 	for i := range min(len(shares), len(times)) {
 		if shares[i] >= share-1e-9 { // shares are quotients
-			return a.of(i).number(times[i], text.text, asIs)
+			return i
 		}
 	}
-	return words(none)
+	return -1
 }
 
 // operatorsPart is where the time of a run goes.

@@ -92,31 +92,42 @@ type junitMessage struct {
 
 // VerifyJUnit writes the checks as JUnit's XML.
 func VerifyJUnit(w io.Writer, v Verification) error {
-	s := junitSuite{Name: "lathe verify " + v.Folder, Tests: len(v.Checks)}
+	s := junitSuite{Name: "lathe verify " + v.Folder}
 	for _, c := range v.Checks {
-		x := junitCase{Class: cmp.Or(c.File, "folder"), Name: c.Name}
-		text := c.Detail
-		if c.Value != nil {
-			text = strings.TrimSpace(figure(c.Value)+" "+c.Unit) + ifBound(c.Bound) + "; " + text
-		}
-		switch c.Status {
-		case "failed":
-			s.Failures++
-			x.Failure = &junitMessage{text}
-		case "skipped":
-			s.Skipped++
-			x.Skipped = &junitMessage{text}
-		default:
-			x.Out = text
-		}
-		s.Cases = append(s.Cases, x)
+		s.add(c)
 	}
+	return writeJUnit(w, s)
+}
+
+// add adds a check to a suite.
+func (s *junitSuite) add(c VerifyCheck) {
+	s.Tests++
+	x := junitCase{Class: cmp.Or(c.File, "folder"), Name: c.Name}
+	text := c.Detail
+	if c.Value != nil {
+		text = joinKnown(strings.TrimSpace(figure(c.Value)+" "+c.Unit)+ifBound(c.Bound), text)
+	}
+	text = plainly(text)
+	switch c.Status {
+	case Failed:
+		s.Failures++
+		x.Failure = &junitMessage{text}
+	case Skipped:
+		s.Skipped++
+		x.Skipped = &junitMessage{text}
+	default:
+		x.Out = text
+	}
+	s.Cases = append(s.Cases, x)
+}
+
+func writeJUnit(w io.Writer, suites any) error {
 	if _, err := io.WriteString(w, xml.Header); err != nil {
 		return err
 	}
 	e := xml.NewEncoder(w)
 	e.Indent("", "  ")
-	if err := e.Encode(s); err != nil {
+	if err := e.Encode(suites); err != nil {
 		return fmt.Errorf("reports: %w", err)
 	}
 	_, err := io.WriteString(w, "\n")

@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"errors"
 	"fmt"
 	"io"
 )
@@ -18,8 +17,10 @@ func (r *Report) Write(w io.Writer, form ReportForm) error {
 		return r.WriteMarkdown(w, "")
 	case FormText:
 		return r.writeText(w)
-	case FormCSV, FormJUnit:
-		return fmt.Errorf("reports: form %s: %w", form, errors.ErrUnsupported)
+	case FormCSV:
+		return r.writeCSV(w)
+	case FormJUnit:
+		return r.writeJUnit(w)
 	}
 	return fmt.Errorf("reports: form %q: want text, markdown, json, csv, junit or html", form)
 }
