@@ -36,9 +36,6 @@ func writeReport(ctx context.Context, dir string, r *reports.Report) (err error)
 	}
 	tasks := [][]file{{{reportMark, func(io.Writer) error { return nil }}}}
 	for _, f := range reportForms {
-		if errors.Is(r.Write(io.Discard, f.form), errors.ErrUnsupported) {
-			continue // until all forms are there
-		}
 		tasks = append(tasks, []file{{f.file, func(w io.Writer) error {
 			if f.form == reports.FormMarkdown {
 				return r.WriteMarkdown(w, figuresFolder)
