@@ -43,7 +43,8 @@ A reference of another machine, workload or baseline is refused, with what diffe
 nights after a reference that are the same add to it, seven of them.
 
 Slower, or faster, takes an interval that lies on one side of no change as a whole, and a
-change of --min-effect or more. Same takes an interval within --min-effect, either way.
+change of --min-effect or more, in twice nightly.min_sessions sessions. Same takes an
+interval within --min-effect, either way.
 Sessions go on until that is clear, or --budget or nightly.max_sessions is spent.
 
 Where something changed since the reference (the file, the library, the system), what it
