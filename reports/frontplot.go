@@ -73,7 +73,11 @@ func (d FrontPlotData) Drawing() (*Drawing, error) {
 	if err := addEvaluated(p, &legend, d.Evaluated); err != nil {
 		return nil, err
 	}
-	if bars := intervals(lines[len(lines)-1].Points); len(bars) > 0 {
+	final := lines[len(lines)-1].Points
+	if d.Pick != nil { // first, so that its own is there
+		final = append([]PlotPoint{*d.Pick}, final...)
+	}
+	if bars := intervals(final); len(bars) > 0 {
 		p.Add(bars)
 		legend.Add("interval of the latency", bars)
 	}

@@ -107,18 +107,12 @@ func (d LatencyPlotData) check() error {
 	return nil
 }
 
-// timeAt is the time that a share of the times does not exceed, between two known ones in
-// proportion.
+// timeAt is the least of the times that a share of all is at or under, as tables have it.
 func timeAt(shares, times []float64, share float64) float64 {
-	i, _ := slices.BinarySearch(shares, share)
-	switch {
-	case i == 0:
-		return times[0]
-	case i == len(shares):
-		return times[i-1]
+	if i := quantileAt(shares, times, share); i >= 0 {
+		return times[i]
 	}
-	part := (share - shares[i-1]) / (shares[i] - shares[i-1])
-	return times[i-1] + part*(times[i]-times[i-1])
+	return times[len(times)-1]
 }
 
 // quantileRules are the heights of some quantiles.

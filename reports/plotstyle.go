@@ -2,6 +2,7 @@ package reports
 
 import (
 	"math"
+	"slices"
 	"strconv"
 
 	"gonum.org/v1/plot"
@@ -128,8 +129,12 @@ func (ring) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 // bar is an interval at a place of the other axis.
 type bar struct{ at, low, high float64 }
 
-// intervalBars are horizontal intervals with short ends.
+// intervalBars are horizontal intervals with short ends. Where they are too close to be told
+// apart some are left out, of two the later.
 type intervalBars []bar
+
+// barGap is the least distance of two bars.
+const barGap = vg.Length(8)
 
 var intervalStyle = draw.LineStyle{Color: haze, Width: vg.Points(1)}
 
@@ -137,8 +142,13 @@ var intervalStyle = draw.LineStyle{Color: haze, Width: vg.Points(1)}
 func (bars intervalBars) Plot(c draw.Canvas, p *plot.Plot) {
 	x, y := p.Transforms(&c)
 	const end = 2.2
+	var drawn []vg.Length
 	for _, b := range bars {
 		at, low, high := y(b.at), x(b.low), x(b.high)
+		if slices.ContainsFunc(drawn, func(d vg.Length) bool { return max(d-at, at-d) < barGap }) {
+			continue
+		}
+		drawn = append(drawn, at)
 		for _, line := range [][]vg.Point{
 			{{X: low, Y: at}, {X: high, Y: at}}, {{X: low, Y: at - end}, {X: low, Y: at + end}}, {{X: high, Y: at - end}, {X: high, Y: at + end}},
 		} {
