@@ -1,6 +1,9 @@
 package reports
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // summaryPart is the three sentences.
 func (r *Report) summaryPart(figures) part {
@@ -106,6 +109,9 @@ func (f *ReportFront) withEnds(g *grid, a pointer) *grid {
 			shown = shown || row[0].mark == end.key
 		}
 		if !shown {
+			if g.more > 0 && slices.ContainsFunc(f.Points, func(c ReportCandidate) bool { return c.Name == end.of.Name }) {
+				g.more-- // it was among those that were left out
+			}
 			g.rows = append([][]cell{f.row(a.of(end.key), *end.of, end.key)}, g.rows...)
 		}
 	}

@@ -72,7 +72,7 @@ func (t *table) tail(q *record.QuantileRatio, level float64) (value, interval st
 
 // noTail says why a P95 has no interval.
 func noTail(n int, level float64) string {
-	if level == 0 {
+	if !(level > 0 && level < 1) { // not known: it may come from a file
 		level = stat.DefaultLevel
 	}
 	if least := stat.MinSamples(0.95, level); n < least {
