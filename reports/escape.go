@@ -14,16 +14,11 @@ func plainly(s string) string {
 		switch {
 		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029:
 			return ' '
-		case bidi(r), r == 0xfeff, r == 0xfffe, r == 0xffff, r >= 0xe0000 && r <= 0xe007f:
+		case unicode.Is(unicode.Cf, r), r == 0xfffe, r == 0xffff: // turns or hides the text around it
 			return -1
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
-}
-
-// bidi are characters that turn the direction of the text around them.
-func bidi(r rune) bool {
-	return r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x200e || r == 0x200f || r == 0x061c
 }
 
 // apart is nothing that is seen, and parts what would be read as one.
@@ -85,7 +80,7 @@ func afterUnderscores(s string) rune {
 func markdownCell(s string) string { return strings.ReplaceAll(inMarkdown(s), "|", `\|`) }
 
 // blockStart is what begins a block of its own at the start of a line, or a task in a list.
-var blockStart = regexp.MustCompile(`^(?:[#>+=|:-]|\d{1,9}[.)]|\[[ xX]\])`)
+var blockStart = regexp.MustCompile(`^(?:[#>|]|[+-](?:\s|$)|--|=+\s*$|\d{1,9}[.)](?:\s|$)|\[[ xX]\])`)
 
 // markdownLine is a text that begins a line, or an item of a list.
 func markdownLine(s string) string {
@@ -93,7 +88,7 @@ func markdownLine(s string) string {
 	if m := blockStart.FindString(s); m != "" {
 		at := 0
 		if '0' <= m[0] && m[0] <= '9' {
-			at = len(m) - 1
+			at = strings.IndexAny(m, ".)")
 		}
 		s = s[:at] + `\` + s[at:]
 	}

@@ -11,8 +11,15 @@ import (
 	"testing"
 )
 
+// failer is a test, of testing or of rapid.
+type failer interface {
+	Helper()
+	Fatal(...any)
+	Fatalf(string, ...any)
+}
+
 // formed is the JSON form of a report, decoded.
-func formed(t testing.TB, r *Report) (doc any) {
+func formed(t failer, r *Report) (doc any) {
 	t.Helper()
 	var out bytes.Buffer
 	if err := r.Write(&out, FormJSON); err != nil {
