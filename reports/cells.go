@@ -79,10 +79,10 @@ func (a pointer) pointed(v *float64, text func(float64) string, as scaling) cell
 	return a.number(*v, text, as)
 }
 
-// sure prints a dash for what is not finite.
+// sure prints a dash for what is not finite, or would not be once it is scaled and rounded.
 func sure(text func(float64) string) func(float64) string {
 	return func(v float64) string {
-		if math.IsNaN(v) || math.IsInf(v, 0) {
+		if !(math.Abs(v) < 1e300) {
 			return none
 		}
 		return text(v)

@@ -56,7 +56,7 @@ func inMarkdown(s string) string {
 			out.WriteString(`\` + string(r))
 		case r == ']' && strings.ContainsRune("([:", next) && rest != "":
 			out.WriteString(`\]`)
-		case r == '@' && (!within(before) && within(next) || domain.MatchString(rest)) || r == '#' && unicode.IsDigit(next):
+		case r == '@' && (!(before < utf8.RuneSelf && within(before)) && within(next) || domain.MatchString(rest)) || r == '#' && unicode.IsDigit(next):
 			out.WriteString(string(r) + apart)
 		default:
 			out.WriteRune(r)

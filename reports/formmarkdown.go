@@ -29,7 +29,7 @@ func (r *Report) WriteMarkdown(w io.Writer, folder string) error {
 			switch b := b.(type) {
 			case *grid:
 				if b.caption != "" {
-					fmt.Fprintf(&out, "\n%s:\n", markdownLine(b.caption))
+					fmt.Fprintf(&out, "\n%s\n", markdownLine(b.caption+":"))
 				}
 				out.WriteByte('\n')
 				if err := b.write(&out, Markdown); err != nil {

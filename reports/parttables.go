@@ -1,7 +1,6 @@
 package reports
 
 import (
-	"cmp"
 	"fmt"
 	"strconv"
 
@@ -35,7 +34,10 @@ func (r *Report) table1Part(figures) part {
 	if len(r.Models) == 0 {
 		return p
 	}
-	level := cmp.Or(r.Models[0].Latency.Level, stat.DefaultLevel)
+	level := r.Models[0].Latency.Level
+	if !(level > 0 && level < 1) {
+		level = stat.DefaultLevel
+	}
 	g := &grid{columns: []column{
 		{"model", true}, {"n_layer", false}, {"d_model", false}, {"d_inner", false}, {"n_head", false}, {"PL ms", false}, {"change", false}, {"TL ms", false}, {"change", false},
 		{"decoder params", false}, {"total params", false}, {"P95 latency_char", false}, {percentLevel(level) + " interval", false},
