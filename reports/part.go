@@ -56,7 +56,6 @@ const (
 	asPercent  scaling = "percent"  // 100 times
 	asChange   scaling = "change"   // of a ratio: 100 times what it is over 1
 	asMillions scaling = "millions" // whole millions, or thousands of less than one, truncated
-	asScaled   scaling = "scaled"   // with a decimal prefix: 810 MB
 	asWritten  scaling = "text"     // a string of the model, verbatim
 )
 

@@ -1,12 +1,12 @@
 package reports
 
 import (
+	"time"
+
 	"lathe/graphgen/arch"
 	"lathe/profiler/nightly"
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
-	"testing"
-	"time"
 )
 
 // sampleReport has every part that a report can have.
@@ -106,22 +106,4 @@ func emptyReport() *Report {
 	r := &Report{Title: "Lathe: nothing yet", Made: time.Date(2025, 2, 9, 3, 4, 5, 0, time.UTC), Missing: []ReportAbsentee{{"front", "lathe search --baseline BASELINE"}}}
 	r.Summarize()
 	return r
-}
-
-func TestSummaries(t *testing.T) {
-	for name, r := range map[string]*Report{"sample": sampleReport(), "empty": emptyReport()} {
-		if len(r.Summary) != 3 {
-			t.Errorf("%s: %d sentences, want 3", name, len(r.Summary))
-		}
-		for _, s := range r.Summary {
-			t.Logf("%s: %s", name, s)
-		}
-		all, err := r.parts()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, p := range all {
-			t.Logf("%s: %s: %s", name, p.key, p.title)
-		}
-	}
 }

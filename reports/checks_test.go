@@ -1,0 +1,73 @@
+package reports
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"lathe/profiler/nightly"
+	"lathe/profiler/record"
+	"lathe/profiler/stat"
+)
+
+// What an interval leaves open is skipped, and never passed.
+func TestChecks(t *testing.T) {
+	ratio := func(v, low, high float64) Measure { return Measure{&v, &stat.Interval{Low: low, High: high}} }
+	one := 1.2
+	front := func(latency Measure, quality float64, higher bool) *Report {
+		return &Report{Front: &ReportFront{HigherBetter: higher, Baseline: &ReportCandidate{Quality: 10}, Pick: &ReportCandidate{Quality: quality, Latency: latency}}}
+	}
+	model := func(v float64, ci *stat.Interval) *Report {
+		return &Report{Models: []ReportModel{{Label: "baseline"}, {Label: "a", Latency: record.Summary{Ratio: &record.Ratios{LatencyCharP95: &record.QuantileRatio{Value: v, CI: ci}}}}}}
+	}
+	night := func(verdict string) *Report {
+		return &Report{Nights: &ReportNights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Comparisons: []nightly.Comparison{{Metric: record.MetricTL, Ratio: 1.01, Verdict: verdict}}}}}}}
+	}
+	fit := func(mape float64) *Report {
+		return &Report{Fits: []ReportFit{{Build: "b", Errors: []ReportErrors{{Name: "PL", MAPE: &mape}, {Name: "a linear model", Beside: true, MAPE: &one}}}}}
+	}
+	for name, c := range map[string]struct {
+		of   *Report
+		want string
+	}{
+		"nothing":              {&Report{}, ""},
+		"faster":               {front(ratio(0.9, 0.85, 0.95), 10, true), "passed passed"},
+		"open":                 {front(ratio(0.98, 0.95, 1.01), 11, true), "skipped passed"},
+		"slower, worse":        {front(ratio(1.1, 1.05, 1.2), 9, true), "failed failed"},
+		"no interval":          {front(Measure{Value: &one}, 9, false), "skipped passed"},
+		"half an interval":     {front(ratio(0.9, math.Inf(-1), 0.95), 11, false), "skipped failed"},
+		"no pick":              {&Report{Front: &ReportFront{PickReason: "none is faster"}}, "failed"},
+		"tail under":           {model(0.9, &stat.Interval{Low: 0.8, High: 0.99}), "passed"},
+		"tail the same":        {model(1, &stat.Interval{Low: 1, High: 1}), "passed"},
+		"tail over":            {model(1.2, &stat.Interval{Low: 1.1, High: 1.3}), "failed"},
+		"tail open":            {model(0.9, nil), "skipped"},
+		"night same":           {night(nightly.Same), "passed"},
+		"night faster":         {night(nightly.Faster), "passed"},
+		"night slower":         {night(nightly.Slower), "failed"},
+		"night cannot tell":    {night(nightly.CannotTell), "skipped"},
+		"night of a reference": {&Report{Nights: &ReportNights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Verdict: nightly.Reference}}}}}, "passed"},
+		"fits":                 {fit(0.1), "passed"},
+		"does not fit":         {fit(0.101), "failed"},
+		"fit not known":        {fit(math.NaN()), ""},
+		"measured":             {&Report{Measurements: &ReportMeasurements{Records: 3}}, "passed passed"},
+		"failed and drifted":   {&Report{Measurements: &ReportMeasurements{Records: 3, Failed: 1, Drifted: 1}}, "failed skipped"},
+	} {
+		c.of.Summarize()
+		var got []string
+		for _, k := range c.of.Checks {
+			got = append(got, k.Status)
+			if k.Group == "" || k.Name == "" || k.Detail == "" && k.Group != groupFront {
+				t.Errorf("%s: %+v", name, k)
+			}
+		}
+		if s := strings.Join(got, " "); s != c.want {
+			t.Errorf("%s: %q, want %q", name, s, c.want)
+		}
+		if len(c.of.Summary) != 3 {
+			t.Fatalf("%s: summary %q", name, c.of.Summary)
+		}
+		if n := c.of.Summary[2]; c.want != "" && strings.Contains(c.want, Failed) != strings.Contains(n, "failed") {
+			t.Errorf("%s: %q", name, n)
+		}
+	}
+}
