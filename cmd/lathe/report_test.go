@@ -143,6 +143,10 @@ func TestReportOfRecords(t *testing.T) {
 	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool { return w.Text == "a doubt of 3 to 12 kinds" && w.Times == 2 }) {
 		t.Errorf("warnings: %+v", r.Warnings)
 	}
+	// A record's doubt is one of Table 1, though the baseline's line has it too.
+	if !slices.Contains(r.Warnings, reports.ReportWarning{Where: "Table 1", Text: "a doubt of 3 to 12 kinds", Times: 2}) {
+		t.Errorf("warnings: %+v", r.Warnings)
+	}
 	for _, want := range []string{"front", "Table 2", "Table 3", "operators", "latency model", "proxy evidence", "nights"} {
 		if !slices.Contains(parts(r.Missing), want) {
 			t.Errorf("%s is not missing: %v", want, parts(r.Missing))
@@ -180,6 +184,46 @@ func TestReportOfHosts(t *testing.T) {
 		return strings.HasPrefix(w.Text, "2 records of 1 other machine left out")
 	}) {
 		t.Errorf("warnings: %+v", r.Warnings)
+	}
+}
+
+// Ratios of several prompts are not mixed: those of the newest record's are shown, and the
+// others counted.
+func TestReportOfPrompts(t *testing.T) {
+	path := reportFixture(t, func(i int, r *record.Record) {
+		if i == 2 { // its only record: a candidate without figures
+			for k := range r.PL {
+				r.PL[k].Len = 200
+			}
+			for k := range r.TL {
+				r.TL[k].Len += 136
+			}
+		}
+	})
+	r, code, stderr := runReport(t, "--store", path)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	const other = "gpt2-l4-d64-f256-h4-v300-p256"
+	if m := r.Measurements; m.Records != 4 || len(m.Candidates) != 2 || m.Candidates[0].Candidate == other || m.Candidates[1].Candidate == other {
+		t.Errorf("measurements: %+v", m)
+	}
+	for _, m := range r.Models {
+		if m.Candidate == other {
+			t.Errorf("Table 1 has %s, of another prompt", m.Label)
+		}
+	}
+	// The baseline's times are those beside the two of one prompt.
+	if n := r.Models[0].Latency.Samples.PL; len(r.Models) != 3 || n != r.Models[1].Latency.Samples.PL+r.Models[2].Latency.Samples.PL {
+		t.Errorf("%d models, the baseline of %d pairs", len(r.Models), n)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool {
+		return strings.HasPrefix(w.Text, "1 record with other prompts than of 64 tokens")
+	}) {
+		t.Errorf("warnings: %+v", r.Warnings)
+	}
+	if !slices.Contains(r.Conditions, reports.ReportValue{Name: "prompt of steps", Value: "64 tokens (3 records); 200 tokens (1 record)"}) {
+		t.Errorf("conditions: %+v", r.Conditions)
 	}
 }
 

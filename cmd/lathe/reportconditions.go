@@ -53,6 +53,9 @@ func (r *reportOf) conditions() error {
 	add("threads of the baseline", fmt.Sprint(r.baseline.Threads()))
 	add("pinned to CPUs", counted(g.cpus))
 	add("past and present", counted(g.bindings))
+	if prompts := g.promptTexts(); len(prompts) > 0 {
+		add("prompt of steps", counted(prompts))
+	}
 	add("workload", counted(g.workloads))
 	add("seeds", seedText(g.seeds))
 	add("measured", g.first.UTC().Format(time.DateTime)+" to "+g.last.UTC().Format(time.DateTime)+" UTC")

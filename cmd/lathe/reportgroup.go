@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -15,8 +16,8 @@ import (
 func newMeasuredGroup(baseline string, h record.Host) *measuredGroup {
 	count := func() map[string]int { return map[string]int{} }
 	return &measuredGroup{
-		baseline: baseline, host: h, hosts: map[string]bool{}, latest: map[string]measuredLatest{}, warnings: warningCounts{},
-		workloads: count(), bindings: count(), cpus: count(), providers: count(), seeds: map[uint64]bool{},
+		baseline: baseline, host: h, hosts: map[string]bool{}, seen: map[measuredKey]measuredLatest{}, warnings: warningCounts{},
+		workloads: count(), bindings: count(), cpus: count(), providers: count(), prompts: map[int]int{}, seeds: map[uint64]bool{},
 	}
 }
 
@@ -37,12 +38,23 @@ func (m *measuredGroup) add(at int, g store.Glanced, provider string) {
 	if g.Time.After(m.last) {
 		m.last = g.Time
 	}
-	l := measuredLatest{at: at, kind: g.Kind, time: g.Time, pl: g.PL, tl: g.TL, pairs: g.PLPairs + g.TLPairs + g.RequestPairs}
+	key := measuredKey{g.CandidateHash, g.Prompt}
+	l := measuredLatest{at: at, steps: m.seen[key].steps, requests: m.seen[key].requests, time: g.Time, pl: g.PL, tl: g.TL, pairs: g.PLPairs + g.TLPairs + g.RequestPairs}
 	if g.Failure != nil {
 		m.failed++
 		l.failure = g.Failure.Stage + ": " + g.Failure.Message
 	}
-	m.latest[g.CandidateHash] = l
+	if g.Kind&record.Steps != 0 {
+		l.steps = g.ID
+	}
+	if g.Kind&record.Requests != 0 {
+		l.requests = g.ID
+	}
+	m.seen[key] = l
+	m.prompts[g.Prompt]++
+	if g.Prompt > 0 {
+		m.prompt = g.Prompt
+	}
 	warnings := g.Warnings
 	if drift := g.Drift; drift > record.DriftThreshold || drift < -record.DriftThreshold {
 		m.drifted++
@@ -65,6 +77,48 @@ func (m *measuredGroup) add(at int, g store.Glanced, provider string) {
 	}
 	m.cpus[cpus]++
 	m.seeds[g.Seed] = true
+}
+
+// ofPrompt fills in latest with records of one prompt, and those without steps: of the
+// prompt that is wanted, or where there are none of the newest record's.
+func (m *measuredGroup) ofPrompt(wanted int) {
+	if wanted > 0 && m.prompts[wanted] > 0 {
+		m.prompt = wanted
+	}
+	m.latest = map[string]measuredLatest{}
+	for key, l := range m.seen {
+		if key.prompt != 0 && key.prompt != m.prompt {
+			continue
+		}
+		other := m.latest[key.candidate]
+		if other.at > l.at {
+			l, other = other, l
+		}
+		l.steps, l.requests = cmp.Or(l.steps, other.steps), cmp.Or(l.requests, other.requests)
+		m.latest[key.candidate] = l
+	}
+}
+
+// otherPrompts is how many records have steps behind other prompts.
+func (m *measuredGroup) otherPrompts() int {
+	n := 0
+	for tokens, records := range m.prompts {
+		if tokens != 0 && tokens != m.prompt {
+			n += records
+		}
+	}
+	return n
+}
+
+// promptTexts are the prompts as conditions list them.
+func (m *measuredGroup) promptTexts() map[string]int {
+	out := map[string]int{}
+	for tokens, records := range m.prompts {
+		if tokens > 0 {
+			out[reports.Count(tokens, "token")] = records
+		}
+	}
+	return out
 }
 
 // warningCounts are warnings by what they say but for numbers, which differ from record to

@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"runtime"
@@ -26,22 +27,32 @@ type measuredGroup struct {
 
 	records, failed, warned, drifted int
 	newest                           int // place of the newest in the store
+	prompt                           int // tokens that the steps of latest have before them: that of the search, or the newest record's
 	first, last                      time.Time
-	latest                           map[string]measuredLatest // by hash of the candidate
+	seen                             map[measuredKey]measuredLatest
+	latest                           map[string]measuredLatest // by hash of the candidate; see ofPrompt
 	warnings                         warningCounts
 
 	workloads, bindings, cpus, providers map[string]int
+	prompts                              map[int]int // records by the prompt of their steps
 	seeds                                map[uint64]bool
+}
+
+// measuredKey is a candidate with a prompt: a ratio depends on the length, and those of
+// several are not mixed. Prompt is 0 where a record has no steps.
+type measuredKey struct {
+	candidate string // hash
+	prompt    int
 }
 
 // measuredLatest is what is kept of a candidate's latest record.
 type measuredLatest struct {
-	at      int // place in the store
-	kind    record.Kind
-	time    time.Time
-	pl, tl  float64
-	pairs   int
-	failure string
+	at              int // place in the store
+	time            time.Time
+	pl, tl          float64
+	pairs           int
+	failure         string
+	steps, requests string // IDs of its latest records that have them
 }
 
 // machineOf identifies a machine: the provider is a matter of what is run on it.
@@ -93,6 +104,11 @@ func (r *reportOf) measurements() error {
 		list = slices.DeleteFunc(list, func(g *measuredGroup) bool { return g.baseline != r.baseline.Hash() })
 	}
 	r.records = r.chooseMachine(list)
+	prompt := 0
+	if r.front != nil {
+		prompt = r.front.Setup.Timing.PromptTokens
+	}
+	r.records.ofPrompt(prompt)
 	return r.measured(list)
 }
 
@@ -138,6 +154,9 @@ func (r *reportOf) measured(list []*measuredGroup) error {
 	}
 	if m.OtherHosts > 0 {
 		r.warn("measurements", reports.Count(m.OtherHosts, "record")+" of "+reports.Count(len(list)-1, "other machine")+" left out: figures of several machines are not mixed", 1)
+	}
+	if others := g.otherPrompts(); others > 0 {
+		r.warn("measurements", fmt.Sprintf("%s with other prompts than of %s: counted, and in no candidate's figures", reports.Count(others, "record"), reports.Count(g.prompt, "token")), 1)
 	}
 	subjects, err := r.st.Subjects(r.ctx)
 	if err != nil {

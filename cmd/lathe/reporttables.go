@@ -2,13 +2,11 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"math"
 	"slices"
 
 	"lathe/profiler/record"
 	"lathe/profiler/stat"
-	"lathe/profiler/store"
 	"lathe/reports"
 )
 
@@ -39,7 +37,7 @@ func (r *reportOf) tables() error {
 	for i, row := range rows {
 		records[i] = row.Record
 	}
-	doubts := warningCounts{}
+	doubts, said := warningCounts{}, map[string]bool{}
 	add := func(label string, of record.Subject, s record.Summary) {
 		m := reports.ReportModel{Label: label, Candidate: of.Name(), Latency: s}
 		if spec, known := of.Spec(); known {
@@ -49,13 +47,21 @@ func (r *reportOf) tables() error {
 			m.Trained = &reports.ReportTrained{Text: measureOf(math.Exp(-b.Pick.Quality), stat.Interval{})}
 		}
 		r.out.Models = append(r.out.Models, m)
+	}
+	baseline := record.SummarizeBaseline(records, record.Options{})
+	add(baselineLabel, r.baseline, baseline)
+	for _, row := range rows {
+		s := record.Summarize(row.Record, record.Options{})
+		add(row.label, row.Candidate, s)
 		for _, w := range s.Warnings {
 			doubts.add(w)
+			said[w] = true
 		}
 	}
-	add(baselineLabel, r.baseline, record.SummarizeBaseline(records, record.Options{}))
-	for _, row := range rows {
-		add(row.label, row.Candidate, record.Summarize(row.Record, record.Options{}))
+	for _, w := range baseline.Warnings { // which repeats those of its records
+		if !said[w] {
+			doubts.add(w)
+		}
 	}
 	for _, w := range doubts.list() {
 		r.warn("Table 1", w.text, w.times)
@@ -85,40 +91,24 @@ func (r *reportOf) tabledRecords() (rows []tabledRecord, err error) {
 		}
 		slices.SortFunc(hashes, func(a, b string) int {
 			x, y := r.records.latest[a], r.records.latest[b]
-			return cmp.Or(-cmp.Compare(x.kind&record.Requests, y.kind&record.Requests), -cmp.Compare(x.at, y.at))
+			return cmp.Or(-cmp.Compare(min(len(x.requests), 1), min(len(y.requests), 1)), -cmp.Compare(x.at, y.at))
 		})
 		hashes = hashes[:min(len(hashes), lastMeasured)]
 		labels = make([]string, len(hashes))
 	}
 	for i, h := range hashes {
-		found, ok, err := r.latestOf(r.ctx, h)
+		l := r.records.latest[h]
+		id := cmp.Or(l.requests, l.steps)
+		if id == "" {
+			continue
+		}
+		found, err := r.st.Record(r.ctx, id)
 		if err != nil {
 			return nil, err
 		}
-		if ok {
-			rows = append(rows, tabledRecord{cmp.Or(labels[i], found.Candidate.Name()), found})
-		}
+		rows = append(rows, tabledRecord{cmp.Or(labels[i], found.Candidate.Name()), found})
 	}
 	return rows, nil
-}
-
-// latestOf is a candidate's latest record, of requests if there is one.
-func (r *reportOf) latestOf(ctx context.Context, candidate string) (found record.Record, ok bool, err error) {
-	for _, kind := range []record.Kind{record.Requests, record.Steps} {
-		for host := range r.records.hosts {
-			one, has, err := r.st.FindMeasured(ctx, store.Query{Candidate: candidate, Baseline: r.records.baseline, Host: host, Kind: kind})
-			if err != nil {
-				return found, false, err
-			}
-			if has && (!ok || one.Time.After(found.Time)) {
-				found, ok = one, true
-			}
-		}
-		if ok {
-			return found, true, nil
-		}
-	}
-	return found, false, nil
 }
 
 // distributions adds how long the pairs of a record took on either side.

@@ -20,6 +20,7 @@ type Glance struct {
 	// there are none. NaN where there are neither.
 	PL, TL                         float64
 	PLPairs, TLPairs, RequestPairs int
+	Prompt                         int // tokens before the steps; 0 without steps: requests have many lengths
 	Drift                          float64
 	Failure                        *Failure
 	Warnings                       []string // the record's own, and those of its conditions
@@ -70,6 +71,12 @@ func glanceOf(r *Record) (g Glance, err error) {
 // samples fills in what samples say.
 func (g *Glance) samples(pl, tl []StepPair, requests []RequestPair) {
 	g.PLPairs, g.TLPairs, g.RequestPairs = len(pl), len(tl), len(requests)
+	switch {
+	case len(pl) > 0:
+		g.Prompt = pl[0].Len
+	case len(tl) > 0:
+		g.Prompt = tl[0].Len
+	}
 	g.Drift = Drift(Record{PL: pl, TL: tl, Requests: requests})
 	g.PL, g.TL = stat.PairedMedian(ownNS(pl), partnerNS(pl)), stat.PairedMedian(ownNS(tl), partnerNS(tl))
 	if len(requests) == 0 || len(pl) > 0 && len(tl) > 0 {
