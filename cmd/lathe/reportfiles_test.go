@@ -60,10 +60,18 @@ func TestReportOfStudy(t *testing.T) {
 	if s := r.Suggestions; s == nil || *s.Own.ASC.Value != 12 || *s.Difference.ASC.Value != 1 || *s.TailChange.Value != 0.5 || s.TailChange.CI.High != 0.6 {
 		t.Errorf("suggestions: %+v", s)
 	}
+	// What was measured beside another baseline is not the study's.
+	beside := reportFixture(t, func(_ int, r *record.Record) { r.Baseline = record.Of(parse(t, "gpt2-l5-d64-f256-h4-v300-p256")) })
+	if r, code, stderr := runReport(t, "--store", beside, "--study", dir); code != exitOK || r.Measurements != nil || len(r.Distributions) > 0 {
+		t.Errorf("exit status %d, %s, measurements %+v", code, stderr, r.Measurements)
+	}
 	for _, part := range []string{"Table 2", "Table 3", "Table 1, latency distributions"} {
 		if slices.Contains(parts(r.Missing), part) {
 			t.Errorf("%s is missing", part)
 		}
+	}
+	if _, code, stderr := runReport(t, "--store", path, "--study", dir, "--baseline", "gpt2-l5-d64-f256-h4-v300-p256"); code != exitInput || !strings.Contains(stderr, "the study is beside gpt2-l6-d64-f256-h4-v300-p256, and --baseline is gpt2-l5") {
+		t.Errorf("exit status %d, %s", code, stderr)
 	}
 	for _, c := range []struct {
 		change func(*studyReport)

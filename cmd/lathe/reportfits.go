@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"errors"
+	"maps"
 	"slices"
 
 	"lathe/profiler/latmodel"
@@ -56,7 +57,7 @@ func (r *reportOf) models() error {
 func (r *reportOf) latestModels() (found []store.Model, err error) {
 	if r.front != nil {
 		for _, one := range r.front.Setup.perBuild() {
-			for host := range r.records.hosts {
+			for _, host := range slices.Sorted(maps.Keys(r.records.hosts)) {
 				m, err := r.st.LatestModel(r.ctx, one.modelTarget(host))
 				if errors.Is(err, store.ErrNotFound) {
 					continue

@@ -69,6 +69,13 @@ func (r *reportOf) findFront() error {
 		}
 		r.baseline, r.known, beside = base.Subject, true, base.Subject.Hash()
 	}
+	if r.study != nil {
+		own := record.Of(r.study.Models[0].Candidate)
+		if r.known && !r.baseline.Equal(own) {
+			return badInput(fmt.Errorf("report: the study is beside %s, and --baseline is %s: want one of them", own.Name(), r.baseline.Name()))
+		}
+		r.baseline, r.known, beside = own, true, own.Hash()
+	}
 	searches, err := r.st.Searches(r.ctx)
 	if err != nil {
 		return err
@@ -104,8 +111,11 @@ func (r *reportOf) findFront() error {
 		case beside == "" || body.Setup.Baseline.Hash() == beside:
 			r.front = body
 		case wanted != "":
-			return badInput(fmt.Errorf("report: search %s is beside %s, and --baseline is %s: want one of them", id, body.Setup.Baseline.Name(), r.baseline.Name()))
+			return badInput(fmt.Errorf("report: search %s is beside %s, and the report beside %s: want one of them", id, body.Setup.Baseline.Name(), r.baseline.Name()))
 		}
+	}
+	if r.front == nil && from != "" && wanted == "" {
+		r.warn("front", fmt.Sprintf("search %s, which the study's pick is from, has no front in %s", from, r.st.Path()), 1)
 	}
 	if r.front == nil && wanted != "" {
 		return badInput(fmt.Errorf("%s has no search %q; lathe front --list lists them", r.st.Path(), wanted))
