@@ -140,11 +140,16 @@ func nightConditions(n nightly.Night) string {
 	out += fmt.Sprintf("; baseline %s; least effect %s", n.Scope.Baseline.Name(), percentLevel(n.MinEffect))
 	for _, t := range n.Things {
 		if len(t.Comparisons) > 0 {
-			return out + fmt.Sprintf("; slower and faster by intervals that hold for all %d comparisons in %s of nights, same by one of %s each",
-				comparisons(n), percentLevel(nightly.Level), percentLevel(nightly.SameLevel))
+			return out + "; " + nightLevels(n)
 		}
 	}
 	return out
+}
+
+// nightLevels says at which levels a night's verdicts are.
+func nightLevels(n nightly.Night) string {
+	return fmt.Sprintf("slower and faster by intervals that hold for all %d comparisons in %s of nights, same by one of %s each",
+		comparisons(n), percentLevel(nightly.Level), percentLevel(nightly.SameLevel))
 }
 
 func comparisons(n nightly.Night) (k int) {

@@ -56,7 +56,8 @@ func (f *ReportFront) searched(a pointer) sentence {
 	if f.SpacePoints > 0 && finite(f.SpacePoints) {
 		s = append(s, line(" of a space of ", a.of("space_points").number(f.SpacePoints, fourDigits, asIs))...)
 	}
-	s = append(s, line(" and measured ", a.of("measured").count(f.Measured), " of them")...)
+	// Not of them: a latency model's are drawn for it.
+	s = append(s, line(", for which ", a.of("measured").count(f.Measured), " were measured")...)
 	if f.Status != "" {
 		s = append(s, line("; it ended so: ", a.of("status").written(strings.TrimSuffix(f.Status, ".")))...)
 	}

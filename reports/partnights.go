@@ -138,6 +138,9 @@ func (r *Report) nightsPart(plots figures) part {
 	if l := n.Library; l != nil {
 		add(func() cell { return words("library " + l.From + " to " + l.To) }, a.of("library"), l.Comparisons)
 	}
+	if comparisons(n) > 0 {
+		tonight.notes = []string{"The interval is that of slower and faster: " + nightLevels(n) + "."}
+	}
 	if len(n.Things) > 0 {
 		p.prose = []sentence{line("Night ", a.of("seq").count(int(n.Seq)), ", "+moment(n.Time)+": "+nightSummary(n)+".")}
 	}
