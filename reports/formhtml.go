@@ -57,10 +57,11 @@ type pageBlock struct {
 
 // pageText is words, or what shows numbers of the model.
 type pageText struct {
-	Text  string
-	Paths string // JSON pointers, a space between two
-	As    scaling
-	Name  bool // a string that somebody chose, in whatever direction it runs
+	Text     string
+	Interval string // that belongs to it, in brackets
+	Paths    string // JSON pointers, a space between two
+	As       scaling
+	Name     bool // a string that somebody chose, in whatever direction it runs
 }
 
 type pageFigure struct {
@@ -73,6 +74,7 @@ type pageFigure struct {
 type pageTable struct {
 	Caption, Label string
 	Folds, Sorts   bool
+	Class          string // dense: intervals are below their figures; close: many columns
 	Count          int
 	Columns        []pageColumn
 	Rows           []pageRow
@@ -174,7 +176,11 @@ func viewSentences(all []sentence) (out [][]pageText) {
 }
 
 func viewText(c cell) pageText {
-	return pageText{Text: drawable(c.text), Paths: strings.Join(c.paths, " "), As: c.as, Name: c.as == asWritten}
+	out := pageText{Text: drawable(c.text), Paths: strings.Join(c.paths, " "), As: c.as, Name: c.as == asWritten}
+	if figure, interval, ok := strings.Cut(out.Text, " ["); ok && len(c.paths) == 3 {
+		out.Text, out.Interval = figure, "["+interval
+	}
+	return out
 }
 
 func viewTable(g *grid, title string) *pageTable {
@@ -191,6 +197,22 @@ func viewTable(g *grid, title string) *pageTable {
 	head := max(0, slices.IndexFunc(g.columns, func(c column) bool { return c.name == "check" }))
 	for _, c := range g.columns {
 		t.Columns = append(t.Columns, pageColumn{c.name, c.left})
+	}
+	intervals := 0
+	for _, row := range g.rows {
+		n := 0
+		for _, c := range row {
+			if len(c.paths) == 3 {
+				n++
+			}
+		}
+		intervals = max(intervals, n)
+	}
+	switch {
+	case intervals > 2:
+		t.Class = "dense"
+	case len(g.columns) > 6:
+		t.Class = "close"
 	}
 	for _, row := range g.rows {
 		var r pageRow
