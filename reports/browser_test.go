@@ -82,6 +82,13 @@ func (b *browser) note(event any) {
 	}
 }
 
+// forget drops what was noted.
+func (b *browser) forget() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.trouble, b.requests = nil, nil
+}
+
 // quiet checks that nothing was said, and that of the network nothing was asked.
 func (b *browser) quiet(t *testing.T, page string) {
 	t.Helper()

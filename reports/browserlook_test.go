@@ -38,8 +38,7 @@ const contrasts = `(() => {
 
 // The page is light or dark as the system is, until the button says otherwise, and can be
 // read in both.
-func TestPageThemes(t *testing.T) {
-	b := openBrowser(t)
+func pageThemes(t *testing.T, b *browser) {
 	for _, c := range []struct{ scheme, paper, other string }{
 		{"light", "rgb(255, 255, 255)", "rgb(21, 24, 28)"}, {"dark", "rgb(21, 24, 28)", "rgb(255, 255, 255)"},
 	} {
@@ -79,8 +78,7 @@ const fits = `(() => {
 })()`
 
 // On a telephone nothing but wide tables scrolls aside, whatever the names.
-func TestPageFits(t *testing.T) {
-	b := openBrowser(t)
+func pageFits(t *testing.T, b *browser) {
 	long := sampleReport()
 	long.Title = strings.Repeat("a_title_that_goes_on", 30)
 	long.Front.Pick.Name, long.Front.Points[0].Name, long.Conditions[0].Value = long.Title, long.Title, long.Title
@@ -104,8 +102,7 @@ func TestPageFits(t *testing.T) {
 }
 
 // Without a script everything is there, and nothing that does not work.
-func TestPageWithoutScript(t *testing.T) {
-	b := openBrowser(t)
+func pageWithoutScript(t *testing.T, b *browser) {
 	b.do(t, "no script", send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	b.open(t, sampleReport())
 	if n := evaluated[int](t, b, `[...document.querySelectorAll("button, .hint")].filter(e => e.checkVisibility()).length`); n != 0 {
@@ -121,8 +118,7 @@ func TestPageWithoutScript(t *testing.T) {
 }
 
 // What is printed is light, whole and without what paper cannot do.
-func TestPagePrints(t *testing.T) {
-	b := openBrowser(t)
+func pagePrints(t *testing.T, b *browser) {
 	b.open(t, sampleReport())
 	evaluated[string](t, b, `document.documentElement.dataset.theme = "dark"`)
 	b.scheme(t, "dark", "print")
@@ -141,8 +137,7 @@ func TestPagePrints(t *testing.T) {
 }
 
 // Hostile names make no element and no attribute that harmless ones do not.
-func TestPageHostile(t *testing.T) {
-	b := openBrowser(t)
+func pageHostile(t *testing.T, b *browser) {
 	made := func(r *Report) map[string]bool {
 		address := b.open(t, r)
 		out := map[string]bool{}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/cdp"
+	"github.com/chromedp/cdproto/emulation"
 	printing "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
@@ -21,9 +22,37 @@ type shown struct{ Paths, As, Text string }
 
 const allShown = `[...document.querySelectorAll("[data-path]")].map(e => ({Paths: e.dataset.path, As: e.dataset.as || "", Text: e.textContent}))`
 
-// Every number that the page shows is one of the JSON form's, rounded; and the page is quiet.
-func TestPageAgreesWithJSON(t *testing.T) {
+// The page, in one browser.
+func TestPage(t *testing.T) {
 	b := openBrowser(t)
+	for _, c := range []struct {
+		name string
+		test func(*testing.T, *browser)
+	}{
+		{"AgreesWithJSON", pageAgreesWithJSON},
+		{"NumbersHavePlaces", pageNumbersHavePlaces},
+		{"Names", pageNames},
+		{"Keyboard", pageKeyboard},
+		{"Pointer", pagePointer},
+		{"Sorts", pageSorts},
+		{"Themes", pageThemes},
+		{"Fits", pageFits},
+		{"WithoutScript", pageWithoutScript},
+		{"Prints", pagePrints},
+		{"Hostile", pageHostile},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b.scheme(t, "light", "")
+			b.sized(t, 1200, 900, 1)
+			b.do(t, "script", send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{}))
+			b.forget()
+			c.test(t, b)
+		})
+	}
+}
+
+// Every number that the page shows is one of the JSON form's, rounded; and the page is quiet.
+func pageAgreesWithJSON(t *testing.T, b *browser) {
 	for name, r := range map[string]*Report{"sample": sampleReport(), "empty": emptyReport()} {
 		address := b.open(t, r)
 		doc, cells := formed(t, r), evaluated[[]shown](t, b, allShown)
@@ -44,8 +73,7 @@ func TestPageAgreesWithJSON(t *testing.T) {
 var plainNumbers = regexp.MustCompile(`^(?:(?:measured|time): \d{4}-\d\d-\d\d \d\d:\d\d UTC|front: \d+|sessions: \d+|metric: P95 .*)$`)
 
 // A number of a table that has no place in the JSON form is one of few kinds.
-func TestPageNumbersHavePlaces(t *testing.T) {
-	b := openBrowser(t)
+func pageNumbersHavePlaces(t *testing.T, b *browser) {
 	b.open(t, sampleReport())
 	for _, text := range evaluated[[]string](t, b, `[...document.querySelectorAll("tbody td, tbody th")].filter(c => !c.querySelector("[data-path]") && /\d/.test(c.textContent))
 		.map(c => c.closest("table").tHead.rows[0].cells[c.cellIndex].textContent + ": " + c.textContent)`) {
@@ -56,8 +84,7 @@ func TestPageNumbersHavePlaces(t *testing.T) {
 }
 
 // The page's parts are named for who does not see them.
-func TestPageNames(t *testing.T) {
-	b := openBrowser(t)
+func pageNames(t *testing.T, b *browser) {
 	for name, r := range map[string]*Report{"sample": sampleReport(), "empty": emptyReport(), "hostile": hostileReport()} {
 		b.open(t, r)
 		for _, problem := range evaluated[[]string](t, b, `(() => {
@@ -86,8 +113,7 @@ func TestPageNames(t *testing.T) {
 }
 
 // By the keyboard one gets everywhere, and reads what the marks say.
-func TestPageKeyboard(t *testing.T) {
-	b := openBrowser(t)
+func pageKeyboard(t *testing.T, b *browser) {
 	address := b.open(t, sampleReport())
 	press := func(key string) { t.Helper(); b.do(t, "pressing a key", chromedp.KeyEvent(key)) }
 	want := []string{"a.skip", "button#theme", "a contents", "mark"}
@@ -129,8 +155,7 @@ func TestPageKeyboard(t *testing.T) {
 }
 
 // Where marks lie over each other, the pointer finds the nearest, not that on top.
-func TestPagePointer(t *testing.T) {
-	b := openBrowser(t)
+func pagePointer(t *testing.T, b *browser) {
 	address := b.open(t, sampleReport())
 	at := evaluated[[]float64](t, b, `(() => {
 		const svg = document.querySelector("#front svg.wide");
@@ -156,8 +181,7 @@ func TestPagePointer(t *testing.T) {
 }
 
 // A header's button sorts its table, numbers as numbers and what is not known last.
-func TestPageSorts(t *testing.T) {
-	b := openBrowser(t)
+func pageSorts(t *testing.T, b *browser) {
 	address := b.open(t, sampleReport())
 	column := func(name string) string {
 		return fmt.Sprintf(`(() => { const table = document.querySelector("#measured table"), i = [...table.tHead.rows[0].cells].findIndex(c => c.textContent === %q); `, name)

@@ -75,13 +75,3 @@ func TestHTMLIsOneFile(t *testing.T) {
 		}
 	}
 }
-
-func BenchmarkHTML(b *testing.B) {
-	r := sampleReport()
-	r.Measurements = measurements(10000)
-	r.Summarize()
-	b.ReportAllocs()
-	for b.Loop() {
-		b.ReportMetric(float64(len(written(b, r)))/1e6, "MB/page")
-	}
-}
