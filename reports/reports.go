@@ -1,5 +1,6 @@
 // Package reports turns results into what people read: tables as plain text or
-// Markdown, and plots as SVG or PNG.
+// Markdown, plots as SVG or PNG, and all that is known as one [Report], whose forms
+// are a page, a text and files for programs.
 //
 // A reporter takes data and an io.Writer and has no other input: it reads no
 // store, asks no clock, measures nothing and uses no colour codes. What a search
