@@ -238,5 +238,5 @@ func viewTable(g *grid, title string) *pageTable {
 var markKinds = map[string]string{
 	Passed: "good", "faster": "good", "same": "good", "reference": "good",
 	Failed: "bad", "slower": "bad",
-	Skipped: "unsure", "cannot tell": "unsure",
+	CannotTell: "unsure",
 }

@@ -227,11 +227,12 @@ type ReportNights struct {
 	Rows []nightly.Row `json:"rows"`
 }
 
-// Statuses of a ReportCheck.
+// Statuses of a ReportCheck, and of a VerifyCheck.
 const (
-	Passed  = "passed"
-	Failed  = "failed"
-	Skipped = "skipped" // it cannot be told
+	Passed     = "passed"
+	Failed     = "failed"
+	Skipped    = "skipped"     // of a VerifyCheck: there is nothing to look at
+	CannotTell = "cannot tell" // of a ReportCheck; JUnit has it as skipped
 )
 
 // ReportCheck is a statement that CI can hold a project to.

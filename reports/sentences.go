@@ -121,7 +121,7 @@ func (r *Report) next() sentence {
 		say = append(say, Count(failed, "check")+" failed ("+r.checkNames(Failed)+")")
 	}
 	if skipped > 0 {
-		say = append(say, Count(skipped, "check")+" cannot be told ("+r.checkNames(Skipped)+")")
+		say = append(say, Count(skipped, "check")+" cannot be told ("+r.checkNames(CannotTell)+")")
 	}
 	switch {
 	case len(r.Checks) == 0:

@@ -112,7 +112,7 @@ func (s *junitSuite) add(c VerifyCheck) {
 	case Failed:
 		s.Failures++
 		x.Failure = &junitMessage{text}
-	case Skipped:
+	case Skipped, CannotTell:
 		s.Skipped++
 		x.Skipped = &junitMessage{text}
 	default:

@@ -163,7 +163,7 @@ func gateOf(r *reports.Report) error {
 	if failed := of(reports.Failed); len(failed) > 0 {
 		return gateError{fmt.Errorf("report: %s failed: %s", reports.Count(len(failed), "check"), strings.Join(failed, "; "))}
 	}
-	if skipped := of(reports.Skipped); len(skipped) > 0 {
+	if skipped := of(reports.CannotTell); len(skipped) > 0 {
 		return unsureError{fmt.Errorf("report: %s cannot tell: %s", reports.Count(len(skipped), "check"), strings.Join(skipped, "; "))}
 	}
 	return nil
