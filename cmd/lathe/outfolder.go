@@ -39,6 +39,9 @@ func (o outFolder) place() error {
 	case !o.replace:
 		return badInput(fmt.Errorf("%s: %s is there already; --force replaces it", o.command, o.dir))
 	}
+	if here, err := os.Stat("."); err == nil && os.SameFile(here, info) {
+		return badInput(fmt.Errorf("%s: %s is the working folder, which cannot be put in place of itself: give a folder in it", o.command, o.dir))
+	}
 	entries, err := os.ReadDir(o.dir)
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.command, err)

@@ -24,7 +24,15 @@ func readResult(path, command string, into any) error {
 		return badInput(fmt.Errorf("report: %w", err))
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return badInput(fmt.Errorf("report: %s: %w%s: want what %s", path, err, hf.LineOf(data, err), command))
+		line := hf.LineOf(data, err)
+		if kind, is := errors.AsType[*json.UnmarshalTypeError](err); is { // its text has Go's types
+			article := "a"
+			if kind.Value == "array" || kind.Value == "object" {
+				article = "an"
+			}
+			err = fmt.Errorf("%s is %s %s, which it must not be", cmp.Or(kind.Field, "the file"), article, kind.Value)
+		}
+		return badInput(fmt.Errorf("report: %s: %w%s: want what %s", path, err, line, command))
 	}
 	return nil
 }
@@ -166,6 +174,9 @@ func (r *reportOf) proxyPart() error {
 	for i, e := range file.Proxies {
 		if e.Proxy == "" || e.Method == "" {
 			return wrongResult(r.flags.proxy, fmt.Sprintf("proxies[%d] has no proxy or no method", i), printed)
+		}
+		if e.Table == "" || e.Trained < 1 {
+			return wrongResult(r.flags.proxy, fmt.Sprintf("proxies[%d] has no table of trained architectures", i), printed)
 		}
 		row := reports.ReportProxyRow{Name: e.Proxy, Spearman: proxyMeasure(e.Spearman), Kendall: proxyMeasure(e.KendallTau), Top: proxyMeasure(e.Top10), Coverage: e.Coverage}
 		if e.Gain != nil {

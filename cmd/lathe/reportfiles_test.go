@@ -106,12 +106,13 @@ func TestReportOfFiles(t *testing.T) {
 	}
 	for _, c := range []struct{ flag, text, want string }{
 		{"--profile", "{\n\"candidate\": \"x\",\n\"phases\": [}", "file.json: invalid character '}' looking for beginning of value (line 3): want what lathe profile --json printed"},
-		{"--profile", `{"candidate": 3}`, "(line 1): want what lathe profile --json printed"},
+		{"--profile", `{"candidate": 3}`, "file.json: candidate is a number, which it must not be (line 1): want what lathe profile --json printed"},
 		{"--profile", `{"proxies": []}`, "no candidate with phases"},
 		{"--profile", `{"candidate": "x", "phases": [{"phase": "sleep"}]}`, "phases[0] is no prefill or decode"},
 		{"--proxy", `{"phases": []}`, "proxies is empty: want what lathe proxy --json printed"},
 		{"--proxy", `{"proxies": [{"proxy": "fitted"}]}`, "proxies[0] has no proxy or no method"},
-		{"--proxy", `[1]`, "(line 1): want what lathe proxy --json printed"},
+		{"--proxy", `{"proxies": [{"proxy": "fitted", "method": "10 folds"}]}`, "proxies[0] has no table of trained architectures"},
+		{"--proxy", `[1]`, "file.json: the file is an array, which it must not be (line 1): want what lathe proxy --json printed"},
 	} {
 		if _, code, stderr := runReport(t, "--store", path, c.flag, file(c.text)); code != exitInput || !strings.Contains(stderr, c.want) {
 			t.Errorf("%s %s: exit status %d, %s, want %s", c.flag, c.text, code, stderr, c.want)
