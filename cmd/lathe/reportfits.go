@@ -21,6 +21,9 @@ func (r *reportOf) models() error {
 	if err != nil {
 		return err
 	}
+	if r.front != nil && len(r.front.Models) > 0 && len(found) == 0 {
+		r.warn("front", "its latency model is of another machine than the measurements, or is not in the store", 1)
+	}
 	for _, stored := range found {
 		m, err := readModel(stored)
 		if err != nil {

@@ -2,12 +2,14 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"lathe/profiler/record"
+	"lathe/profiler/store"
 	"lathe/reports"
 )
 
@@ -122,5 +124,41 @@ func TestReportInWorkingFolder(t *testing.T) {
 	t.Chdir(t.TempDir())
 	if _, code, stderr := runReport(t, "--store", path, "-o", "."); code != exitInput || !strings.Contains(stderr, "report: . is the working folder") {
 		t.Errorf("exit status %d, %s", code, stderr)
+	}
+}
+
+// A front that was predicted elsewhere is not taken for one of these measurements.
+func TestReportOfModelElsewhere(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lathe.db")
+	fillReportStore(t, path, 4)
+	st, err := store.Open(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close()
+	search, err := st.LatestSearch(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	fronts, err := st.Fronts(t.Context(), search.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := readFront(search.ID, fronts[0].Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	body.Models = []modelError{{Hash: strings.Repeat("ab", 32), Candidates: 24}}
+	if err := (&app{stdout: io.Discard, stderr: io.Discard, quiet: true}).keepFront(t.Context(), st, search.ID, body); err != nil {
+		t.Fatal(err)
+	}
+	r, code, stderr := runReport(t, "--store", path)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool {
+		return w.Where == "front" && strings.HasPrefix(w.Text, "its latency model is of another machine")
+	}) {
+		t.Errorf("warnings: %+v", r.Warnings)
 	}
 }
