@@ -71,3 +71,36 @@ func TestChecks(t *testing.T) {
 		}
 	}
 }
+
+// Where a pick's latency is a prediction, and it was timed afterwards, the first sentence has
+// both.
+func TestPickTimed(t *testing.T) {
+	r := sampleReport()
+	r.Front.Pick.Source = "predicted"
+	for _, c := range []struct {
+		change func()
+		want   string
+	}{
+		{func() {}, "; timed for Table 1, it takes 0.785 [0.731, 0.832] of the baseline's P95 latency_char."},
+		{func() {
+			for i := range r.Models[1:] {
+				r.Models[i+1].Candidate = r.Front.Variants[0].Name
+			}
+		}, "; timed for Table 1, pick-h16 takes 0.806 [0.750, 0.853] of the baseline's P95 latency_char."},
+		{func() { r.Models[2].Latency.Ratio.LatencyCharP95 = nil }, "; timed for Table 1, pick-h16 takes "},
+		{func() { r.Models = r.Models[:1] }, " to its 151M."},
+		{func() { r.Front.Pick.Source = "measured" }, " to its 151M."},
+	} {
+		c.change()
+		r.Summarize()
+		if s := r.Summary[0]; !strings.Contains(s, c.want) {
+			t.Errorf("%q, want %q in it", s, c.want)
+		}
+		doc := formed(t, r)
+		for _, part := range r.summary()[0] {
+			if err := agrees(doc, part); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}

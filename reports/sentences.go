@@ -9,7 +9,7 @@ import (
 func (r *Report) found() sentence {
 	switch f := r.Front; {
 	case f != nil && f.Pick != nil && f.Pick.Latency.Value != nil:
-		return f.pickFound()
+		return r.pickFound()
 	case f != nil && f.Pick != nil:
 		return line("The search's pick is ", pointer("/front/pick/candidate").written(f.Pick.Name), ", whose latency is not known.")
 	case f != nil && f.PickReason != "":
@@ -32,15 +32,57 @@ func (r *Report) found() sentence {
 	return line("There is nothing to compare with the baseline yet.")
 }
 
-func (f *ReportFront) pickFound() sentence {
-	a := pointer("/front/pick")
+func (r *Report) pickFound() sentence {
+	f, a := r.Front, pointer("/front/pick")
 	s := line("The search's pick, ", a.of("candidate").written(f.Pick.Name), ", takes ",
 		a.of("latency_ratio").measure(f.Pick.Latency, ratio, asIs), " of the baseline's latency")
 	if b := f.Baseline; b != nil && b.DecoderParams > 0 && f.Pick.DecoderParams > 0 {
 		s = append(s, line(", with ", a.of("decoder_params").millions(f.Pick.DecoderParams), " decoder parameters to its ",
 			pointer("/front/baseline/decoder_params").millions(b.DecoderParams))...)
 	}
+	if f.Pick.Source != "measured" { // what was measured of it afterwards
+		s = append(s, r.pickTimed()...)
+	}
 	return append(s, words("."))
+}
+
+// pickTimed is what Table 1 has of the pick, or of it with another number of heads: by P95
+// latency_char, else by PL and TL.
+func (r *Report) pickTimed() sentence {
+	best, who := -1, ""
+	for i, m := range r.Models {
+		if m.Latency.Ratio == nil {
+			continue
+		}
+		if m.Candidate == r.Front.Pick.Name {
+			best, who = i, "it"
+			break
+		}
+		for _, v := range r.Front.Variants {
+			if v.Name == m.Candidate { // the last has the most heads
+				best, who = i, m.Label
+			}
+		}
+	}
+	if best < 0 {
+		return nil
+	}
+	q, a := r.Models[best].Latency.Ratio, pointer("/models").of(best).of("latency", "ratio")
+	name := words(who)
+	if who != "it" {
+		name = pointer("/models").of(best).of("label").written(who)
+	}
+	s := line("; timed for Table 1, ", name, " takes ")
+	if t := q.LatencyCharP95; t != nil && finite(t.Value) {
+		of := a.of("latency_char_p95")
+		return append(s, line(withCI(of.of("value"), t.Value, of.of("ci"), t.CI, ratio, asIs), " of the baseline's P95 latency_char")...)
+	}
+	if q.PL == nil || q.TL == nil || !finite(q.PL.Median, q.TL.Median) {
+		return nil
+	}
+	pl, tl := a.of("pl"), a.of("tl")
+	return append(s, line(withCI(pl.of("median"), q.PL.Median, pl.of("ci"), q.PL.CI, ratio, asIs), " of the baseline's PL and ",
+		withCI(tl.of("median"), q.TL.Median, tl.of("ci"), q.TL.CI, ratio, asIs), " of its TL")...)
 }
 
 // fastestModel is the fastest of Table 1, of several by TL.
