@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -47,21 +48,26 @@ func (r *Report) pickFound() sentence {
 }
 
 // pickTimed is what Table 1 has of the pick, or of it with another number of heads: by P95
-// latency_char, else by PL and TL.
+// latency_char where one of them has that, else by PL and TL.
 func (r *Report) pickTimed() sentence {
-	best, who := -1, ""
+	best, rank, who := -1, 0, ""
 	for i, m := range r.Models {
 		if m.Latency.Ratio == nil {
 			continue
 		}
-		if m.Candidate == r.Front.Pick.Name {
-			best, who = i, "it"
-			break
+		own := m.Candidate == r.Front.Pick.Name
+		if !own && !slices.ContainsFunc(r.Front.Variants, func(v ReportCandidate) bool { return v.Name == m.Candidate }) {
+			continue
 		}
-		for _, v := range r.Front.Variants {
-			if v.Name == m.Candidate { // the last has the most heads
-				best, who = i, m.Label
-			}
+		of, name := 1, m.Label
+		if m.Latency.Ratio.LatencyCharP95 != nil {
+			of += 2
+		}
+		if own {
+			of, name = of+1, "it"
+		}
+		if of > rank || of == rank && !own { // the last has the most heads
+			best, rank, who = i, of, name
 		}
 	}
 	if best < 0 {
