@@ -131,10 +131,13 @@ func TestDialectsAgree(t *testing.T) {
 				t.Errorf("%d %s%s: the plain graph differs by %g", i, s.Name(), b.Name(), worst(got, want))
 			}
 		}
-		for _, way := range []struct {
+		for k, way := range []struct {
 			build arch.Build
 			mode  decode.Mode
 		}{{portable, decode.Copied}, {fused, decode.Copied}, {fused, decode.Shared}} {
+			if i >= 24 && i%3 != k {
+				continue // each goes one of the ways, and the first of them all
+			}
 			m := decoder(t, s, way.build, decode.Options{Batch: batch, MaxLen: n + 2, Mode: way.mode})
 			step := make([]int64, batch)
 			for pos := range n {
