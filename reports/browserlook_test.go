@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/chromedp/cdproto/emulation"
+
+	"lathe/reports/browsertest"
 )
 
 // contrasts lists texts whose colour is too near to that behind them, by the formula of the
@@ -42,7 +44,7 @@ func pageThemes(t *testing.T, b *browser) {
 	for _, c := range []struct{ scheme, paper, other string }{
 		{"light", "rgb(255, 255, 255)", "rgb(21, 24, 28)"}, {"dark", "rgb(21, 24, 28)", "rgb(255, 255, 255)"},
 	} {
-		b.scheme(t, c.scheme, "")
+		b.Scheme(t, c.scheme, "")
 		address := b.open(t, sampleReport())
 		paper := func(want string) {
 			t.Helper()
@@ -87,10 +89,10 @@ func pageFits(t *testing.T, b *browser) {
 		b.open(t, r)
 		for _, width := range []int64{320, 360, 700, 1000, 1200} {
 			b.sized(t, width, 740, 1)
-			b.until(t, fmt.Sprintf("innerWidth === %d", width))
+			b.Until(t, fmt.Sprintf("innerWidth === %d", width))
 			evaluated[bool](t, b, "document.querySelectorAll('details').forEach(d => d.open = true), true")
-			b.do(t, "drawing", send(emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: true}))
-			b.until(t, `[...document.querySelectorAll(".scroll")].every(e => e.scrollWidth <= e.clientWidth + 1 || e.tabIndex === 0)`)
+			b.Do(t, "drawing", browsertest.Send(emulation.SetScrollbarsHidden, emulation.SetScrollbarsHiddenParams{Hidden: true}))
+			b.Until(t, `[...document.querySelectorAll(".scroll")].every(e => e.scrollWidth <= e.clientWidth + 1 || e.tabIndex === 0)`)
 			for _, problem := range evaluated[[]string](t, b, fits) {
 				t.Errorf("%s at %d: %s", name, width, problem)
 			}
@@ -103,7 +105,7 @@ func pageFits(t *testing.T, b *browser) {
 
 // Without a script everything is there, and nothing that does not work.
 func pageWithoutScript(t *testing.T, b *browser) {
-	b.do(t, "no script", send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
+	b.Do(t, "no script", browsertest.Send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: true}))
 	b.open(t, sampleReport())
 	if n := evaluated[int](t, b, `[...document.querySelectorAll("button, .hint")].filter(e => e.checkVisibility()).length`); n != 0 {
 		t.Errorf("%d elements are shown that need the script", n)
@@ -111,7 +113,7 @@ func pageWithoutScript(t *testing.T, b *browser) {
 	if n := evaluated[int](t, b, `document.querySelectorAll(".mark > title").length`); n < 50 {
 		t.Errorf("%d marks say what they are by themselves, want 50 at least", n)
 	}
-	b.scheme(t, "dark", "")
+	b.Scheme(t, "dark", "")
 	if is := evaluated[string](t, b, `getComputedStyle(document.body).backgroundColor`); is != "rgb(21, 24, 28)" {
 		t.Errorf("in the dark the page is %s", is)
 	}
@@ -121,7 +123,7 @@ func pageWithoutScript(t *testing.T, b *browser) {
 func pagePrints(t *testing.T, b *browser) {
 	b.open(t, sampleReport())
 	evaluated[string](t, b, `document.documentElement.dataset.theme = "dark"`)
-	b.scheme(t, "dark", "print")
+	b.Scheme(t, "dark", "print")
 	b.sized(t, 688, 1000, 1) // A4 without its margins
 	for what, want := range map[string]string{
 		`getComputedStyle(document.body).color`:           "rgb(34, 38, 43)",

@@ -15,6 +15,8 @@ import (
 	printing "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"lathe/reports/browsertest"
 )
 
 // shown is an element that says which numbers of the model it shows.
@@ -42,10 +44,10 @@ func TestPage(t *testing.T) {
 		{"Hostile", pageHostile},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			b.scheme(t, "light", "")
+			b.Scheme(t, "light", "")
 			b.sized(t, 1200, 900, 1)
-			b.do(t, "script", send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{}))
-			b.forget()
+			b.Do(t, "script", browsertest.Send(emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{}))
+			b.Forget()
 			c.test(t, b)
 		})
 	}
@@ -115,7 +117,7 @@ func pageNames(t *testing.T, b *browser) {
 // By the keyboard one gets everywhere, and reads what the marks say.
 func pageKeyboard(t *testing.T, b *browser) {
 	address := b.open(t, sampleReport())
-	press := func(key string) { t.Helper(); b.do(t, "pressing a key", chromedp.KeyEvent(key)) }
+	press := func(key string) { t.Helper(); b.Do(t, "pressing a key", chromedp.KeyEvent(key)) }
 	want := []string{"a.skip", "button#theme", "a contents", "mark"}
 	var got []string
 	for len(want) > 0 && len(got) < 60 {
@@ -131,7 +133,7 @@ func pageKeyboard(t *testing.T, b *browser) {
 	const marks = `const svg = document.activeElement.closest("svg"), marks = [...svg.querySelectorAll(".mark")]; `
 	told := func(index int) {
 		t.Helper()
-		b.until(t, fmt.Sprintf(`(() => { %s return marks.at(%d) === document.activeElement && svg.closest("figure").querySelector(".detail").textContent === document.activeElement.getAttribute("aria-label") })()`, marks, index))
+		b.Until(t, fmt.Sprintf(`(() => { %s return marks.at(%d) === document.activeElement && svg.closest("figure").querySelector(".detail").textContent === document.activeElement.getAttribute("aria-label") })()`, marks, index))
 	}
 	told(0)
 	first := evaluated[string](t, b, `document.activeElement.getAttribute("aria-label")`)
@@ -173,10 +175,10 @@ func pagePointer(t *testing.T, b *browser) {
 		t.Fatal("no two marks lie over each other")
 	}
 	says := fmt.Sprintf(`document.querySelector("#front .detail").textContent === document.querySelectorAll("#front svg.wide .mark")[%v].getAttribute("aria-label")`, at[2])
-	b.do(t, "pointing", chromedp.MouseEvent(chromedp.MouseMoved, at[0], at[1]))
-	b.until(t, says)
-	b.do(t, "clicking", chromedp.MouseClickXY(at[0], at[1]))
-	b.until(t, fmt.Sprintf(`document.activeElement === document.querySelectorAll("#front svg.wide .mark")[%v]`, at[2]))
+	b.Do(t, "pointing", chromedp.MouseEvent(chromedp.MouseMoved, at[0], at[1]))
+	b.Until(t, says)
+	b.Do(t, "clicking", chromedp.MouseClickXY(at[0], at[1]))
+	b.Until(t, fmt.Sprintf(`document.activeElement === document.querySelectorAll("#front svg.wide .mark")[%v]`, at[2]))
 	b.quiet(t, address)
 }
 
@@ -256,13 +258,13 @@ func TestPageScreenshots(t *testing.T) {
 		width, height int64
 		scale         float64
 	}{{"light.png", "light", 1200, 1600, 1}, {"dark.png", "dark", 1200, 1600, 1}, {"phone.png", "light", 360, 1400, 2}, {"phone-dark.png", "dark", 360, 1400, 2}} {
-		b.scheme(t, shot.scheme, "")
+		b.Scheme(t, shot.scheme, "")
 		b.sized(t, shot.width, shot.height, shot.scale)
 		data, err := chromedp.Run(b, chromedp.CaptureScreenshot())
 		keep(shot.name, data, err)
 	}
 	yes := true
-	b.do(t, "printing", chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
+	b.Do(t, "printing", chromedp.Func(func(ctx context.Context, tab *chromedp.Target) error {
 		printed, err := cdp.Call(ctx, tab, printing.PrintToPDF, printing.PrintToPDFParams{PaperWidth: 8.27, PaperHeight: 11.69, PrintBackground: &yes, PreferCSSPageSize: &yes})
 		keep("print.pdf", printed.Data, err)
 		return nil

@@ -46,6 +46,7 @@ var arrows = map[string][]string{
 	"search/random":                   {"search", "search/pareto"},
 	"search/searchtest":               {"graphgen/arch", "profiler/latmodel", "search", "search/pareto"},
 	"reports":                         {"profiler/nightly", "profiler/record", "profiler/stat", "profiler/workload", "search/pareto", "graphgen/arch", "graphgen/inspect"},
+	"reports/browsertest":             nil,
 	"graphgen/onnxpb/gen":             nil,
 	"graphgen/arch":                   nil,
 	"graphgen/half":                   nil,
