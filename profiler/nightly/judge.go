@@ -93,9 +93,9 @@ func (j *Judge) Decided() bool { return j.at.Verdict != CannotTell }
 func (j *Judge) Comparison() Comparison { return j.at }
 
 // alarmFactor: slower and faster take so many times the sessions that same does at least. A
-// process in some 300 is off by 5 % and says of itself that it is sure (testdata/sessions.csv;
-// what else the machine does slows one side of its pairs more than the other); among three
-// sessions it is the mean, among six it is an outlier.
+// process in some 300 is off by 5 % and says of itself that it is sure (of those in
+// profiler/testdata/sessions.csv; what else the machine does slows one side of its pairs more
+// than the other): among three sessions it is the mean, among six it is an outlier.
 const alarmFactor = 2
 
 // Look looks at tonight's figures, those to the reference's file where it is paired. share

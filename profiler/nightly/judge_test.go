@@ -253,3 +253,35 @@ func TestOddSessions(t *testing.T) {
 		t.Errorf("of %d verdicts %d are wrong and %d open", 2*trials, wrong, unsure)
 	}
 }
+
+// A process that is off, and sure of itself, is one of six before there is an alarm.
+func TestAlarmTakesMore(t *testing.T) {
+	rng := rand.New(rand.NewPCG(9, 9))
+	reference := [][]Session{draw(rng, 12, 1.25, 0.005, 0.008)}
+	off := Figure{Ratio: 1.313, LogSE: 0.004, Pairs: 24}
+	taken := 0
+	task := &Task{Metrics: []string{record.MetricTL}, Reference: reference}
+	if err := Run(t.Context(), []*Task{task}, Options{}, nil, func(context.Context, int, int) (Session, error) {
+		if taken++; taken == 1 {
+			return Session{Figures: map[string]Figure{record.MetricTL: off}}, nil
+		}
+		return draw(rng, 1, 1.25, 0.005, 0.008)[0], nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if task.Verdict() != Same {
+		t.Errorf("%s after %d sessions: %+v", task.Verdict(), taken, task.Comparisons())
+	}
+	// Slower, of all sessions, takes twice as many as the same.
+	taken = 0
+	task = &Task{Metrics: []string{record.MetricTL}, Reference: reference}
+	if err := Run(t.Context(), []*Task{task}, Options{MinSessions: 3}, nil, func(context.Context, int, int) (Session, error) {
+		taken++
+		return draw(rng, 1, 1.40, 0.005, 0.008)[0], nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if task.Verdict() != Slower || taken != 2*3 {
+		t.Errorf("12 %% slower: %s after %d sessions, want slower after 6", task.Verdict(), taken)
+	}
+}
