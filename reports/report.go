@@ -35,7 +35,7 @@ type Report struct {
 	Checks     []ReportCheck    `json:"checks"` // what JUnit has
 	Conditions []ReportValue    `json:"conditions"`
 	Warnings   []ReportWarning  `json:"warnings"`
-	Missing    []ReportAbsentee `json:"missing"` // parts that are not there, and what makes them
+	Missing    []ReportMissing `json:"missing"` // parts that are not there, and what makes them
 }
 
 // ReportCandidate is a candidate beside the baseline.
@@ -259,8 +259,8 @@ type ReportWarning struct {
 	Times int    `json:"times"`
 }
 
-// ReportAbsentee is a part that a report of this project could have.
-type ReportAbsentee struct {
+// ReportMissing is a part that a report of this project could have.
+type ReportMissing struct {
 	Part    string `json:"part"`
 	Command string `json:"command"` // that makes it
 }

@@ -60,7 +60,7 @@ func sampleReport() *Report {
 	}
 	r.Conditions = []ReportValue{{"machine", "A processor, 8 cores, 32 GiB"}, {"ONNX Runtime", "1.22.0"}, {"workload", "typing, seed 1"}}
 	r.Warnings = []ReportWarning{{"Table 1", "the governor is powersave", 2}, {"front", "a candidate of the front was not measured", 1}}
-	r.Missing = []ReportAbsentee{{"a second machine's figures", "lathe measure CANDIDATE --baseline BASELINE"}}
+	r.Missing = []ReportMissing{{"a second machine's figures", "lathe measure CANDIDATE --baseline BASELINE"}}
 	r.Summarize()
 	return r
 }
@@ -103,7 +103,7 @@ func sampleSuggestions(pick string) *ReportSuggestions {
 
 // emptyReport is of a project that nothing is known of.
 func emptyReport() *Report {
-	r := &Report{Title: "Lathe: nothing yet", Made: time.Date(2025, 2, 9, 3, 4, 5, 0, time.UTC), Missing: []ReportAbsentee{{"front", "lathe search --baseline BASELINE"}}}
+	r := &Report{Title: "Lathe: nothing yet", Made: time.Date(2025, 2, 9, 3, 4, 5, 0, time.UTC), Missing: []ReportMissing{{"front", "lathe search --baseline BASELINE"}}}
 	r.Summarize()
 	return r
 }

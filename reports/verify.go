@@ -1,8 +1,6 @@
 package reports
 
 import (
-	"cmp"
-	"encoding/xml"
 	"fmt"
 	"io"
 	"math"
@@ -67,29 +65,6 @@ func figure(v *float64) string {
 	return strconv.FormatFloat(*v, 'g', 3, 64)
 }
 
-// the form that JUnit's users share: a suite of cases, each passed, with a failure, or
-// skipped.
-type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Cases    []junitCase `xml:"testcase"`
-}
-
-type junitCase struct {
-	Class   string        `xml:"classname,attr"`
-	Name    string        `xml:"name,attr"`
-	Failure *junitMessage `xml:"failure"`
-	Skipped *junitMessage `xml:"skipped"`
-	Out     string        `xml:"system-out,omitempty"`
-}
-
-type junitMessage struct {
-	Message string `xml:"message,attr"`
-}
-
 // VerifyJUnit writes the checks as JUnit's XML.
 func VerifyJUnit(w io.Writer, v Verification) error {
 	s := junitSuite{Name: "lathe verify " + v.Folder}
@@ -97,41 +72,6 @@ func VerifyJUnit(w io.Writer, v Verification) error {
 		s.add(c)
 	}
 	return writeJUnit(w, s)
-}
-
-// add adds a check to a suite.
-func (s *junitSuite) add(c VerifyCheck) {
-	s.Tests++
-	x := junitCase{Class: cmp.Or(c.File, "folder"), Name: c.Name}
-	text := c.Detail
-	if c.Value != nil {
-		text = joinKnown(strings.TrimSpace(figure(c.Value)+" "+c.Unit)+ifBound(c.Bound), text)
-	}
-	text = plainly(text)
-	switch c.Status {
-	case Failed:
-		s.Failures++
-		x.Failure = &junitMessage{text}
-	case Skipped, CannotTell:
-		s.Skipped++
-		x.Skipped = &junitMessage{text}
-	default:
-		x.Out = text
-	}
-	s.Cases = append(s.Cases, x)
-}
-
-func writeJUnit(w io.Writer, suites any) error {
-	if _, err := io.WriteString(w, xml.Header); err != nil {
-		return err
-	}
-	e := xml.NewEncoder(w)
-	e.Indent("", "  ")
-	if err := e.Encode(suites); err != nil {
-		return fmt.Errorf("reports: %w", err)
-	}
-	_, err := io.WriteString(w, "\n")
-	return err
 }
 
 func ifBound(b *float64) string {

@@ -82,7 +82,7 @@ func runReport(t *testing.T, args ...string) (r *reports.Report, code int, stder
 	return r, code, errs.String()
 }
 
-func parts(missing []reports.ReportAbsentee) (names []string) {
+func parts(missing []reports.ReportMissing) (names []string) {
 	for _, m := range missing {
 		names = append(names, m.Part)
 	}

@@ -180,7 +180,7 @@ func (r *reportOf) missing() error {
 		{o.Nights == nil, "nights", "lathe nightly --track " + pick},
 	} {
 		if m.missing && !r.isMissing(m.part) {
-			o.Missing = append(o.Missing, reports.ReportAbsentee{Part: m.part, Command: m.command})
+			o.Missing = append(o.Missing, reports.ReportMissing{Part: m.part, Command: m.command})
 		}
 	}
 	return nil

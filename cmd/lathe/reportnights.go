@@ -62,7 +62,7 @@ func (r *reportOf) scopeOfNights(nights []nightly.Night, machines []string) (sco
 	}
 	if scope == "" && len(machines) > 1 {
 		first := nights[len(nights)-1].Scope.Machine()
-		r.out.Missing = append(r.out.Missing, reports.ReportAbsentee{
+		r.out.Missing = append(r.out.Missing, reports.ReportMissing{
 			Part: "nights", Command: fmt.Sprintf("lathe report --nights %.6s, for there are those of %s, and none is this one", first, reports.Count(len(machines), "machine")),
 		})
 	}
