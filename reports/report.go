@@ -32,9 +32,9 @@ type Report struct {
 	Measurements  *ReportMeasurements  `json:"measurements"`
 	Nights        *ReportNights        `json:"nights"`
 
-	Checks     []ReportCheck    `json:"checks"` // what JUnit has
-	Conditions []ReportValue    `json:"conditions"`
-	Warnings   []ReportWarning  `json:"warnings"`
+	Checks     []ReportCheck   `json:"checks"` // what JUnit has
+	Conditions []ReportValue   `json:"conditions"`
+	Warnings   []ReportWarning `json:"warnings"`
 	Missing    []ReportMissing `json:"missing"` // parts that are not there, and what makes them
 }
 

@@ -184,8 +184,8 @@ func hypervolume(it ReportIteration) string {
 	return "hypervolume of " + ratio(it.Hypervolume) + " times the first iteration's"
 }
 
-// planeRatio is the d_inner/d_model that the paper found quality to need (section 4.1).
-const planeRatio = 2
+// PlaneRatio is the d_inner/d_model that the paper found quality to need (section 4.1).
+const PlaneRatio = 2
 
 // shapePlots is the sizes of the front's models: Figure 3 of the paper.
 func (r *Report) shapePlots() ([]Plot, error) {
@@ -193,7 +193,7 @@ func (r *Report) shapePlots() ([]Plot, error) {
 	if f == nil {
 		return nil, nil
 	}
-	data := ShapePlotData{Title: "Sizes of the front's models", Ratio: planeRatio}
+	data := ShapePlotData{Title: "Sizes of the front's models", Ratio: PlaneRatio}
 	above := 0
 	for _, c := range f.Points {
 		s, ok := ShapeOf(c.Spec)
@@ -204,7 +204,7 @@ func (r *Report) shapePlots() ([]Plot, error) {
 		if s.Mark {
 			s.Detail = "Pick: " + s.Detail
 		}
-		if s.DInner >= planeRatio*s.DModel {
+		if s.DInner >= PlaneRatio*s.DModel {
 			above++
 		}
 		data.Shapes = append(data.Shapes, s)
@@ -213,7 +213,7 @@ func (r *Report) shapePlots() ([]Plot, error) {
 		return nil, nil
 	}
 	alt := fmt.Sprintf("n_layer, d_inner and d_model of %s of the front; %d have a d_inner of at least %d times d_model.",
-		Count(len(data.Shapes), "model"), above, planeRatio)
+		Count(len(data.Shapes), "model"), above, PlaneRatio)
 	return plotOf("shapes", "shapes", data.Title, alt, data.Drawing)
 }
 

@@ -56,21 +56,27 @@ func TestRetain(t *testing.T) {
 	}
 }
 
+// held has a store's lock, as a search does, until the test ends.
+func held(t *testing.T, path string) {
+	t.Helper()
+	st, err := store.Open(t.Context(), path, store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { st.Close() })
+	unlock, err := st.LockSearch()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unlock() })
+}
+
 // TestNightlyAlone: not while something else measures on the store.
 func TestNightlyAlone(t *testing.T) {
 	skipSlowUnderRace(t)
 	t.Parallel()
 	dir := t.TempDir()
-	st, err := store.Open(t.Context(), filepath.Join(dir, "lathe.db"), store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	unlock, err := st.LockSearch()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
+	held(t, filepath.Join(dir, "lathe.db"))
 	cmd := exec.Command("lathe", "nightly", "--track", "gpt2-l1-d32-f64-h2-v300-p256", "--baseline", "gpt2-l1-d32-f64-h2-v300-p256", "--pl-pairs", "8", "--tl-pairs", "8", "--prompt", "4", "--generated", "4")
 	cmd.Dir, cmd.Env = dir, environment(t)
 	out, _ := cmd.CombinedOutput()

@@ -212,16 +212,7 @@ func TestReportOfBaseline(t *testing.T) {
 // A report is made while a search has the store.
 func TestReportBesideSearch(t *testing.T) {
 	path := reportFixture(t, nil)
-	st, err := store.Open(t.Context(), path, store.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer st.Close()
-	unlock, err := st.LockSearch()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer unlock()
+	held(t, path)
 	if _, code, stderr := runReport(t, "--store", path); code != exitOK {
 		t.Errorf("exit status %d, %s", code, stderr)
 	}

@@ -149,7 +149,7 @@ func belowFigure(f predictor.Figure) string {
 
 // wideness is d_inner over d_model.
 func wideness(m studyModel) float64 {
-	s, ok := shapeOf(m.Candidate.Spec)
+	s, ok := reports.ShapeOf(m.Candidate.Spec)
 	if !ok {
 		return math.NaN()
 	}
@@ -162,7 +162,7 @@ func (s *study) ratioClaim(f *studyFound) reports.StudyClaim {
 	c := reports.StudyClaim{Claim: "d_inner/d_model of 2 or more is needed", Paper: "C1, of 0.84: a perplexity of 21.86; C2 and C3, of 2 and 4.7: 19.61 and 19.27 with as many heads", Verdict: cannotTell}
 	var narrow, wide []studyModel
 	for _, m := range s.models[1:] {
-		if wideness(m) < shapeRatio {
+		if wideness(m) < reports.PlaneRatio {
 			narrow = append(narrow, m)
 		} else {
 			wide = append(wide, m)
