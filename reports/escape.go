@@ -7,14 +7,14 @@ import (
 	"unicode/utf8"
 )
 
-// plainly is a text in one line that steers no terminal: names come from files, stores and
-// other people.
+// plainly is a text in one line that steers no terminal, ends no reader of XML and turns no
+// text around it: names come from files, stores and other people.
 func plainly(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
-		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029:
+		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r == 0xfffe, r == 0xffff:
 			return ' '
-		case unicode.Is(unicode.Cf, r), r == 0xfffe, r == 0xffff: // turns or hides the text around it
+		case unicode.Is(unicode.Cf, r): // turns or hides the text around it
 			return -1
 		}
 		return r

@@ -133,9 +133,9 @@ func TestLegendFlow(t *testing.T) {
 	}
 }
 
-func TestDrawable(t *testing.T) {
+func TestPlainly(t *testing.T) {
 	for in, want := range map[string]string{"a\x00b\nc\x7f\u0085": "a b c  ", "\u202eabc\u2066": "abc", "\xff": "\ufffd", "日本 <b>": "日本 <b>", "\uffff": " "} {
-		if got := drawable(in); got != want {
+		if got := plainly(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}

@@ -4,7 +4,7 @@ import "strconv"
 
 // conditionsPart is what the figures hold under.
 func (r *Report) conditionsPart(figures) part {
-	p := part{key: "conditions", title: "Conditions"}
+	p := part{title: "Conditions"}
 	g := &grid{columns: []column{{"condition", true}, {"value", true}}}
 	for i, c := range r.Conditions {
 		a := pointer("/conditions").of(i)
@@ -16,7 +16,7 @@ func (r *Report) conditionsPart(figures) part {
 
 // warningsPart is every doubt, once.
 func (r *Report) warningsPart(figures) part {
-	p := part{key: "warnings", title: "Warnings"}
+	p := part{title: "Warnings"}
 	g := &grid{columns: []column{{"of", true}, {"warning", true}, {"times", false}}}
 	for i, w := range r.Warnings {
 		a := pointer("/warnings").of(i)
@@ -28,7 +28,7 @@ func (r *Report) warningsPart(figures) part {
 
 // missingPart is what the report could have, and what makes it.
 func (r *Report) missingPart(figures) part {
-	p := part{key: "missing", title: "Missing parts"}
+	p := part{title: "Missing parts"}
 	g := &grid{columns: []column{{"part", true}, {"command that makes it", true}}}
 	for i, m := range r.Missing {
 		a := pointer("/missing").of(i)

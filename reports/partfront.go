@@ -7,7 +7,7 @@ import (
 
 // summaryPart is the three sentences.
 func (r *Report) summaryPart(figures) part {
-	p := part{key: "summary", title: "Summary"}
+	p := part{title: "Summary"}
 	own := r.summary()
 	for i, s := range r.Summary {
 		if i < len(own) && own[i].text() == s {
@@ -21,7 +21,7 @@ func (r *Report) summaryPart(figures) part {
 
 // frontPart is the front, the pick, and what it would be with other heads.
 func (r *Report) frontPart(plots figures) part {
-	p := part{key: "front", title: "Pareto front"}
+	p := part{title: "Pareto front"}
 	f := r.Front
 	if f == nil {
 		return p

@@ -7,7 +7,7 @@ import (
 
 // latencyPart is how long candidates took, against the baseline on the same work.
 func (r *Report) latencyPart(plots figures) part {
-	p := part{key: "latency", title: "Latency distributions"}
+	p := part{title: "Latency distributions"}
 	g := &grid{caption: "Quantiles, in milliseconds", columns: []column{{"metric", true}, {"candidate", true}, {"pairs", false}}}
 	shares := []float64{0.5, 0.95, 0.99}
 	for _, s := range shares {
@@ -58,7 +58,7 @@ func quantileAt(shares, times []float64, share float64) int {
 
 // operatorsPart is where the time of a run goes.
 func (r *Report) operatorsPart(plots figures) part {
-	p := part{key: "operators", title: "Operators"}
+	p := part{title: "Operators"}
 	p.blocks = append(p.blocks, plots)
 	for i, o := range r.Operators {
 		a := pointer("/operators").of(i)

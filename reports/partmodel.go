@@ -10,7 +10,7 @@ func threeDecimals(v float64) string { return strconv.FormatFloat(v, 'f', 3, 64)
 
 // fitPart is how well latency models predict what they have not seen.
 func (r *Report) fitPart(plots figures) part {
-	p := part{key: "fit", title: "Accuracy of the latency model"}
+	p := part{title: "Accuracy of the latency model"}
 	for i, f := range r.Fits {
 		a := pointer("/latency_models").of(i)
 		p.prose = append(p.prose, line("The model of ", a.of("build").orDash(f.Build), " was fitted to ", a.of("candidates").counted(f.Candidates, "candidate"), "."))
@@ -31,7 +31,7 @@ func (r *Report) fitPart(plots figures) part {
 
 // proxyPart is what speaks for the proxy by which quality is ranked.
 func (r *Report) proxyPart(plots figures) part {
-	p := part{key: "proxy", title: "Evidence for the proxy"}
+	p := part{title: "Evidence for the proxy"}
 	x, a := r.Proxy, pointer("/proxy")
 	if x == nil {
 		return p

@@ -12,7 +12,7 @@ import (
 
 // measuredPart is what was measured, of which people see what is nearest to the pick.
 func (r *Report) measuredPart(plots figures) part {
-	p := part{key: "measured", title: "Measurements"}
+	p := part{title: "Measurements"}
 	m, a := r.Measurements, pointer("/measurements")
 	if m == nil {
 		return p
@@ -105,7 +105,7 @@ func (r *Report) nearest() []int {
 
 // nightsPart is the history of the nightly gate.
 func (r *Report) nightsPart(plots figures) part {
-	p := part{key: "nights", title: "Nights"}
+	p := part{title: "Nights"}
 	if r.Nights == nil {
 		return p
 	}

@@ -14,15 +14,19 @@ func (r *Report) parts() ([]part, error) {
 		of[p.Part] = append(of[p.Part], p)
 	}
 	var out []part
-	for _, make := range []func(*Report, figures) part{
-		(*Report).summaryPart, (*Report).checksPart, (*Report).frontPart, (*Report).table1Part, (*Report).table2Part, (*Report).table3Part,
-		(*Report).progressPart, (*Report).shapesPart, (*Report).latencyPart, (*Report).operatorsPart, (*Report).fitPart, (*Report).proxyPart,
-		(*Report).measuredPart, (*Report).nightsPart, (*Report).conditionsPart, (*Report).warningsPart, (*Report).missingPart,
+	for _, section := range []struct {
+		key  string
+		part func(*Report, figures) part
+	}{
+		{"summary", (*Report).summaryPart}, {"checks", (*Report).checksPart}, {"front", (*Report).frontPart},
+		{"table1", (*Report).table1Part}, {"table2", (*Report).table2Part}, {"table3", (*Report).table3Part},
+		{"progress", (*Report).progressPart}, {"shapes", (*Report).shapesPart}, {"latency", (*Report).latencyPart},
+		{"operators", (*Report).operatorsPart}, {"fit", (*Report).fitPart}, {"proxy", (*Report).proxyPart},
+		{"measured", (*Report).measuredPart}, {"nights", (*Report).nightsPart}, {"conditions", (*Report).conditionsPart},
+		{"warnings", (*Report).warningsPart}, {"missing", (*Report).missingPart},
 	} {
-		p := make(r, nil)
-		if own := of[p.key]; len(own) > 0 {
-			p = make(r, own)
-		}
+		p := section.part(r, of[section.key])
+		p.key = section.key
 		p.blocks = slices.DeleteFunc(p.blocks, func(b block) bool {
 			switch b := b.(type) {
 			case *grid:

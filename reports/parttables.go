@@ -10,7 +10,7 @@ import (
 
 // checksPart is what passed, failed and cannot be told.
 func (r *Report) checksPart(figures) part {
-	p := part{key: "checks", title: "Checks"}
+	p := part{title: "Checks"}
 	if len(r.Checks) == 0 {
 		return p
 	}
@@ -30,7 +30,7 @@ func (r *Report) checksPart(figures) part {
 
 // table1Part is the paper's Table 1: sizes, latencies and parameters.
 func (r *Report) table1Part(figures) part {
-	p := part{key: "table1", title: "Table 1: sizes, latency and parameters"}
+	p := part{title: "Table 1: sizes, latency and parameters"}
 	if len(r.Models) == 0 {
 		return p
 	}
@@ -111,7 +111,7 @@ func (a pointer) tail(s record.Summary, notes *table) []cell {
 
 // table2Part is the paper's Table 2: what the models are worth.
 func (r *Report) table2Part(figures) part {
-	p := part{key: "table2", title: "Table 2: quality after training"}
+	p := part{title: "Table 2: quality after training"}
 	g := &grid{columns: []column{{"model", true}, {"LAMBADA perplexity", false}, {"to the baseline's", false}, {"last words right", false}, {"perplexity of text", false}, {"good enough", true}}, sorts: true}
 	for i, m := range r.Models {
 		if m.Trained == nil {
@@ -132,7 +132,7 @@ func (r *Report) table2Part(figures) part {
 
 // table3Part is the paper's Table 3: what a predictor's suggestions are worth.
 func (r *Report) table3Part(figures) part {
-	p := part{key: "table3", title: "Table 3: suggestions on held-out sentences"}
+	p := part{title: "Table 3: suggestions on held-out sentences"}
 	s, a := r.Suggestions, pointer("/suggestions")
 	if s == nil {
 		return p
@@ -158,7 +158,7 @@ func (r *Report) table3Part(figures) part {
 
 // progressPart is the paper's Figure 1, and its fronts in numbers.
 func (r *Report) progressPart(plots figures) part {
-	p := part{key: "progress", title: "Search progress"}
+	p := part{title: "Search progress"}
 	if r.Front == nil {
 		return p
 	}
@@ -179,7 +179,7 @@ func (r *Report) progressPart(plots figures) part {
 
 // shapesPart is the paper's Figure 3: the sizes of the front's models.
 func (r *Report) shapesPart(plots figures) part {
-	p := part{key: "shapes", title: "Geometry of the front"}
+	p := part{title: "Geometry of the front"}
 	if r.Front == nil {
 		return p
 	}

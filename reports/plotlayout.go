@@ -49,7 +49,7 @@ func newPlot(d FrontPlotData) *plot.Plot {
 // legend in a column on the right, or narrow with the legend below.
 func (d *Drawing) paint(c vg.CanvasSizer, narrow, titled bool) []vg.Point {
 	p := *d.plot // axes are this layout's own
-	p.Title.Text = drawable(p.Title.Text)
+	p.Title.Text = plainly(p.Title.Text)
 	if !titled {
 		p.Title.Text = ""
 	}
@@ -102,8 +102,8 @@ func (d *Drawing) legendBelow(width vg.Length) vg.Length {
 func (d *Drawing) fit(p *plot.Plot, area draw.Canvas) {
 	size := area.Size()
 	p.Title.Text = shorten(p.Title.TextStyle, p.Title.Text, size.X)
-	p.X.Label.Text = wrap(p.X.Label.TextStyle, drawable(p.X.Label.Text), size.X-vg.Points(50))
-	p.Y.Label.Text = wrap(p.Y.Label.TextStyle, drawable(p.Y.Label.Text), size.Y-vg.Points(50))
+	p.X.Label.Text = wrap(p.X.Label.TextStyle, plainly(p.X.Label.Text), size.X-vg.Points(50))
+	p.Y.Label.Text = wrap(p.Y.Label.TextStyle, plainly(p.Y.Label.Text), size.Y-vg.Points(50))
 	p.X.Tick.Marker = spaced{p.X.Tick.Marker, p.X.Tick.Label, size.X - vg.Points(50)}
 }
 
@@ -136,20 +136,6 @@ func (s spaced) Ticks(low, high float64) []plot.Tick {
 		n++
 	}
 	return ticks
-}
-
-// drawable is a text without what no drawing can have: a control character would end an
-// SVG's reader, and a line's end the layout.
-func drawable(s string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r < ' ', r >= 0x7f && r < 0xa0, r == 0xfffe, r == 0xffff:
-			return ' '
-		case r >= 0x202a && r <= 0x202e, r >= 0x2066 && r <= 0x2069: // turn the text around them
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(s, "\ufffd"))
 }
 
 // shorten cuts a text that is wider than there is room.

@@ -140,7 +140,7 @@ func (f *ReportFront) alt() string {
 
 // qualityLabel is what a front's quality is called in words.
 func (f *ReportFront) qualityLabel() string {
-	return cmp.Or(drawable(f.QualityLabel), drawable(f.Quality), "quality")
+	return cmp.Or(plainly(f.QualityLabel), plainly(f.Quality), "quality")
 }
 
 // progressPlots is the front after each iteration: Figure 1 of the paper.
