@@ -85,10 +85,14 @@ func percent(share float64) string {
 }
 
 // millions prints a count in whole millions, truncated as the paper prints them:
-// 204,717,056 is 204M. Of less than one million it is whole thousands.
+// 204,717,056 is 204M. Of less than ten million it has one decimal, of less than one million
+// it is whole thousands.
 func millions(n int64) string {
-	if n < 1e6 {
+	switch {
+	case n < 1e6:
 		return strconv.FormatInt(n/1e3, 10) + "k"
+	case n < 1e7:
+		return strconv.FormatFloat(float64(n/1e5)/10, 'f', 1, 64) + "M"
 	}
 	return strconv.FormatInt(n/1e6, 10) + "M"
 }

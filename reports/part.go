@@ -55,7 +55,7 @@ const (
 	asIs       scaling = ""
 	asPercent  scaling = "percent"  // 100 times
 	asChange   scaling = "change"   // of a ratio: 100 times what it is over 1
-	asMillions scaling = "millions" // whole millions, or thousands of less than one, truncated
+	asMillions scaling = "millions" // see millions
 	asWritten  scaling = "text"     // a string of the model, verbatim
 )
 

@@ -108,7 +108,8 @@ func agrees(doc any, c cell) error {
 			if strings.HasSuffix(c.text, "M") {
 				unit = 1e6
 			}
-			want, half = math.Floor(want/unit), 0
+			digit := unitOf(shown[i])
+			want, half = math.Floor(want/unit/digit)*digit, 0
 		}
 		if math.Abs(got-want) > half*(1+1e-9)+1e-9*math.Abs(want) {
 			return fmt.Errorf("%s is %v, shown as %q (%s)", path, n, c.text, c.as)

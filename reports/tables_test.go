@@ -191,7 +191,7 @@ func TestFormats(t *testing.T) {
 	for _, c := range []struct{ got, want string }{
 		{change(0.7654), "-23.5 %"}, {change(1), "0.0 %"}, {change(0.99999), "0.0 %"}, {change(1.02), "+2.0 %"},
 		{grouped(204717056), "204,717,056"}, {grouped(-1000), "-1,000"}, {grouped(999), "999"}, {grouped(0), "0"},
-		{millions(204717056), "204M"}, {scaled(98304, "B"), "98.3 kB"}, {scaled(999, "B"), "999 B"}, {scaled(999999, "B"), "1.00 MB"},
+		{millions(204717056), "204M"}, {millions(3890000), "3.8M"}, {millions(10000000), "10M"}, {millions(999999), "999k"}, {scaled(98304, "B"), "98.3 kB"}, {scaled(999, "B"), "999 B"}, {scaled(999999, "B"), "1.00 MB"},
 		{ratio(math.NaN()), "-"}, {percent(math.NaN()), "-"}, {ratio(0.6), "0.600"},
 		{decimalsFor(140.2, 47.58).text(140.2), "140.2"}, {decimalsFor(1.62).text(1.62), "1.62"}, {decimalsFor(0.00012).text(0.5), "0.500"},
 		{decimalsFor().text(3), "3"}, {decimalsFor(2000).text(2000), "2000"}, {mark(27), "[28]"},

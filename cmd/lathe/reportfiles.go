@@ -178,6 +178,14 @@ func (r *reportOf) proxyPart() error {
 		if e.Table == "" || e.Trained < 1 {
 			return wrongResult(r.flags.proxy, fmt.Sprintf("proxies[%d] has no table of trained architectures", i), printed)
 		}
+		for _, f := range []struct {
+			name string
+			of   proxy.Figure
+		}{{"spearman", e.Spearman}, {"kendall_tau_b", e.KendallTau}, {"top_10_percent", e.Top10}} {
+			if f.of == (proxy.Figure{}) { // null is NaN, and no interval is one without ends
+				return wrongResult(r.flags.proxy, fmt.Sprintf("proxies[%d] has no %s", i, f.name), printed)
+			}
+		}
 		row := reports.ReportProxyRow{Name: e.Proxy, Spearman: proxyMeasure(e.Spearman), Kendall: proxyMeasure(e.KendallTau), Top: proxyMeasure(e.Top10), Coverage: e.Coverage}
 		if e.Gain != nil {
 			row.Gain = proxyMeasure(*e.Gain)

@@ -112,6 +112,7 @@ func TestReportOfFiles(t *testing.T) {
 		{"--proxy", `{"phases": []}`, "proxies is empty: want what lathe proxy --json printed"},
 		{"--proxy", `{"proxies": [{"proxy": "fitted"}]}`, "proxies[0] has no proxy or no method"},
 		{"--proxy", `{"proxies": [{"proxy": "fitted", "method": "10 folds"}]}`, "proxies[0] has no table of trained architectures"},
+		{"--proxy", `{"proxies": [{"proxy": "fitted", "method": "10 folds", "table": "t.csv", "trained": 9, "spearman": null}]}`, "proxies[0] has no kendall_tau_b: want what"},
 		{"--proxy", `[1]`, "file.json: the file is an array, which it must not be (line 1): want what lathe proxy --json printed"},
 	} {
 		if _, code, stderr := runReport(t, "--store", path, c.flag, file(c.text)); code != exitInput || !strings.Contains(stderr, c.want) {
