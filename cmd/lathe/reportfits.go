@@ -24,6 +24,9 @@ func (r *reportOf) models() error {
 	if r.front != nil && len(r.front.Models) > 0 && len(found) == 0 {
 		r.warn("front", "its latency model is of another machine than the measurements, or is not in the store", 1)
 	}
+	if b := r.front; b != nil && b.Setup.By == byMeasure && !slices.ContainsFunc(b.Front, r.timedHere) {
+		r.warn("front", "its candidates were timed on another machine than the measurements, or their records are gone", 1)
+	}
 	for _, stored := range found {
 		m, err := readModel(stored)
 		if err != nil {
@@ -54,6 +57,17 @@ func (r *reportOf) models() error {
 		r.out.Fits = append(r.out.Fits, f)
 	}
 	return nil
+}
+
+// timedHere reports whether the measurements have records of an entry.
+func (r *reportOf) timedHere(e frontEntry) bool {
+	hash := e.Candidate.Hash()
+	for key := range r.records.seen {
+		if key.candidate == hash {
+			return true
+		}
+	}
+	return false
 }
 
 // latestModels are those of the machine that the report is of.

@@ -127,8 +127,8 @@ func TestReportInWorkingFolder(t *testing.T) {
 	}
 }
 
-// A front that was predicted elsewhere is not taken for one of these measurements.
-func TestReportOfModelElsewhere(t *testing.T) {
+// A front that was predicted or timed elsewhere is not taken for one of these measurements.
+func TestReportOfFrontElsewhere(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lathe.db")
 	fillReportStore(t, path, 4)
 	st, err := store.Open(t.Context(), path, store.Options{})
@@ -144,21 +144,36 @@ func TestReportOfModelElsewhere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	body, err := readFront(search.ID, fronts[0].Body)
+	records, err := st.Records(t.Context(), store.Query{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	body.Models = []modelError{{Hash: strings.Repeat("ab", 32), Candidates: 24}}
-	if err := (&app{stdout: io.Discard, stderr: io.Discard, quiet: true}).keepFront(t.Context(), st, search.ID, body); err != nil {
-		t.Fatal(err)
-	}
-	r, code, stderr := runReport(t, "--store", path)
-	if code != exitOK {
-		t.Fatal(stderr)
-	}
-	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool {
-		return w.Where == "front" && strings.HasPrefix(w.Text, "its latency model is of another machine")
-	}) {
-		t.Errorf("warnings: %+v", r.Warnings)
+	for _, c := range []struct {
+		change func(*frontBody)
+		want   string // how the warning begins; "" for none
+	}{
+		{func(b *frontBody) { b.Models = []modelError{{Hash: strings.Repeat("ab", 32), Candidates: 24}} }, "its latency model is of another machine"},
+		{func(b *frontBody) { b.Setup.By, b.Front[0].Candidate.Spec.Vocab = byMeasure, 77 }, "its candidates were timed on another machine"},
+		{func(b *frontBody) { b.Setup.By, b.Front[0].Candidate = byMeasure, records[2].Candidate.Candidate }, ""},
+	} {
+		body, err := readFront(search.ID, fronts[0].Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		body.Models, body.Front = nil, body.Front[:1]
+		c.change(body)
+		if err := (&app{stdout: io.Discard, stderr: io.Discard, quiet: true}).keepFront(t.Context(), st, search.ID, body); err != nil {
+			t.Fatal(err)
+		}
+		r, code, stderr := runReport(t, "--store", path)
+		if code != exitOK {
+			t.Fatal(stderr)
+		}
+		elsewhere := slices.DeleteFunc(r.Warnings, func(w reports.ReportWarning) bool {
+			return w.Where != "front" || !strings.Contains(w.Text, "another machine")
+		})
+		if got := len(elsewhere); got > 1 || (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(elsewhere[0].Text, c.want) {
+			t.Errorf("warnings: %+v, want %q", elsewhere, c.want)
+		}
 	}
 }
