@@ -216,30 +216,38 @@ func TestWriteCorpus(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, s := range append(corpus(), recurrentCorpus()...) {
-		spec, err := json.Marshal(s)
-		if err == nil {
-			err = os.WriteFile(filepath.Join(*corpusDir, fmt.Sprintf("%03d.json", i)), spec, 0o644)
+		t.Run(fmt.Sprintf("%03d", i), func(t *testing.T) {
+			t.Parallel()
+			writeOfSpec(t, i, s)
+		})
+	}
+}
+
+// writeOfSpec writes the i-th spec and the graphs of its builds.
+func writeOfSpec(t *testing.T, i int, s arch.Spec) {
+	spec, err := json.Marshal(s)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(*corpusDir, fmt.Sprintf("%03d.json", i)), spec, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range buildsOf(s) {
+		b = b.Normalized()
+		plain := b
+		plain.Dialect = arch.Fused
+		parts := cmp.Or(strings.TrimPrefix(strings.ReplaceAll(plain.Name(), "+", "-"), "-"), string(arch.FP32))
+		if i%10 != 0 && parts != string(arch.FP32) && parts != string(arch.FP16) && parts != "int4b32" {
+			continue
 		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, b := range buildsOf(s) {
-			b = b.Normalized()
-			plain := b
-			plain.Dialect = arch.Fused
-			parts := cmp.Or(strings.TrimPrefix(strings.ReplaceAll(plain.Name(), "+", "-"), "-"), string(arch.FP32))
-			if i%10 != 0 && parts != string(arch.FP32) && parts != string(arch.FP16) && parts != "int4b32" {
-				continue
+		for name, mode := range map[string]graphgen.Mode{"cached": graphgen.Cached, "plain": graphgen.Plain} {
+			g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: b}, mode)
+			if err != nil {
+				t.Fatal(err)
 			}
-			for name, mode := range map[string]graphgen.Mode{"cached": graphgen.Cached, "plain": graphgen.Plain} {
-				g, err := graphgen.Lower(arch.Candidate{Spec: s, Build: b}, mode)
-				if err != nil {
-					t.Fatal(err)
-				}
-				path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s-%s-%s.onnx", i, b.Dialect, parts, name))
-				if err := weights.Write(context.Background(), path, g, sourceOf(s, uint64(i)), nil); err != nil {
-					t.Fatal(err)
-				}
+			path := filepath.Join(*corpusDir, fmt.Sprintf("%03d-%s-%s-%s.onnx", i, b.Dialect, parts, name))
+			if err := weights.Write(t.Context(), path, g, sourceOf(s, uint64(i)), nil); err != nil {
+				t.Fatal(err)
 			}
 		}
 	}
