@@ -23,9 +23,9 @@ const (
 const worstMAPE = 0.1
 
 // checks are what the report's data can be held to.
-func (r *Report) checks() []ReportCheck {
-	out := []ReportCheck{}
-	for _, part := range []func(*Report) []ReportCheck{
+func (r *Report) checks() []Check {
+	out := []Check{}
+	for _, part := range []func(*Report) []Check{
 		(*Report).frontChecks, (*Report).modelChecks, (*Report).fitChecks, (*Report).nightChecks, (*Report).measurementChecks,
 	} {
 		out = append(out, part(r)...)
@@ -42,8 +42,8 @@ func valued(v float64) *float64 {
 }
 
 // under is a check that a ratio to the baseline is under 1, by its interval.
-func under(group, name string, v float64, iv *stat.Interval) ReportCheck {
-	c := ReportCheck{Group: group, Name: name, Value: valued(v), Bound: valued(1), Unit: "of the baseline's"}
+func under(group, name string, v float64, iv *stat.Interval) Check {
+	c := Check{Group: group, Name: name, Value: valued(v), Bound: valued(1), Unit: "of the baseline's"}
 	ci, ok := known(iv)
 	switch {
 	case c.Value == nil:
@@ -60,13 +60,13 @@ func under(group, name string, v float64, iv *stat.Interval) ReportCheck {
 	return c
 }
 
-func (r *Report) frontChecks() (out []ReportCheck) {
+func (r *Report) frontChecks() (out []Check) {
 	f := r.Front
 	if f == nil {
 		return nil
 	}
 	if f.Pick == nil {
-		return []ReportCheck{{Group: groupFront, Name: "there is a pick", Status: Failed, Detail: f.PickReason}}
+		return []Check{{Group: groupFront, Name: "there is a pick", Status: Failed, Detail: f.PickReason}}
 	}
 	if f.Pick.Latency.Value != nil {
 		c := under(groupFront, "the pick is faster than the baseline", *f.Pick.Latency.Value, f.Pick.Latency.CI)
@@ -76,7 +76,7 @@ func (r *Report) frontChecks() (out []ReportCheck) {
 		out = append(out, c)
 	}
 	if f.Baseline != nil && finite(f.Pick.Quality, f.Baseline.Quality) {
-		c := ReportCheck{Group: groupFront, Name: "the pick's quality is no worse than the baseline's", Status: Passed,
+		c := Check{Group: groupFront, Name: "the pick's quality is no worse than the baseline's", Status: Passed,
 			Value: valued(f.Pick.Quality), Bound: valued(f.Baseline.Quality), Unit: f.Quality, Detail: f.qualityLabel()}
 		if worse := f.Pick.Quality < f.Baseline.Quality; worse == f.HigherBetter && f.Pick.Quality != f.Baseline.Quality {
 			c.Status = Failed
@@ -86,7 +86,7 @@ func (r *Report) frontChecks() (out []ReportCheck) {
 	return out
 }
 
-func (r *Report) modelChecks() (out []ReportCheck) {
+func (r *Report) modelChecks() (out []Check) {
 	for _, m := range r.Models {
 		if m.Latency.Ratio == nil || m.Latency.Ratio.LatencyCharP95 == nil {
 			continue
@@ -101,7 +101,7 @@ func (r *Report) modelChecks() (out []ReportCheck) {
 	return out
 }
 
-func (r *Report) fitChecks() (out []ReportCheck) {
+func (r *Report) fitChecks() (out []Check) {
 	for _, f := range r.Fits {
 		for _, e := range f.Errors {
 			if e.Beside {
@@ -110,7 +110,7 @@ func (r *Report) fitChecks() (out []ReportCheck) {
 			if e.MAPE == nil || !finite(*e.MAPE) {
 				continue
 			}
-			c := ReportCheck{Group: groupFit, Name: f.Build + ", " + e.Name + ": the mean error is within " + percentLevel(worstMAPE), Status: Passed,
+			c := Check{Group: groupFit, Name: f.Build + ", " + e.Name + ": the mean error is within " + percentLevel(worstMAPE), Status: Passed,
 				Value: valued(100 * *e.MAPE), Bound: valued(100 * worstMAPE), Unit: "%", Detail: "of " + Count(e.N, "candidate")}
 			if *e.MAPE > worstMAPE {
 				c.Status = Failed
@@ -121,13 +121,13 @@ func (r *Report) fitChecks() (out []ReportCheck) {
 	return out
 }
 
-func (r *Report) nightChecks() (out []ReportCheck) {
+func (r *Report) nightChecks() (out []Check) {
 	if r.Nights == nil {
 		return nil
 	}
 	add := func(name string, of []nightly.Comparison) {
 		for _, k := range of {
-			c := ReportCheck{Group: groupNightly, Name: name + ": " + metricOf(k.Metric) + " is no slower than the reference's", Detail: k.Verdict}
+			c := Check{Group: groupNightly, Name: name + ": " + metricOf(k.Metric) + " is no slower than the reference's", Detail: k.Verdict}
 			if c.Status = nightStatus(k.Verdict); k.Ratio > 0 && finite(k.Ratio) {
 				c.Value, c.Bound, c.Unit = valued(100*(k.Ratio-1)), valued(100*k.MinEffect), "% slower"
 			}
@@ -141,7 +141,7 @@ func (r *Report) nightChecks() (out []ReportCheck) {
 	for _, t := range n.Things {
 		add(t.Name, t.Comparisons)
 		if len(t.Comparisons) == 0 {
-			out = append(out, ReportCheck{Group: groupNightly, Name: t.Name + ": is no slower than the reference", Status: nightStatus(t.Verdict), Detail: t.Verdict})
+			out = append(out, Check{Group: groupNightly, Name: t.Name + ": is no slower than the reference", Status: nightStatus(t.Verdict), Detail: t.Verdict})
 		}
 	}
 	if l := n.Library; l != nil {
@@ -169,13 +169,13 @@ func metricOf(metric string) string {
 	return metric
 }
 
-func (r *Report) measurementChecks() []ReportCheck {
+func (r *Report) measurementChecks() []Check {
 	m := r.Measurements
 	if m == nil {
 		return nil
 	}
-	check := func(name string, n int, most float64) ReportCheck {
-		c := ReportCheck{Group: groupMeasurements, Name: name, Status: Passed, Value: valued(float64(n)), Bound: valued(most), Unit: "records",
+	check := func(name string, n int, most float64) Check {
+		c := Check{Group: groupMeasurements, Name: name, Status: Passed, Value: valued(float64(n)), Bound: valued(most), Unit: "records",
 			Detail: fmt.Sprintf("of %s", Count(m.Records, "record"))}
 		if float64(n) > most {
 			c.Status = CannotTell
@@ -185,7 +185,7 @@ func (r *Report) measurementChecks() []ReportCheck {
 	// Both are doubts, and no faults of what was measured: some candidates do not run on some
 	// machines, and pairs are timed in turns because machines drift.
 	few := math.Floor(fewRecords * float64(m.Records))
-	return []ReportCheck{check("few records are of failures", m.Failed, few), check("the baseline's time moved during few records", m.Drifted, few)}
+	return []Check{check("few records are of failures", m.Failed, few), check("the baseline's time moved during few records", m.Drifted, few)}
 }
 
 // fewRecords is the share of records up to which what is wrong with them is not what the

@@ -15,16 +15,16 @@ func TestChecks(t *testing.T) {
 	ratio := func(v, low, high float64) Measure { return Measure{&v, &stat.Interval{Low: low, High: high}} }
 	one := 1.2
 	front := func(latency Measure, quality float64, higher bool) *Report {
-		return &Report{Front: &ReportFront{HigherBetter: higher, Baseline: &ReportCandidate{Quality: 10}, Pick: &ReportCandidate{Quality: quality, Latency: latency}}}
+		return &Report{Front: &Front{HigherBetter: higher, Baseline: &Candidate{Quality: 10}, Pick: &Candidate{Quality: quality, Latency: latency}}}
 	}
 	model := func(v float64, ci *stat.Interval) *Report {
-		return &Report{Models: []ReportModel{{Label: "baseline"}, {Label: "a", Latency: record.Summary{Ratio: &record.Ratios{LatencyCharP95: &record.QuantileRatio{Value: v, CI: ci}}}}}}
+		return &Report{Models: []Model{{Label: "baseline"}, {Label: "a", Latency: record.Summary{Ratio: &record.Ratios{LatencyCharP95: &record.QuantileRatio{Value: v, CI: ci}}}}}}
 	}
 	night := func(verdict string) *Report {
-		return &Report{Nights: &ReportNights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Comparisons: []nightly.Comparison{{Metric: record.MetricTL, Ratio: 1.01, Verdict: verdict}}}}}}}
+		return &Report{Nights: &Nights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Comparisons: []nightly.Comparison{{Metric: record.MetricTL, Ratio: 1.01, Verdict: verdict}}}}}}}
 	}
 	fit := func(mape float64) *Report {
-		return &Report{Fits: []ReportFit{{Build: "b", Errors: []ReportErrors{{Name: "PL", MAPE: &mape}, {Name: "a linear model", Beside: true, MAPE: &one}}}}}
+		return &Report{Fits: []Fit{{Build: "b", Errors: []FitErrors{{Name: "PL", MAPE: &mape}, {Name: "a linear model", Beside: true, MAPE: &one}}}}}
 	}
 	for name, c := range map[string]struct {
 		of   *Report
@@ -36,7 +36,7 @@ func TestChecks(t *testing.T) {
 		"slower, worse":        {front(ratio(1.1, 1.05, 1.2), 9, true), "failed failed"},
 		"no interval":          {front(Measure{Value: &one}, 9, false), "cannot tell passed"},
 		"half an interval":     {front(ratio(0.9, math.Inf(-1), 0.95), 11, false), "cannot tell failed"},
-		"no pick":              {&Report{Front: &ReportFront{PickReason: "none is faster"}}, "failed"},
+		"no pick":              {&Report{Front: &Front{PickReason: "none is faster"}}, "failed"},
 		"tail under":           {model(0.9, &stat.Interval{Low: 0.8, High: 0.99}), "passed"},
 		"tail the same":        {model(1, &stat.Interval{Low: 1, High: 1}), "passed"},
 		"tail over":            {model(1.2, &stat.Interval{Low: 1.1, High: 1.3}), "failed"},
@@ -45,12 +45,12 @@ func TestChecks(t *testing.T) {
 		"night faster":         {night(nightly.Faster), "passed"},
 		"night slower":         {night(nightly.Slower), "failed"},
 		"night cannot tell":    {night(nightly.CannotTell), "cannot tell"},
-		"night of a reference": {&Report{Nights: &ReportNights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Verdict: nightly.Reference}}}}}, "passed"},
+		"night of a reference": {&Report{Nights: &Nights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Verdict: nightly.Reference}}}}}, "passed"},
 		"fits":                 {fit(0.1), "passed"},
 		"does not fit":         {fit(0.101), "failed"},
 		"fit not known":        {fit(math.NaN()), ""},
-		"measured":             {&Report{Measurements: &ReportMeasurements{Records: 3}}, "passed passed"},
-		"failed and drifted":   {&Report{Measurements: &ReportMeasurements{Records: 3, Failed: 1, Drifted: 2}}, "passed cannot tell"},
+		"measured":             {&Report{Measurements: &Measurements{Records: 3}}, "passed passed"},
+		"failed and drifted":   {&Report{Measurements: &Measurements{Records: 3, Failed: 1, Drifted: 2}}, "passed cannot tell"},
 	} {
 		c.of.Summarize()
 		var got []string

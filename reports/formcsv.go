@@ -166,7 +166,7 @@ func (r *Report) csvFront(c *csvRows) {
 	}
 }
 
-func (c *csvRows) candidate(f *ReportFront, k ReportCandidate, note string) {
+func (c *csvRows) candidate(f *Front, k Candidate, note string) {
 	c.count(k.Name, "decoder_params", k.DecoderParams, "")
 	c.count(k.Name, "total_params", k.TotalParams, "")
 	if f.sayQuality() {

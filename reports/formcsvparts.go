@@ -83,7 +83,7 @@ func (r *Report) csvOperators(c *csvRows) {
 		c.number(item, "attained", o.Attained, "share", "of the machine's limits")
 		for _, rows := range []struct {
 			what string
-			of   []ReportOperatorTime
+			of   []OperatorTime
 		}{{"operator", o.ByOperator}, {"layer", o.ByLayer}} {
 			for _, t := range rows.of {
 				metric := rows.what + " " + t.Name

@@ -14,7 +14,7 @@ func BenchmarkReportForms(b *testing.B) {
 	r := sampleReport()
 	r.Measurements = measurements(10000)
 	r.Summarize()
-	for _, form := range []ReportForm{FormText, FormMarkdown, FormJSON, FormCSV, FormJUnit, FormHTML} {
+	for _, form := range []Form{FormText, FormMarkdown, FormJSON, FormCSV, FormJUnit, FormHTML} {
 		b.Run(string(form), func(b *testing.B) {
 			runtime.GC()
 			var m runtime.MemStats

@@ -60,7 +60,7 @@ func spoil(v reflect.Value) {
 }
 
 // lines are a form of a report.
-func lines(t failer, r *Report, form ReportForm) []string {
+func lines(t failer, r *Report, form Form) []string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := r.Write(&out, form); err != nil {

@@ -65,15 +65,15 @@ func TestOperatorPlot(t *testing.T) {
 // The longest operators have bars of their own, and nothing of the time is lost.
 func TestTopOperators(t *testing.T) {
 	for _, n := range []int{1, operatorsMost, operatorsMost + 1, operatorsMost + 2, 50} {
-		var rows []ReportOperatorTime
+		var rows []OperatorTime
 		for i := range n {
-			rows = append(rows, ReportOperatorTime{Name: fmt.Sprint(i), MS: float64(n - i), LimitMS: 1, Kernels: 2, Share: 0.5})
+			rows = append(rows, OperatorTime{Name: fmt.Sprint(i), MS: float64(n - i), LimitMS: 1, Kernels: 2, Share: 0.5})
 		}
 		top := topOperators(rows)
 		if len(top) > operatorsMost+1 || top[len(top)-1].Name == "1 others" {
 			t.Errorf("of %d operators, %d bars, the last %q", n, len(top), top[len(top)-1].Name)
 		}
-		var sum ReportOperatorTime
+		var sum OperatorTime
 		for _, r := range top {
 			sum.MS, sum.LimitMS, sum.Kernels = sum.MS+r.MS, sum.LimitMS+r.LimitMS, sum.Kernels+r.Kernels
 		}

@@ -47,7 +47,7 @@ func (r *Report) frontPart(plots figures) part {
 }
 
 // searched says what a front comes from.
-func (f *ReportFront) searched(a pointer) sentence {
+func (f *Front) searched(a pointer) sentence {
 	s := line("Search ", a.of("search").orDash(f.Search))
 	if f.Method != "" {
 		s = append(s, line(" by ", a.of("method").written(f.Method))...)
@@ -65,10 +65,10 @@ func (f *ReportFront) searched(a pointer) sentence {
 }
 
 // sayQuality is whether quality is something else than the parameters.
-func (f *ReportFront) sayQuality() bool { return f.Quality != "decoder_params" }
+func (f *Front) sayQuality() bool { return f.Quality != "decoder_params" }
 
 // table has a row for each candidate.
-func (f *ReportFront) table(caption string, a pointer, candidates []ReportCandidate) *grid {
+func (f *Front) table(caption string, a pointer, candidates []Candidate) *grid {
 	g := &grid{caption: caption, columns: []column{{"candidate", true}, {"", true}, {"decoder params", false}, {"total params", false}}}
 	if f.sayQuality() {
 		g.columns = append(g.columns, column{name: f.qualityLabel()})
@@ -88,7 +88,7 @@ func (f *ReportFront) table(caption string, a pointer, candidates []ReportCandid
 	return g.cut()
 }
 
-func (f *ReportFront) row(a pointer, c ReportCandidate, mark string) []cell {
+func (f *Front) row(a pointer, c Candidate, mark string) []cell {
 	row := []cell{a.of("candidate").orDash(c.Name).marked(mark), words(mark), a.of("decoder_params").millions(c.DecoderParams), a.of("total_params").millions(c.TotalParams)}
 	if f.sayQuality() {
 		row = append(row, a.of("quality").number(c.Quality, fourDigits, asIs))
@@ -97,10 +97,10 @@ func (f *ReportFront) row(a pointer, c ReportCandidate, mark string) []cell {
 }
 
 // withEnds adds the pick and the baseline to a front's table that lacks them.
-func (f *ReportFront) withEnds(g *grid, a pointer) *grid {
+func (f *Front) withEnds(g *grid, a pointer) *grid {
 	for _, end := range []struct {
 		key string
-		of  *ReportCandidate
+		of  *Candidate
 	}{{"pick", f.Pick}, {"baseline", f.Baseline}} {
 		if end.of == nil {
 			continue
@@ -110,7 +110,7 @@ func (f *ReportFront) withEnds(g *grid, a pointer) *grid {
 			shown = shown || row[0].mark == end.key
 		}
 		if !shown {
-			if g.more > 0 && slices.ContainsFunc(f.Points, func(c ReportCandidate) bool { return c.Name == end.of.Name }) {
+			if g.more > 0 && slices.ContainsFunc(f.Points, func(c Candidate) bool { return c.Name == end.of.Name }) {
 				g.more-- // it was among those that were left out
 			}
 			g.rows = append([][]cell{f.row(a.of(end.key), *end.of, end.key)}, g.rows...)

@@ -70,7 +70,7 @@ func (r *Report) operatorsPart(plots figures) part {
 		p.prose = append(p.prose, append(s, words(".")))
 		for _, rows := range []struct {
 			what, key string
-			of        []ReportOperatorTime
+			of        []OperatorTime
 		}{{"operator", "by_operator", o.ByOperator}, {"layer", "by_layer", o.ByLayer}} {
 			g := &grid{caption: fmt.Sprintf("By %s: %s of %s", rows.what, cmp.Or(o.Phase, "a run"), cmp.Or(o.Candidate, "the candidate")), sorts: true,
 				columns: []column{{rows.what, true}, {"kernels", false}, {"ms", false}, {"share", false}, {"ms at the limits", false}}}

@@ -46,7 +46,7 @@ func (r *Report) measuredPart(plots figures) part {
 
 func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
-func (r *Report) measuredMark(c ReportMeasured) string {
+func (r *Report) measuredMark(c Measured) string {
 	if r.Front != nil && r.Front.Pick != nil && r.Front.Pick.Name == c.Candidate {
 		return "pick"
 	}

@@ -187,7 +187,7 @@ func TestPartsAgreeWithJSON(t *testing.T) {
 
 // What the check of agreement is worth: it finds what is wrong.
 func TestAgrees(t *testing.T) {
-	doc := formed(t, &Report{Title: "x", Conditions: []ReportValue{{"a/b", "0.5"}}, Front: &ReportFront{Evaluations: 12345, SpacePoints: 0.1234}})
+	doc := formed(t, &Report{Title: "x", Conditions: []Condition{{"a/b", "0.5"}}, Front: &Front{Evaluations: 12345, SpacePoints: 0.1234}})
 	for _, c := range []struct {
 		cell cell
 		ok   bool

@@ -22,72 +22,72 @@ type Report struct {
 	// Summarize.
 	Summary []string `json:"summary"`
 
-	Front         *ReportFront         `json:"front"`
-	Models        []ReportModel        `json:"models"`      // Tables 1 and 2; the baseline first
-	Suggestions   *ReportSuggestions   `json:"suggestions"` // Table 3
-	Distributions []ReportDistribution `json:"latency_distributions"`
-	Operators     []ReportOperators    `json:"operators"`
-	Fits          []ReportFit          `json:"latency_models"`
-	Proxy         *ReportProxy         `json:"proxy"`
-	Measurements  *ReportMeasurements  `json:"measurements"`
-	Nights        *ReportNights        `json:"nights"`
+	Front         *Front         `json:"front"`
+	Models        []Model        `json:"models"`      // Tables 1 and 2; the baseline first
+	Suggestions   *Suggestions   `json:"suggestions"` // Table 3
+	Distributions []Distribution `json:"latency_distributions"`
+	Operators     []Operators    `json:"operators"`
+	Fits          []Fit          `json:"latency_models"`
+	Proxy         *Proxy         `json:"proxy"`
+	Measurements  *Measurements  `json:"measurements"`
+	Nights        *Nights        `json:"nights"`
 
-	Checks     []ReportCheck   `json:"checks"` // what JUnit has
-	Conditions []ReportValue   `json:"conditions"`
-	Warnings   []ReportWarning `json:"warnings"`
-	Missing    []ReportMissing `json:"missing"` // parts that are not there, and what makes them
+	Checks     []Check     `json:"checks"` // what JUnit has
+	Conditions []Condition `json:"conditions"`
+	Warnings   []Warning   `json:"warnings"`
+	Missing    []Missing   `json:"missing"` // parts that are not there, and what makes them
 }
 
-// ReportCandidate is a candidate beside the baseline.
-type ReportCandidate struct {
+// Candidate is a candidate beside the baseline.
+type Candidate struct {
 	Name          string    `json:"candidate"`
 	Spec          arch.Spec `json:"spec"`
 	DecoderParams int64     `json:"decoder_params"`
 	TotalParams   int64     `json:"total_params"`
-	Quality       float64   `json:"quality"`       // in the unit of ReportFront.Quality
+	Quality       float64   `json:"quality"`       // in the unit of Front.Quality
 	Latency       Measure   `json:"latency_ratio"` // to the baseline's, with its interval
 	PL            Measure   `json:"pl_ratio"`
 	TL            Measure   `json:"tl_ratio"`
 	Source        string    `json:"source"` // measured, predicted
 }
 
-// ReportFront is a search's Pareto front.
-type ReportFront struct {
-	Search       string            `json:"search"` // its ID
-	Method       string            `json:"method"`
-	Status       string            `json:"status"` // why it stopped
-	Quality      string            `json:"quality_name"`
-	QualityLabel string            `json:"quality_label"` // of an axis, with the unit
-	QualityUnit  float64           `json:"quality_unit"`  // what an axis divides by: 1e6 for millions
-	HigherBetter bool              `json:"higher_is_better"`
-	SpacePoints  float64           `json:"space_points"`
-	Evaluations  int               `json:"evaluations"`
-	Measured     int               `json:"measured"`
-	Baseline     *ReportCandidate  `json:"baseline"` // at latency 1
-	Pick         *ReportCandidate  `json:"pick"`
-	PickReason   string            `json:"pick_reason"` // or why there is none
-	Points       []ReportCandidate `json:"points"`      // from the best quality to the worst
-	Variants     []ReportCandidate `json:"variants"`    // the pick with other numbers of heads
-	Evaluated    []ReportDot       `json:"evaluated"`   // a sample of all
-	Iterations   []ReportIteration `json:"iterations"`  // Figure 1
+// Front is a search's Pareto front.
+type Front struct {
+	Search       string      `json:"search"` // its ID
+	Method       string      `json:"method"`
+	Status       string      `json:"status"` // why it stopped
+	Quality      string      `json:"quality_name"`
+	QualityLabel string      `json:"quality_label"` // of an axis, with the unit
+	QualityUnit  float64     `json:"quality_unit"`  // what an axis divides by: 1e6 for millions
+	HigherBetter bool        `json:"higher_is_better"`
+	SpacePoints  float64     `json:"space_points"`
+	Evaluations  int         `json:"evaluations"`
+	Measured     int         `json:"measured"`
+	Baseline     *Candidate  `json:"baseline"` // at latency 1
+	Pick         *Candidate  `json:"pick"`
+	PickReason   string      `json:"pick_reason"` // or why there is none
+	Points       []Candidate `json:"points"`      // from the best quality to the worst
+	Variants     []Candidate `json:"variants"`    // the pick with other numbers of heads
+	Evaluated    []Dot       `json:"evaluated"`   // a sample of all
+	Iterations   []Iteration `json:"iterations"`  // Figure 1
 }
 
-// ReportDot is a candidate in a plane of quality and latency.
-type ReportDot struct {
+// Dot is a candidate in a plane of quality and latency.
+type Dot struct {
 	Quality float64 `json:"quality"`
 	Latency float64 `json:"latency_ratio"`
 }
 
-// ReportIteration is the front after one iteration of a search.
-type ReportIteration struct {
-	Number      int         `json:"number"`
-	Evaluations int         `json:"evaluations"` // in all, up to here
-	Hypervolume float64     `json:"hypervolume"` // as a multiple of the first iteration's; 0: unknown
-	Front       []ReportDot `json:"front"`
+// Iteration is the front after one iteration of a search.
+type Iteration struct {
+	Number      int     `json:"number"`
+	Evaluations int     `json:"evaluations"` // in all, up to here
+	Hypervolume float64 `json:"hypervolume"` // as a multiple of the first iteration's; 0: unknown
+	Front       []Dot   `json:"front"`
 }
 
-// ReportModel is a line of Tables 1 and 2: the baseline, or a pick with a number of heads.
-type ReportModel struct {
+// Model is a line of Tables 1 and 2: the baseline, or a pick with a number of heads.
+type Model struct {
 	Label         string         `json:"label"`
 	Candidate     string         `json:"candidate"`
 	Spec          arch.Spec      `json:"spec"`
@@ -95,11 +95,11 @@ type ReportModel struct {
 	TotalParams   int64          `json:"total_params"`
 	Latency       record.Summary `json:"latency"` // without Ratio for the baseline
 	// Trained has what it was worth after pretraining; nil where it was not trained.
-	Trained *ReportTrained `json:"trained"`
+	Trained *Trained `json:"trained"`
 }
 
-// ReportTrained is a line of Table 2.
-type ReportTrained struct {
+// Trained is a line of Table 2.
+type Trained struct {
 	Lambada  Measure `json:"lambada_perplexity"`
 	Relative Measure `json:"lambada_ratio"` // to the baseline's; of the baseline nothing
 	Accuracy Measure `json:"lambada_accuracy"`
@@ -107,8 +107,8 @@ type ReportTrained struct {
 	Passes   *bool   `json:"passes"`     // its LAMBADA perplexity is good enough
 }
 
-// ReportSuggestions is Table 3: a predictor's suggestions on held-out sentences.
-type ReportSuggestions struct {
+// Suggestions is Table 3: a predictor's suggestions on held-out sentences.
+type Suggestions struct {
 	Pick       string      `json:"pick"`
 	Baseline   MeasuresRow `json:"baseline"`
 	Own        MeasuresRow `json:"own"`
@@ -118,8 +118,8 @@ type ReportSuggestions struct {
 	TailChange Measure     `json:"latency_char_p95_ratio"`
 }
 
-// ReportDistribution is how long a candidate took, against the baseline on the same work.
-type ReportDistribution struct {
+// Distribution is how long a candidate took, against the baseline on the same work.
+type Distribution struct {
 	Candidate string    `json:"candidate"`
 	Metric    string    `json:"metric"` // record.MetricPL, MetricTL, MetricP95: latency_char
 	N         int       `json:"n"`      // pairs
@@ -128,19 +128,19 @@ type ReportDistribution struct {
 	Baseline  []float64 `json:"baseline_ms"`
 }
 
-// ReportOperators is where the time of one phase of one candidate goes.
-type ReportOperators struct {
-	Candidate  string               `json:"candidate"`
-	Phase      string               `json:"phase"` // "prefill of 64 tokens"
-	RunMS      float64              `json:"run_ms"`
-	DispatchMS float64              `json:"dispatch_ms"` // between kernels
-	Attained   float64              `json:"attained_share"`
-	ByOperator []ReportOperatorTime `json:"by_operator"` // the longest first
-	ByLayer    []ReportOperatorTime `json:"by_layer"`
+// Operators is where the time of one phase of one candidate goes.
+type Operators struct {
+	Candidate  string         `json:"candidate"`
+	Phase      string         `json:"phase"` // "prefill of 64 tokens"
+	RunMS      float64        `json:"run_ms"`
+	DispatchMS float64        `json:"dispatch_ms"` // between kernels
+	Attained   float64        `json:"attained_share"`
+	ByOperator []OperatorTime `json:"by_operator"` // the longest first
+	ByLayer    []OperatorTime `json:"by_layer"`
 }
 
-// ReportOperatorTime is one operator, or one layer, of a profile.
-type ReportOperatorTime struct {
+// OperatorTime is one operator, or one layer, of a profile.
+type OperatorTime struct {
 	Name    string  `json:"name"`
 	Kernels float64 `json:"kernels"` // of one run
 	MS      float64 `json:"ms"`      // of one run
@@ -148,17 +148,17 @@ type ReportOperatorTime struct {
 	Share   float64 `json:"share"` // of RunMS
 }
 
-// ReportFit is how well a latency model predicts what it has not seen.
-type ReportFit struct {
-	Build      string         `json:"build"`
-	Model      string         `json:"sha256"`
-	Candidates int            `json:"candidates"` // that it was fitted to
-	Errors     []ReportErrors `json:"errors"`
-	Points     []FitSeries    `json:"points"` // predicted against measured
+// Fit is how well a latency model predicts what it has not seen.
+type Fit struct {
+	Build      string      `json:"build"`
+	Model      string      `json:"sha256"`
+	Candidates int         `json:"candidates"` // that it was fitted to
+	Errors     []FitErrors `json:"errors"`
+	Points     []FitSeries `json:"points"` // predicted against measured
 }
 
-// ReportErrors is one line of a model's errors, by cross-validation or on candidates held out.
-type ReportErrors struct {
+// FitErrors is one line of a model's errors, by cross-validation or on candidates held out.
+type FitErrors struct {
 	Name     string   `json:"name"`             // what is predicted, and by what
 	Beside   bool     `json:"beside,omitempty"` // of what the model is compared with, not of the model
 	N        int      `json:"n"`
@@ -170,16 +170,16 @@ type ReportErrors struct {
 	Coverage *float64 `json:"coverage"`
 }
 
-// ReportProxy is what speaks for the proxy by which quality is ranked.
-type ReportProxy struct {
-	Name   string            `json:"proxy"`
-	Remark string            `json:"remark"` // which architectures were trained, how they were held out
-	Rows   []ReportProxyRow  `json:"rows"`
-	Plots  []ReportProxyPlot `json:"plots"`
+// Proxy is what speaks for the proxy by which quality is ranked.
+type Proxy struct {
+	Name   string        `json:"proxy"`
+	Remark string        `json:"remark"` // which architectures were trained, how they were held out
+	Rows   []ProxyRank   `json:"rows"`
+	Plots  []ProxyScores `json:"plots"`
 }
 
-// ReportProxyRow is how well one proxy ranked them.
-type ReportProxyRow struct {
+// ProxyRank is how well one proxy ranked them.
+type ProxyRank struct {
 	Name     string   `json:"name"`
 	Spearman Measure  `json:"spearman"`
 	Kendall  Measure  `json:"kendall_tau_b"`
@@ -188,8 +188,8 @@ type ReportProxyRow struct {
 	Coverage *float64 `json:"coverage_95"`
 }
 
-// ReportProxyPlot is quality against what a proxy scored.
-type ReportProxyPlot struct {
+// ProxyScores is quality against what a proxy scored.
+type ProxyScores struct {
 	Name         string       `json:"name"`
 	ScoreLabel   string       `json:"score_label"`
 	QualityLabel string       `json:"quality_label"`
@@ -198,20 +198,20 @@ type ReportProxyPlot struct {
 	Points       []ProxyPoint `json:"points"`
 }
 
-// ReportMeasurements is every record that the report rests on.
-type ReportMeasurements struct {
-	Records    int              `json:"records"`
-	Failed     int              `json:"failed"`
-	Warned     int              `json:"warned"`      // with at least one warning
-	Drifted    int              `json:"drifted"`     // the baseline's time moved over the session
-	OtherHosts int              `json:"other_hosts"` // records of other machines, which are in none of these figures
-	First      time.Time        `json:"first"`
-	Last       time.Time        `json:"last"`
-	Candidates []ReportMeasured `json:"candidates"` // the latest record of each beside the baseline
+// Measurements is every record that the report rests on.
+type Measurements struct {
+	Records    int        `json:"records"`
+	Failed     int        `json:"failed"`
+	Warned     int        `json:"warned"`      // with at least one warning
+	Drifted    int        `json:"drifted"`     // the baseline's time moved over the session
+	OtherHosts int        `json:"other_hosts"` // records of other machines, which are in none of these figures
+	First      time.Time  `json:"first"`
+	Last       time.Time  `json:"last"`
+	Candidates []Measured `json:"candidates"` // the latest record of each beside the baseline
 }
 
-// ReportMeasured is what one candidate's latest record says.
-type ReportMeasured struct {
+// Measured is what one candidate's latest record says.
+type Measured struct {
 	Candidate     string    `json:"candidate"`
 	Time          time.Time `json:"time"`
 	DecoderParams int64     `json:"decoder_params"` // 0: not known
@@ -221,22 +221,22 @@ type ReportMeasured struct {
 	Failure       string    `json:"failure,omitempty"`
 }
 
-// ReportNights is the history of the nightly gate on one machine.
-type ReportNights struct {
+// Nights is the history of the nightly gate on one machine.
+type Nights struct {
 	Last nightly.Night `json:"last"`
 	Rows []nightly.Row `json:"rows"`
 }
 
-// Statuses of a ReportCheck, and of a VerifyCheck.
+// Statuses of a Check, and of a VerifyCheck.
 const (
 	Passed     = "passed"
 	Failed     = "failed"
 	Skipped    = "skipped"     // of a VerifyCheck: there is nothing to look at
-	CannotTell = "cannot tell" // of a ReportCheck; JUnit has it as skipped
+	CannotTell = "cannot tell" // of a Check; JUnit has it as skipped
 )
 
-// ReportCheck is a statement that CI can hold a project to.
-type ReportCheck struct {
+// Check is a statement that CI can hold a project to.
+type Check struct {
 	Group  string   `json:"group"` // front, nightly, latency model
 	Name   string   `json:"name"`
 	Status string   `json:"status"`
@@ -246,34 +246,34 @@ type ReportCheck struct {
 	Unit   string   `json:"unit,omitempty"`
 }
 
-// ReportValue is a condition under which figures hold.
-type ReportValue struct {
+// Condition is a condition under which figures hold.
+type Condition struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// ReportWarning is a doubt, once, and how often it came.
-type ReportWarning struct {
+// Warning is a doubt, once, and how often it came.
+type Warning struct {
 	Where string `json:"where"`
 	Text  string `json:"text"`
 	Times int    `json:"times"`
 }
 
-// ReportMissing is a part that a report of this project could have.
-type ReportMissing struct {
+// Missing is a part that a report of this project could have.
+type Missing struct {
 	Part    string `json:"part"`
 	Command string `json:"command"` // that makes it
 }
 
-// ReportForm is a form that a report is written in.
-type ReportForm string
+// Form is a form that a report is written in.
+type Form string
 
 // The forms.
 const (
-	FormText     ReportForm = "text"
-	FormMarkdown ReportForm = "markdown"
-	FormJSON     ReportForm = "json"
-	FormCSV      ReportForm = "csv"
-	FormJUnit    ReportForm = "junit"
-	FormHTML     ReportForm = "html"
+	FormText     Form = "text"
+	FormMarkdown Form = "markdown"
+	FormJSON     Form = "json"
+	FormCSV      Form = "csv"
+	FormJUnit    Form = "junit"
+	FormHTML     Form = "html"
 )

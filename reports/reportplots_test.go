@@ -30,24 +30,24 @@ func measureOf(v, spread float64) Measure {
 // plotted is a report of a project with everything that can be drawn.
 func plotted() *Report {
 	rng := rand.New(rand.NewPCG(11, 12))
-	candidate := func(l, d, f, h int, latency, spread float64) ReportCandidate {
+	candidate := func(l, d, f, h int, latency, spread float64) Candidate {
 		s := arch.NewSpec(arch.GPT2, l, d, f, h)
-		return ReportCandidate{Name: s.Name(), Spec: s, DecoderParams: s.DecoderParams(), TotalParams: s.TotalParams(),
+		return Candidate{Name: s.Name(), Spec: s, DecoderParams: s.DecoderParams(), TotalParams: s.TotalParams(),
 			Quality: float64(s.DecoderParams()), Latency: measureOf(latency, spread), Source: "measured"}
 	}
 	base := candidate(12, 1024, 4096, 16, 1, 0)
 	base.Latency.CI = nil
-	front := &ReportFront{Quality: "decoder_params", QualityLabel: "decoder parameters (millions)", QualityUnit: 1e6, HigherBetter: true, Baseline: &base}
+	front := &Front{Quality: "decoder_params", QualityLabel: "decoder parameters (millions)", QualityUnit: 1e6, HigherBetter: true, Baseline: &base}
 	e := evolution(8)
 	for _, it := range e.Iterations {
-		n := ReportIteration{Number: it.Iteration, Evaluations: 25 * it.Iteration, Hypervolume: 1 + 0.02*float64(it.Iteration-1)}
+		n := Iteration{Number: it.Iteration, Evaluations: 25 * it.Iteration, Hypervolume: 1 + 0.02*float64(it.Iteration-1)}
 		for _, p := range it.Points {
-			n.Front = append(n.Front, ReportDot{p.Quality * 1e6, p.Latency})
+			n.Front = append(n.Front, Dot{p.Quality * 1e6, p.Latency})
 		}
 		front.Iterations = append(front.Iterations, n)
 	}
 	for _, p := range e.Evaluated {
-		front.Evaluated = append(front.Evaluated, ReportDot{p.Quality * 1e6, p.Latency})
+		front.Evaluated = append(front.Evaluated, Dot{p.Quality * 1e6, p.Latency})
 	}
 	for i, it := range e.Iterations[7].Points {
 		c := candidate(8+i%9, 1024-32*i, 3000+16*i, 8, it.Latency, 0.004+0.012*rng.Float64())
@@ -67,7 +67,7 @@ func plotted() *Report {
 	}
 	r := &Report{Title: "A project", Front: front}
 	for _, metric := range []string{record.MetricPL, record.MetricTL, record.MetricP95} {
-		d := ReportDistribution{Candidate: pick.Name, Metric: metric, N: 240}
+		d := Distribution{Candidate: pick.Name, Metric: metric, N: 240}
 		for i := range 101 {
 			share := float64(i) / 100
 			at := 20 + 4*math.Tan(1.3*(share-0.3)) // a tail to the right
@@ -78,26 +78,26 @@ func plotted() *Report {
 		}
 		r.Distributions = append(r.Distributions, d)
 	}
-	prefill := ReportOperators{Candidate: pick.Name, Phase: "prefill of 64 tokens", RunMS: 86, DispatchMS: 1.4, Attained: 0.71}
+	prefill := Operators{Candidate: pick.Name, Phase: "prefill of 64 tokens", RunMS: 86, DispatchMS: 1.4, Attained: 0.71}
 	names := []string{"MatMulNBits", "GroupQueryAttention", "SkipLayerNormalization", "FastGelu", "Gather", "MatMul", "Cast", "Add", "Reshape", "Concat", "Slice", "Shape", "Unsqueeze",
 		"com.microsoft.a_very_long_name_of_a_custom_operator_that_no_plot_has_room_for"}
 	for i, n := range names {
 		share := 0.6 / math.Pow(2, float64(i))
-		prefill.ByOperator = append(prefill.ByOperator, ReportOperatorTime{Name: n, Kernels: float64(12 * (i + 1)), MS: share * 86, LimitMS: share * 86 * (0.4 + 0.04*float64(i)), Share: share})
+		prefill.ByOperator = append(prefill.ByOperator, OperatorTime{Name: n, Kernels: float64(12 * (i + 1)), MS: share * 86, LimitMS: share * 86 * (0.4 + 0.04*float64(i)), Share: share})
 	}
-	short := ReportOperators{Candidate: pick.Name, Phase: "a token after 64", RunMS: 9, ByOperator: []ReportOperatorTime{{Name: names[13], MS: 9, Share: 1}}}
-	r.Operators = []ReportOperators{prefill, short}
+	short := Operators{Candidate: pick.Name, Phase: "a token after 64", RunMS: 9, ByOperator: []OperatorTime{{Name: names[13], MS: 9, Share: 1}}}
+	r.Operators = []Operators{prefill, short}
 	mape := 0.019
-	r.Fits = []ReportFit{{Build: "fused, int4", Candidates: 96, Points: fitted().Series, Errors: []ReportErrors{{Name: "PL", MAPE: &mape}}}}
+	r.Fits = []Fit{{Build: "fused, int4", Candidates: 96, Points: fitted().Series, Errors: []FitErrors{{Name: "PL", MAPE: &mape}}}}
 	rho := 0.94
-	r.Proxy = &ReportProxy{Rows: []ReportProxyRow{{Name: "decoder_params", Spearman: Measure{Value: &rho}}}}
-	plot := ReportProxyPlot{Name: "decoder_params", ScoreLabel: "decoder parameters", QualityLabel: "perplexity of held-out text", LogScore: true, LogValue: true}
+	r.Proxy = &Proxy{Rows: []ProxyRank{{Name: "decoder_params", Spearman: Measure{Value: &rho}}}}
+	plot := ProxyScores{Name: "decoder_params", ScoreLabel: "decoder parameters", QualityLabel: "perplexity of held-out text", LogScore: true, LogValue: true}
 	for i := range 60 {
 		n := 2e6 * math.Exp(3*rng.Float64())
 		plot.Points = append(plot.Points, ProxyPoint{Score: n, Quality: 40 * math.Pow(n/2e6, -0.2) * math.Exp(0.06*rng.NormFloat64()), Best: i%10 == 0, Name: fmt.Sprint("model ", i)})
 	}
-	r.Proxy.Plots = []ReportProxyPlot{plot}
-	r.Nights = &ReportNights{}
+	r.Proxy.Plots = []ProxyScores{plot}
+	r.Nights = &Nights{}
 	for _, metric := range []string{record.MetricPL, record.MetricTL} {
 		for i := range 40 {
 			v := 0.8 * math.Exp(0.006*rng.NormFloat64())
@@ -117,11 +117,11 @@ func plotted() *Report {
 }
 
 // measurements are of many candidates, some of which failed.
-func measurements(n int) *ReportMeasurements {
+func measurements(n int) *Measurements {
 	rng := rand.New(rand.NewPCG(4, 2))
-	m := &ReportMeasurements{Records: n}
+	m := &Measurements{Records: n}
 	for i := range n {
-		c := ReportMeasured{Candidate: fmt.Sprint("candidate ", i), DecoderParams: int64(90e6 + 90e6*rng.Float64()), Pairs: 60}
+		c := Measured{Candidate: fmt.Sprint("candidate ", i), DecoderParams: int64(90e6 + 90e6*rng.Float64()), Pairs: 60}
 		pl := float64(c.DecoderParams) / 151e6 * math.Exp(0.15*rng.NormFloat64())
 		tl := (0.3 + 0.7*float64(c.DecoderParams)/151e6) * math.Exp(0.1*rng.NormFloat64())
 		if c.PL, c.TL = &pl, &tl; i%50 == 7 {
@@ -210,8 +210,8 @@ func TestReportPlotsOfAnything(t *testing.T) {
 		s := func() string { return name.Draw(t, "name") }
 		m := func() Measure { v := f(); return Measure{&v, &stat.Interval{Low: f(), High: f()}} }
 		n := func() int { return rapid.IntRange(0, 3).Draw(t, "n") }
-		c := func() ReportCandidate {
-			return ReportCandidate{Name: s(), Spec: arch.NewSpec(arch.GPT2, n(), 64*n(), 64*n(), 1), DecoderParams: int64(n()), Quality: f(), Latency: m(), Source: s()}
+		c := func() Candidate {
+			return Candidate{Name: s(), Spec: arch.NewSpec(arch.GPT2, n(), 64*n(), 64*n(), 1), DecoderParams: int64(n()), Quality: f(), Latency: m(), Source: s()}
 		}
 		floats := func() (out []float64) {
 			for range n() {
@@ -223,21 +223,21 @@ func TestReportPlotsOfAnything(t *testing.T) {
 			return out
 		}
 		base, pick := c(), c()
-		r := &Report{Front: &ReportFront{QualityLabel: s(), QualityUnit: f(), HigherBetter: n() > 1, Baseline: &base, Pick: &pick, PickReason: s()}}
+		r := &Report{Front: &Front{QualityLabel: s(), QualityUnit: f(), HigherBetter: n() > 1, Baseline: &base, Pick: &pick, PickReason: s()}}
 		for range n() {
 			r.Front.Points, r.Front.Variants = append(r.Front.Points, c()), append(r.Front.Variants, c())
-			r.Front.Evaluated = append(r.Front.Evaluated, ReportDot{f(), f()})
-			r.Front.Iterations = append(r.Front.Iterations, ReportIteration{Number: n(), Hypervolume: f(), Front: []ReportDot{{f(), f()}, {f(), f()}}})
-			r.Distributions = append(r.Distributions, ReportDistribution{Candidate: s(), Metric: s(), Shares: floats(), Own: floats(), Baseline: floats()})
-			r.Operators = append(r.Operators, ReportOperators{Candidate: s(), Phase: s(), RunMS: f(), DispatchMS: f(), ByOperator: []ReportOperatorTime{{s(), f(), f(), f(), f()}, {s(), f(), f(), f(), f()}}})
-			r.Fits = append(r.Fits, ReportFit{Build: s(), Points: []FitSeries{{Name: s(), Hollow: n() > 1, Points: []FitPoint{{Measured: f(), Predicted: f(), Name: s()}}}}})
+			r.Front.Evaluated = append(r.Front.Evaluated, Dot{f(), f()})
+			r.Front.Iterations = append(r.Front.Iterations, Iteration{Number: n(), Hypervolume: f(), Front: []Dot{{f(), f()}, {f(), f()}}})
+			r.Distributions = append(r.Distributions, Distribution{Candidate: s(), Metric: s(), Shares: floats(), Own: floats(), Baseline: floats()})
+			r.Operators = append(r.Operators, Operators{Candidate: s(), Phase: s(), RunMS: f(), DispatchMS: f(), ByOperator: []OperatorTime{{s(), f(), f(), f(), f()}, {s(), f(), f(), f(), f()}}})
+			r.Fits = append(r.Fits, Fit{Build: s(), Points: []FitSeries{{Name: s(), Hollow: n() > 1, Points: []FitPoint{{Measured: f(), Predicted: f(), Name: s()}}}}})
 		}
-		r.Proxy = &ReportProxy{Plots: []ReportProxyPlot{{Name: s(), LogScore: n() > 1, LogValue: n() > 1, Points: []ProxyPoint{{Score: f(), Quality: f()}, {Score: f(), Quality: f()}}}}}
-		r.Nights, r.Measurements = &ReportNights{}, &ReportMeasurements{}
+		r.Proxy = &Proxy{Plots: []ProxyScores{{Name: s(), LogScore: n() > 1, LogValue: n() > 1, Points: []ProxyPoint{{Score: f(), Quality: f()}, {Score: f(), Quality: f()}}}}}
+		r.Nights, r.Measurements = &Nights{}, &Measurements{}
 		for range n() {
 			pl, tl := f(), f()
 			r.Nights.Rows = append(r.Nights.Rows, nightly.Row{Seq: int64(n()), Thing: s(), Metric: s(), Ratio: f(), Low: f(), High: f(), Change: f()})
-			r.Measurements.Candidates = append(r.Measurements.Candidates, ReportMeasured{Candidate: s(), DecoderParams: int64(n()), PL: &pl, TL: &tl})
+			r.Measurements.Candidates = append(r.Measurements.Candidates, Measured{Candidate: s(), DecoderParams: int64(n()), PL: &pl, TL: &tl})
 		}
 		all, err := r.Plots()
 		if err != nil {

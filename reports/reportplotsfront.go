@@ -38,7 +38,7 @@ func (r *Report) frontPlots() ([]Plot, error) {
 }
 
 // plotData is what the front's plots have in common.
-func (f *ReportFront) plotData() FrontPlotData {
+func (f *Front) plotData() FrontPlotData {
 	data := FrontPlotData{QualityLabel: f.qualityLabel(), LowerBetter: !f.HigherBetter}
 	for _, e := range f.Evaluated {
 		if q := e.Quality / f.unit(); finite(q, e.Latency) && e.Latency > 0 {
@@ -47,7 +47,7 @@ func (f *ReportFront) plotData() FrontPlotData {
 	}
 	for _, m := range []struct {
 		what string
-		of   *ReportCandidate
+		of   *Candidate
 		to   **PlotPoint
 	}{{"Baseline", f.Baseline, &data.Baseline}, {"Pick", f.Pick, &data.Pick}} {
 		if m.of == nil {
@@ -61,7 +61,7 @@ func (f *ReportFront) plotData() FrontPlotData {
 	return data
 }
 
-func (f *ReportFront) unit() float64 {
+func (f *Front) unit() float64 {
 	if finite(f.QualityUnit) && f.QualityUnit > 0 {
 		return f.QualityUnit
 	}
@@ -69,7 +69,7 @@ func (f *ReportFront) unit() float64 {
 }
 
 // point is where a candidate is in the plane of quality and latency.
-func (f *ReportFront) point(c ReportCandidate) (PlotPoint, bool) {
+func (f *Front) point(c Candidate) (PlotPoint, bool) {
 	p := PlotPoint{Quality: c.Quality / f.unit()}
 	if c.Latency.Value == nil || !finite(p.Quality, *c.Latency.Value) || *c.Latency.Value <= 0 {
 		return p, false
@@ -83,7 +83,7 @@ func (f *ReportFront) point(c ReportCandidate) (PlotPoint, bool) {
 }
 
 // detail says what a candidate is and what is known of it.
-func (f *ReportFront) detail(c ReportCandidate) string {
+func (f *Front) detail(c Candidate) string {
 	latency := ""
 	if c.Latency.Value != nil && finite(*c.Latency.Value) && !sameCandidate(f.Baseline, c) {
 		latency = "latency " + ratioWithInterval(c.Latency) + " of the baseline's"
@@ -111,7 +111,7 @@ func ratioWithInterval(m Measure) string {
 }
 
 // candidateSizes are a candidate's, as Table 1 has them.
-func candidateSizes(c ReportCandidate) string {
+func candidateSizes(c Candidate) string {
 	s := c.Spec
 	if len(s.Layers) == 0 {
 		return ""
@@ -120,10 +120,10 @@ func candidateSizes(c ReportCandidate) string {
 	return fmt.Sprintf("n_layer %d, d_model %d, d_inner %s, n_head %s", len(s.Layers), s.DModel, inner, heads)
 }
 
-func sameCandidate(a *ReportCandidate, b ReportCandidate) bool { return a != nil && a.Name == b.Name }
+func sameCandidate(a *Candidate, b Candidate) bool { return a != nil && a.Name == b.Name }
 
 // alt is what the front's plot shows.
-func (f *ReportFront) alt() string {
+func (f *Front) alt() string {
 	out := fmt.Sprintf("Pareto front of %s by latency and %s.", Count(len(f.Points), "candidate"), f.qualityLabel())
 	switch p := f.Pick; {
 	case p != nil && p.Latency.Value != nil:
@@ -139,7 +139,7 @@ func (f *ReportFront) alt() string {
 }
 
 // qualityLabel is what a front's quality is called in words.
-func (f *ReportFront) qualityLabel() string {
+func (f *Front) qualityLabel() string {
 	return cmp.Or(plainly(f.QualityLabel), plainly(f.Quality), "quality")
 }
 
@@ -151,7 +151,7 @@ func (r *Report) progressPlots() ([]Plot, error) {
 	}
 	data := f.plotData()
 	data.Title = "Pareto front by iteration"
-	var last ReportIteration
+	var last Iteration
 	for _, it := range f.Iterations {
 		line := FrontLine{Iteration: it.Number}
 		for _, d := range it.Front {
@@ -177,7 +177,7 @@ func (r *Report) progressPlots() ([]Plot, error) {
 	return plotOf("progress", "progress", data.Title, alt, data.Drawing)
 }
 
-func hypervolume(it ReportIteration) string {
+func hypervolume(it Iteration) string {
 	if !finite(it.Hypervolume) || it.Hypervolume <= 0 {
 		return ""
 	}

@@ -59,7 +59,7 @@ const operatorsMost = 10
 // operatorPlots are the profiles.
 func (r *Report) operatorPlots() (out []Plot, err error) {
 	for _, o := range r.Operators {
-		var rows []ReportOperatorTime
+		var rows []OperatorTime
 		for _, t := range o.ByOperator {
 			if finite(t.MS, t.LimitMS, t.Kernels) && t.MS >= 0 && t.LimitMS >= 0 {
 				if !finite(t.Share) {
@@ -98,11 +98,11 @@ func (r *Report) operatorPlots() (out []Plot, err error) {
 }
 
 // topOperators are the longest, and the others as one.
-func topOperators(rows []ReportOperatorTime) []ReportOperatorTime {
+func topOperators(rows []OperatorTime) []OperatorTime {
 	if len(rows) <= operatorsMost+1 {
 		return rows
 	}
-	rest := ReportOperatorTime{Name: fmt.Sprintf("%d others", len(rows)-operatorsMost)}
+	rest := OperatorTime{Name: fmt.Sprintf("%d others", len(rows)-operatorsMost)}
 	for _, t := range rows[operatorsMost:] {
 		rest.MS, rest.LimitMS = rest.MS+t.MS, rest.LimitMS+t.LimitMS
 		rest.Kernels, rest.Share = rest.Kernels+t.Kernels, rest.Share+t.Share
@@ -110,7 +110,7 @@ func topOperators(rows []ReportOperatorTime) []ReportOperatorTime {
 	return append(slices.Clone(rows[:operatorsMost]), rest)
 }
 
-func operatorBar(t ReportOperatorTime) OperatorBar {
+func operatorBar(t OperatorTime) OperatorBar {
 	b := OperatorBar{Name: t.Name, MS: t.MS, LimitMS: t.LimitMS, Share: t.Share}
 	b.Detail = fmt.Sprintf("%s: %s ms", t.Name, millis(t.MS))
 	if t.Share > 0 {
@@ -160,7 +160,7 @@ func (r *Report) fitPlots() (out []Plot, err error) {
 			}
 		}
 		alt := fmt.Sprintf("Predicted against measured latency: %s, in bands of errors of 5 and 10 %%.", Count(n, "point"))
-		if i := slices.IndexFunc(f.Errors, func(e ReportErrors) bool { return e.MAPE != nil && finite(*e.MAPE) }); i >= 0 {
+		if i := slices.IndexFunc(f.Errors, func(e FitErrors) bool { return e.MAPE != nil && finite(*e.MAPE) }); i >= 0 {
 			alt += fmt.Sprintf(" Mean error of %s: %s.", f.Errors[i].Name, percent(*f.Errors[i].MAPE))
 		}
 		plots, err := plotOf("fit", fmt.Sprintf("fit-%d", len(out)+1), data.Title, alt, data.Drawing)

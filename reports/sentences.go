@@ -56,7 +56,7 @@ func (r *Report) pickTimed() sentence {
 			continue
 		}
 		own := m.Candidate == r.Front.Pick.Name
-		if !own && !slices.ContainsFunc(r.Front.Variants, func(v ReportCandidate) bool { return v.Name == m.Candidate }) {
+		if !own && !slices.ContainsFunc(r.Front.Variants, func(v Candidate) bool { return v.Name == m.Candidate }) {
 			continue
 		}
 		of, name := 1, m.Label
@@ -113,7 +113,7 @@ func (r *Report) fastestModel() sentence {
 	return append(s, words("."))
 }
 
-func (m *ReportMeasurements) fastest() sentence {
+func (m *Measurements) fastest() sentence {
 	best := -1
 	for i, c := range m.Candidates {
 		if c.TL != nil && finite(*c.TL) && *c.TL > 0 && (best < 0 || *c.TL < *m.Candidates[best].TL) {

@@ -7,7 +7,7 @@ import (
 
 // Write writes the report in a form, all of it from the model as it is: Summarize comes
 // before.
-func (r *Report) Write(w io.Writer, form ReportForm) error {
+func (r *Report) Write(w io.Writer, form Form) error {
 	switch form {
 	case FormJSON:
 		return r.writeJSON(w)

@@ -26,7 +26,7 @@ type reportFlags struct {
 // reportForms are the forms by the names of their files.
 var reportForms = []struct {
 	file string
-	form reports.ReportForm
+	form reports.Form
 }{
 	{"report.html", reports.FormHTML}, {"report.md", reports.FormMarkdown}, {"report.json", reports.FormJSON},
 	{"report.csv", reports.FormCSV}, {"report.junit.xml", reports.FormJUnit}, {"report.txt", reports.FormText},
@@ -132,7 +132,7 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 	}
 	switch {
 	case f.out == "":
-		err = r.Write(a.stdout, reports.ReportForm(f.form))
+		err = r.Write(a.stdout, reports.Form(f.form))
 	default:
 		if err = writeReport(ctx, f.out, r); err != nil {
 			break

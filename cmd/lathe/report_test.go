@@ -82,7 +82,7 @@ func runReport(t *testing.T, args ...string) (r *reports.Report, code int, stder
 	return r, code, errs.String()
 }
 
-func parts(missing []reports.ReportMissing) (names []string) {
+func parts(missing []reports.Missing) (names []string) {
 	for _, m := range missing {
 		names = append(names, m.Part)
 	}
@@ -140,11 +140,11 @@ func TestReportOfRecords(t *testing.T) {
 	if !slices.Equal(metrics, []string{record.MetricPL, record.MetricTL, record.MetricP95}) {
 		t.Errorf("distributions of %v", metrics)
 	}
-	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool { return w.Text == "a doubt of 3 to 12 kinds" && w.Times == 2 }) {
+	if !slices.ContainsFunc(r.Warnings, func(w reports.Warning) bool { return w.Text == "a doubt of 3 to 12 kinds" && w.Times == 2 }) {
 		t.Errorf("warnings: %+v", r.Warnings)
 	}
 	// A record's doubt is one of Table 1, though the baseline's line has it too.
-	if !slices.Contains(r.Warnings, reports.ReportWarning{Where: "Table 1", Text: "a doubt of 3 to 12 kinds", Times: 2}) {
+	if !slices.Contains(r.Warnings, reports.Warning{Where: "Table 1", Text: "a doubt of 3 to 12 kinds", Times: 2}) {
 		t.Errorf("warnings: %+v", r.Warnings)
 	}
 	for _, want := range []string{"front", "Table 2", "Table 3", "operators", "latency model", "proxy evidence", "nights"} {
@@ -347,16 +347,16 @@ func TestReportOfHostileNames(t *testing.T) {
 
 // The gate is what the checks say.
 func TestReportGate(t *testing.T) {
-	check := func(status string) reports.ReportCheck {
-		return reports.ReportCheck{Group: "front", Name: status, Status: status}
+	check := func(status string) reports.Check {
+		return reports.Check{Group: "front", Name: status, Status: status}
 	}
 	for _, c := range []struct {
-		checks []reports.ReportCheck
+		checks []reports.Check
 		want   int
 	}{
-		{nil, exitOK}, {[]reports.ReportCheck{check(reports.Passed)}, exitOK},
-		{[]reports.ReportCheck{check(reports.Passed), check(reports.CannotTell)}, exitUnsure},
-		{[]reports.ReportCheck{check(reports.CannotTell), check(reports.Failed)}, exitGate},
+		{nil, exitOK}, {[]reports.Check{check(reports.Passed)}, exitOK},
+		{[]reports.Check{check(reports.Passed), check(reports.CannotTell)}, exitUnsure},
+		{[]reports.Check{check(reports.CannotTell), check(reports.Failed)}, exitGate},
 	} {
 		if got := codeOf(gateOf(&reports.Report{Checks: c.checks})); got != c.want {
 			t.Errorf("%v: exit status %d, want %d", c.checks, got, c.want)
@@ -369,7 +369,7 @@ func TestReportGate(t *testing.T) {
 		}
 	})
 	r, code, stderr := runReport(t, "--store", path)
-	if code != exitOK || !slices.ContainsFunc(r.Checks, func(c reports.ReportCheck) bool { return c.Status == reports.CannotTell }) {
+	if code != exitOK || !slices.ContainsFunc(r.Checks, func(c reports.Check) bool { return c.Status == reports.CannotTell }) {
 		t.Errorf("exit status %d, %s: %+v", code, stderr, r.Checks)
 	}
 	if _, code, stderr := runReport(t, "--store", path, "--gate"); code != exitUnsure || !strings.Contains(stderr, "cannot tell: ") {

@@ -15,7 +15,7 @@ import (
 func (r *reportOf) conditions() error {
 	add := func(name, value string) {
 		if value != "" {
-			r.out.Conditions = append(r.out.Conditions, reports.ReportValue{Name: name, Value: value})
+			r.out.Conditions = append(r.out.Conditions, reports.Condition{Name: name, Value: value})
 		}
 	}
 	add("store", r.st.Path())

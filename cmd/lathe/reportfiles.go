@@ -118,7 +118,7 @@ func (r *reportOf) operators() error {
 
 func (r *reportOf) addProfile(p *profiled) {
 	for _, phase := range p.Phases {
-		r.out.Operators = append(r.out.Operators, reports.ReportOperators{
+		r.out.Operators = append(r.out.Operators, reports.Operators{
 			Candidate: p.Candidate, Phase: phaseTitle(phase), RunMS: phase.RunMS, DispatchMS: phase.DispatchMS, Attained: phase.AttainedShare,
 			ByOperator: operatorTimes(phase.Operators), ByLayer: operatorTimes(phase.Layers),
 		})
@@ -128,9 +128,9 @@ func (r *reportOf) addProfile(p *profiled) {
 	}
 }
 
-func operatorTimes(rows []operators.Row) (out []reports.ReportOperatorTime) {
+func operatorTimes(rows []operators.Row) (out []reports.OperatorTime) {
 	for _, r := range rows {
-		out = append(out, reports.ReportOperatorTime{Name: r.Name, Kernels: r.Calls, MS: r.MS, LimitMS: r.LimitMS, Share: r.Share})
+		out = append(out, reports.OperatorTime{Name: r.Name, Kernels: r.Calls, MS: r.MS, LimitMS: r.LimitMS, Share: r.Share})
 	}
 	return out
 }
@@ -167,7 +167,7 @@ func (r *reportOf) proxyPart() error {
 	if len(file.Proxies) == 0 {
 		return wrongResult(r.flags.proxy, "proxies is empty", printed)
 	}
-	out := &reports.ReportProxy{Name: file.Proxies[0].Proxy}
+	out := &reports.Proxy{Name: file.Proxies[0].Proxy}
 	if r.front != nil {
 		out.Name = r.front.Proxy
 	}
@@ -186,13 +186,13 @@ func (r *reportOf) proxyPart() error {
 				return wrongResult(r.flags.proxy, fmt.Sprintf("proxies[%d] has no %s", i, f.name), printed)
 			}
 		}
-		row := reports.ReportProxyRow{Name: e.Proxy, Spearman: proxyMeasure(e.Spearman), Kendall: proxyMeasure(e.KendallTau), Top: proxyMeasure(e.Top10), Coverage: e.Coverage}
+		row := reports.ProxyRank{Name: e.Proxy, Spearman: proxyMeasure(e.Spearman), Kendall: proxyMeasure(e.KendallTau), Top: proxyMeasure(e.Top10), Coverage: e.Coverage}
 		if e.Gain != nil {
 			row.Gain = proxyMeasure(*e.Gain)
 		}
 		out.Rows = append(out.Rows, row)
 		if d := proxyPlotData(e); len(d.Points) > 0 {
-			out.Plots = append(out.Plots, reports.ReportProxyPlot{Name: e.Proxy, ScoreLabel: d.ScoreLabel, QualityLabel: d.QualityLabel, LogScore: d.LogScore, LogValue: d.LogValue, Points: d.Points})
+			out.Plots = append(out.Plots, reports.ProxyScores{Name: e.Proxy, ScoreLabel: d.ScoreLabel, QualityLabel: d.QualityLabel, LogScore: d.LogScore, LogValue: d.LogValue, Points: d.Points})
 		}
 		for _, w := range e.Warnings {
 			r.warn("proxy", w, 1)
@@ -221,7 +221,7 @@ func (r *reportOf) proxyItself() {
 	if b == nil {
 		return
 	}
-	out := &reports.ReportProxy{Name: b.Proxy}
+	out := &reports.Proxy{Name: b.Proxy}
 	switch s := b.Setup; {
 	case s.Training != nil:
 		out.Remark = "quality is by training, and by no proxy: each candidate by " + s.Training.String()

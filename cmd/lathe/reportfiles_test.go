@@ -127,11 +127,11 @@ func TestReportOfFiles(t *testing.T) {
 	if code != exitOK {
 		t.Fatal(stderr)
 	}
-	if o := r.Operators; len(o) != 1 || o[0].Phase != "decode of 1 token after 64" || o[0].ByOperator[0] != (reports.ReportOperatorTime{Name: "MatMul", Kernels: 12, MS: 1.5, LimitMS: 1, Share: 0.75}) || len(o[0].ByLayer) != 1 {
+	if o := r.Operators; len(o) != 1 || o[0].Phase != "decode of 1 token after 64" || o[0].ByOperator[0] != (reports.OperatorTime{Name: "MatMul", Kernels: 12, MS: 1.5, LimitMS: 1, Share: 0.75}) || len(o[0].ByLayer) != 1 {
 		t.Errorf("operators: %+v", o)
 	}
 	for _, want := range []string{"so so", "it is of elsewhere"} {
-		if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool { return strings.HasPrefix(w.Text, want) }) {
+		if !slices.ContainsFunc(r.Warnings, func(w reports.Warning) bool { return strings.HasPrefix(w.Text, want) }) {
 			t.Errorf("no warning of %q: %+v", want, r.Warnings)
 		}
 	}

@@ -37,11 +37,11 @@ func (r *reportOf) models() error {
 		if err != nil {
 			return err
 		}
-		f := reports.ReportFit{Build: cmp.Or(m.Build.Name(), "fused, fp32"), Model: hash, Candidates: m.Candidates}
+		f := reports.Fit{Build: cmp.Or(m.Build.Name(), "fused, fp32"), Model: hash, Candidates: m.Candidates}
 		for _, t := range []latmodel.Target{latmodel.PL, latmodel.TL} {
 			cv := m.CV(t)
 			for _, row := range fitRows(t, cv.Candidates, cv.Model, cv.LeastSquares, cv.Naive, m.Noise(t)) {
-				f.Errors = append(f.Errors, reports.ReportErrors{
+				f.Errors = append(f.Errors, reports.FitErrors{
 					Name: row.Name, Beside: row.Name != string(t), N: row.N, MAPE: orNil(row.MAPE), Max: orNil(row.Max), Within5: orNil(row.Within5), Within10: orNil(row.Within10),
 					Spearman: orNil(row.Spearman), Coverage: orNil(row.Coverage),
 				})

@@ -20,7 +20,7 @@ func (r *reportOf) frontPart() error {
 		return nil
 	}
 	label, unit := qualityAxis(b.Proxy)
-	f := &reports.ReportFront{
+	f := &reports.Front{
 		Search: b.Search, Method: b.Setup.Method, Status: cmp.Or(b.Status.Detail, string(b.Status.Reason)),
 		Quality: b.Proxy, QualityLabel: label, QualityUnit: unit, HigherBetter: true,
 		SpacePoints: b.Points, Evaluations: b.Evaluations, Measured: b.measured(), Baseline: r.besideItself(),
@@ -50,10 +50,10 @@ func (r *reportOf) frontPart() error {
 		r.warn("search", "could not be run: "+why, 1)
 	}
 	quality, latency := slices.Index(b.Objectives, b.Proxy), slices.Index(b.Objectives, search.Latency.Name)
-	dots := func(points []search.FrontPoint) (out []reports.ReportDot) {
+	dots := func(points []search.FrontPoint) (out []reports.Dot) {
 		for _, p := range points {
 			if q, l := max(quality, 0), max(latency, 0); max(q, l) < len(p.Values) {
-				out = append(out, reports.ReportDot{Quality: p.Values[q], Latency: p.Values[l]})
+				out = append(out, reports.Dot{Quality: p.Values[q], Latency: p.Values[l]})
 			}
 		}
 		return out
@@ -71,7 +71,7 @@ func (r *reportOf) frontPart() error {
 		r.warn("search", "the hypervolume of iterations is not known: "+err.Error(), 1)
 	}
 	for i, it := range b.Iterations {
-		f.Iterations = append(f.Iterations, reports.ReportIteration{Number: it.Number, Evaluations: it.Evaluations, Hypervolume: finiteOr0(growth[i]), Front: dots(it.Front)})
+		f.Iterations = append(f.Iterations, reports.Iteration{Number: it.Number, Evaluations: it.Evaluations, Hypervolume: finiteOr0(growth[i]), Front: dots(it.Front)})
 	}
 	r.out.Front = f
 	return nil
@@ -89,12 +89,12 @@ func (b *frontBody) measured() (n int) {
 }
 
 // besideItself is the baseline, at latency 1; nil where its quality is not known.
-func (r *reportOf) besideItself() *reports.ReportCandidate {
+func (r *reportOf) besideItself() *reports.Candidate {
 	if r.front.Quality == nil {
 		return nil
 	}
 	one := 1.0
-	c := &reports.ReportCandidate{Name: r.baseline.Name(), Quality: *r.front.Quality, Source: sources[search.Exact]}
+	c := &reports.Candidate{Name: r.baseline.Name(), Quality: *r.front.Quality, Source: sources[search.Exact]}
 	c.Latency.Value, c.PL.Value, c.TL.Value = &one, &one, &one
 	if s, known := r.baseline.Spec(); known {
 		c.Spec, c.DecoderParams, c.TotalParams = s, s.DecoderParams(), s.TotalParams()
@@ -103,8 +103,8 @@ func (r *reportOf) besideItself() *reports.ReportCandidate {
 }
 
 // candidate is an entry as a report has it.
-func (b *frontBody) candidate(e frontEntry) reports.ReportCandidate {
-	c := reports.ReportCandidate{
+func (b *frontBody) candidate(e frontEntry) reports.Candidate {
+	c := reports.Candidate{
 		Name: e.Candidate.Name(), Spec: e.Candidate.Spec, DecoderParams: e.Candidate.Spec.DecoderParams(), TotalParams: e.Candidate.Spec.TotalParams(),
 		Quality: finiteOr0(e.Quality), Source: sources[e.Kind],
 	}

@@ -149,7 +149,7 @@ func (r *reportOf) warn(where, text string, times int) {
 			return
 		}
 	}
-	r.out.Warnings = append(r.out.Warnings, reports.ReportWarning{Where: where, Text: text, Times: times})
+	r.out.Warnings = append(r.out.Warnings, reports.Warning{Where: where, Text: text, Times: times})
 }
 
 // missing says which parts are not there, and what makes them.
@@ -180,7 +180,7 @@ func (r *reportOf) missing() error {
 		{o.Nights == nil, "nights", "lathe nightly --track " + pick},
 	} {
 		if m.missing && !r.isMissing(m.part) {
-			o.Missing = append(o.Missing, reports.ReportMissing{Part: m.part, Command: m.command})
+			o.Missing = append(o.Missing, reports.Missing{Part: m.part, Command: m.command})
 		}
 	}
 	return nil
@@ -207,7 +207,7 @@ func (r *reportOf) isMissing(part string) bool {
 	return false
 }
 
-func anyTrained(models []reports.ReportModel) bool {
+func anyTrained(models []reports.Model) bool {
 	for _, m := range models {
 		if m.Trained != nil {
 			return true

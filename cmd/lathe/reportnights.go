@@ -34,7 +34,7 @@ func (r *reportOf) nightsPart() error {
 			own = append(own, n)
 		}
 	}
-	r.out.Nights = &reports.ReportNights{Last: own[len(own)-1], Rows: nightly.Rows(own)}
+	r.out.Nights = &reports.Nights{Last: own[len(own)-1], Rows: nightly.Rows(own)}
 	if others := len(nights) - len(own); others > 0 {
 		r.warn("nights", reports.Count(others, "night")+" of other machines, baselines or workloads left out: lathe nightly history shows them", 1)
 	}
@@ -62,7 +62,7 @@ func (r *reportOf) scopeOfNights(nights []nightly.Night, machines []string) (sco
 	}
 	if scope == "" && len(machines) > 1 {
 		first := nights[len(nights)-1].Scope.Machine()
-		r.out.Missing = append(r.out.Missing, reports.ReportMissing{
+		r.out.Missing = append(r.out.Missing, reports.Missing{
 			Part: "nights", Command: fmt.Sprintf("lathe report --nights %.6s, for there are those of %s, and none is this one", first, reports.Count(len(machines), "machine")),
 		})
 	}

@@ -146,7 +146,7 @@ func (r *reportOf) chooseMachine(list []*measuredGroup) *measuredGroup {
 // measured fills in what records say. list has those of other machines too.
 func (r *reportOf) measured(list []*measuredGroup) error {
 	g := r.records
-	m := &reports.ReportMeasurements{Records: g.records, Failed: g.failed, Warned: g.warned, Drifted: g.drifted, First: g.first, Last: g.last}
+	m := &reports.Measurements{Records: g.records, Failed: g.failed, Warned: g.warned, Drifted: g.drifted, First: g.first, Last: g.last}
 	for _, other := range list {
 		if other != g {
 			m.OtherHosts += other.records
@@ -163,10 +163,10 @@ func (r *reportOf) measured(list []*measuredGroup) error {
 		return err
 	}
 	subjects = slices.DeleteFunc(subjects, func(n store.Named) bool { _, here := g.latest[n.Hash]; return !here || n.Hash == g.baseline })
-	m.Candidates = make([]reports.ReportMeasured, len(subjects))
+	m.Candidates = make([]reports.Measured, len(subjects))
 	err = inParallel(len(subjects), func(i int) error {
 		l := g.latest[subjects[i].Hash]
-		one := reports.ReportMeasured{Candidate: subjects[i].Name, Time: l.time, PL: orNil(l.pl), TL: orNil(l.tl), Pairs: l.pairs, Failure: l.failure}
+		one := reports.Measured{Candidate: subjects[i].Name, Time: l.time, PL: orNil(l.pl), TL: orNil(l.tl), Pairs: l.pairs, Failure: l.failure}
 		m.Candidates[i] = one
 		// A name that can be parsed says all, in a quarter of the time.
 		if c, err := arch.ParseCandidate(subjects[i].Name); err == nil {
@@ -182,7 +182,7 @@ func (r *reportOf) measured(list []*measuredGroup) error {
 	if err != nil {
 		return err
 	}
-	slices.SortFunc(m.Candidates, func(a, b reports.ReportMeasured) int {
+	slices.SortFunc(m.Candidates, func(a, b reports.Measured) int {
 		return cmp.Or(-cmp.Compare(a.DecoderParams, b.DecoderParams), cmp.Compare(a.Candidate, b.Candidate))
 	})
 	r.out.Measurements = m

@@ -33,7 +33,7 @@ func TestReportOfHosts(t *testing.T) {
 			t.Errorf("%s is of %s", m.Label, m.Latency.Host.CPUModel)
 		}
 	}
-	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool {
+	if !slices.ContainsFunc(r.Warnings, func(w reports.Warning) bool {
 		return strings.HasPrefix(w.Text, "2 records of 1 other machine left out")
 	}) {
 		t.Errorf("warnings: %+v", r.Warnings)
@@ -70,12 +70,12 @@ func TestReportOfPrompts(t *testing.T) {
 	if n := r.Models[0].Latency.Samples.PL; len(r.Models) != 3 || n != r.Models[1].Latency.Samples.PL+r.Models[2].Latency.Samples.PL {
 		t.Errorf("%d models, the baseline of %d pairs", len(r.Models), n)
 	}
-	if !slices.ContainsFunc(r.Warnings, func(w reports.ReportWarning) bool {
+	if !slices.ContainsFunc(r.Warnings, func(w reports.Warning) bool {
 		return strings.HasPrefix(w.Text, "1 record with other prompts than of 64 tokens")
 	}) {
 		t.Errorf("warnings: %+v", r.Warnings)
 	}
-	if !slices.Contains(r.Conditions, reports.ReportValue{Name: "prompt of steps", Value: "64 tokens (3 records); 200 tokens (1 record)"}) {
+	if !slices.Contains(r.Conditions, reports.Condition{Name: "prompt of steps", Value: "64 tokens (3 records); 200 tokens (1 record)"}) {
 		t.Errorf("conditions: %+v", r.Conditions)
 	}
 }
@@ -169,7 +169,7 @@ func TestReportOfFrontElsewhere(t *testing.T) {
 		if code != exitOK {
 			t.Fatal(stderr)
 		}
-		elsewhere := slices.DeleteFunc(r.Warnings, func(w reports.ReportWarning) bool {
+		elsewhere := slices.DeleteFunc(r.Warnings, func(w reports.Warning) bool {
 			return w.Where != "front" || !strings.Contains(w.Text, "another machine")
 		})
 		if got := len(elsewhere); got > 1 || (got == 1) != (c.want != "") || got == 1 && !strings.HasPrefix(elsewhere[0].Text, c.want) {

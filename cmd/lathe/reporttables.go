@@ -39,12 +39,12 @@ func (r *reportOf) tables() error {
 	}
 	doubts, said := warningCounts{}, map[string]bool{}
 	add := func(label string, of record.Subject, s record.Summary) {
-		m := reports.ReportModel{Label: label, Candidate: of.Name(), Latency: s}
+		m := reports.Model{Label: label, Candidate: of.Name(), Latency: s}
 		if spec, known := of.Spec(); known {
 			m.Spec, m.DecoderParams, m.TotalParams = spec, spec.DecoderParams(), spec.TotalParams()
 		}
 		if b := r.front; b != nil && b.Setup.Training != nil && b.Pick != nil && record.Of(b.Pick.Candidate).Equal(of) {
-			m.Trained = &reports.ReportTrained{Text: measureOf(math.Exp(-b.Pick.Quality), stat.Interval{})}
+			m.Trained = &reports.Trained{Text: measureOf(math.Exp(-b.Pick.Quality), stat.Interval{})}
 		}
 		r.out.Models = append(r.out.Models, m)
 	}
@@ -145,7 +145,7 @@ func (r *reportOf) distributions(of record.Record) {
 		if len(s[0]) == 0 {
 			continue
 		}
-		d := reports.ReportDistribution{Candidate: of.Candidate.Name(), Metric: metric, N: len(s[0])}
+		d := reports.Distribution{Candidate: of.Candidate.Name(), Metric: metric, N: len(s[0])}
 		d.Shares, d.Own, d.Baseline = distribute(s[0], s[1])
 		r.out.Distributions = append(r.out.Distributions, d)
 	}
@@ -172,11 +172,11 @@ func distribute(own, partner []float64) (shares, a, b []float64) {
 func (r *reportOf) studyTables() {
 	s := r.study
 	for i, m := range s.Models {
-		row := reports.ReportModel{
+		row := reports.Model{
 			Label: m.Label, Candidate: m.Candidate.Name(), Spec: m.Candidate.Spec, DecoderParams: m.DecoderParams, TotalParams: m.TotalParams, Latency: m.Latency,
 		}
 		if e := m.Eval; e != nil {
-			t := &reports.ReportTrained{
+			t := &reports.Trained{
 				Lambada:  reports.Measure{Value: orNil(e.Lambada.Perplexity), CI: e.Lambada.PerplexityCI},
 				Accuracy: reports.Measure{Value: orNil(e.Lambada.Accuracy), CI: e.Lambada.AccuracyCI},
 				Text:     reports.Measure{Value: orNil(e.Perplexity.Perplexity), CI: e.Perplexity.PerplexityCI},
@@ -195,9 +195,9 @@ func (r *reportOf) studyTables() {
 }
 
 // suggestions is a study's Table 3.
-func (r *studyReport) suggestions() *reports.ReportSuggestions {
+func (r *studyReport) suggestions() *reports.Suggestions {
 	base, pick := r.Measures[baselineLabel], r.Measures[r.Pick.Label]
-	out := &reports.ReportSuggestions{
+	out := &reports.Suggestions{
 		Pick: r.Pick.Label, Baseline: measuresRow(baselineLabel, base), Own: measuresRow(r.Pick.Label, pick), Difference: differenceRow(r.Difference),
 	}
 	if t := r.Tail; t != nil {
