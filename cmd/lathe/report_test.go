@@ -160,6 +160,49 @@ func TestReportOfRecords(t *testing.T) {
 	}
 }
 
+// Steps of requests are of prompts of many lengths: beside those of one length they are left
+// out, and a record that has them is looked for.
+func TestReportOfRequestsAlone(t *testing.T) {
+	path := reportFixture(t, func(i int, r *record.Record) {
+		if i < 2 {
+			r.PL, r.TL = nil, nil
+		}
+		if i == 1 {
+			r.Workload = record.Workload{Name: "w", Requests: []record.WorkloadRequest{{PromptTokens: 4, GeneratedTokens: 3, Chars: 9}}}
+			rng := rand.New(rand.NewPCG(8, 8))
+			for range 80 {
+				r.Requests = append(r.Requests, record.RequestPair{Own: syntheticRequest(r.Workload.Requests[0], rng), Partner: syntheticRequest(r.Workload.Requests[0], rng)})
+			}
+		}
+	})
+	r, code, stderr := runReport(t, "--store", path)
+	if code != exitOK {
+		t.Fatal(stderr)
+	}
+	of := func(layers int) (m reports.Model, latest reports.Measured) {
+		name := fmt.Sprintf("gpt2-l%d-d64-f256-h4-v300-p256", layers)
+		at := slices.IndexFunc(r.Models, func(m reports.Model) bool { return m.Candidate == name })
+		of := slices.IndexFunc(r.Measurements.Candidates, func(m reports.Measured) bool { return m.Candidate == name })
+		return r.Models[at], r.Measurements.Candidates[of]
+	}
+	both, latest := of(2)
+	if s := both.Latency; s.Samples.PL < 16 || s.Samples.Requests != 80 || s.Ratio.LatencyCharP95 == nil || s.Ratio.PL == nil || s.Ratio.PL.Median != *latest.PL {
+		t.Errorf("of steps and of requests: %+v, %+v, %v", s, s.Ratio, latest.PL)
+	}
+	alone, latest := of(3)
+	if s := alone.Latency; s.PL != nil || s.TL != nil || s.Ratio.PL != nil || s.Ratio.TL != nil || s.LatencyChar == nil || latest.PL != nil || latest.TL != nil {
+		t.Errorf("of requests alone: %+v, %+v", s, latest)
+	}
+	if base := r.Models[0].Latency; base.Samples.Requests != 160 || base.PL.N != base.Samples.PL {
+		t.Errorf("baseline: %+v, PL of %d", base.Samples, base.PL.N)
+	}
+	for _, d := range r.Distributions {
+		if d.Metric == record.MetricPL && d.Candidate == both.Candidate && d.N != both.Latency.Samples.PL {
+			t.Errorf("PL's distribution is of %d", d.N)
+		}
+	}
+}
+
 // A baseline is chosen, and what was measured beside none is bad input.
 func TestReportOfBaseline(t *testing.T) {
 	other := parse(t, "gpt2-l5-d64-f256-h4-v300-p256")

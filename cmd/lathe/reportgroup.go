@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -90,11 +91,17 @@ func (m *measuredGroup) ofPrompt(wanted int) {
 		if key.prompt != 0 && key.prompt != m.prompt {
 			continue
 		}
-		other := m.latest[key.candidate]
+		if key.prompt == 0 && m.prompt != 0 { // of requests, whose prompts have many lengths
+			l.pl, l.tl = math.NaN(), math.NaN()
+		}
+		other, both := m.latest[key.candidate]
 		if other.at > l.at {
 			l, other = other, l
 		}
 		l.steps, l.requests = cmp.Or(l.steps, other.steps), cmp.Or(l.requests, other.requests)
+		if both && math.IsNaN(l.pl) && math.IsNaN(l.tl) {
+			l.pl, l.tl = other.pl, other.tl
+		}
 		m.latest[key.candidate] = l
 	}
 }

@@ -10,11 +10,39 @@ import (
 	"lathe/reports"
 )
 
-// tabledRecord is a record of Table 1.
+// tabledRecord is a candidate's record of Table 1, and where that has requests alone the one
+// with its steps.
 type tabledRecord struct {
 	label string
 	record.Record
+	steps *record.Record
 }
+
+// records are both.
+func (t tabledRecord) records() []record.Record {
+	if t.steps == nil {
+		return []record.Record{t.Record}
+	}
+	return []record.Record{t.Record, *t.steps}
+}
+
+// summary has PL and TL of steps where the table has any: those of requests are of prompts of
+// many lengths, and nothing to stand beside them.
+func (t tabledRecord) summary(haveSteps bool) record.Summary {
+	s := record.Summarize(t.Record, record.Options{})
+	switch {
+	case t.steps != nil:
+		of := record.Summarize(*t.steps, record.Options{})
+		s.Samples.PL, s.Samples.TL, s.PL, s.TL = of.Samples.PL, of.Samples.TL, of.PL, of.TL
+		s.Ratio.PL, s.Ratio.TL = of.Ratio.PL, of.Ratio.TL
+		s.Warnings = append(s.Warnings, of.Warnings...)
+	case haveSteps && !t.hasSteps():
+		s.PL, s.TL, s.Ratio.PL, s.Ratio.TL = nil, nil, nil, nil
+	}
+	return s
+}
+
+func (t tabledRecord) hasSteps() bool { return t.steps != nil || len(t.PL)+len(t.TL) > 0 }
 
 // tables fills in Table 1 and the distributions from records, and all three tables from a
 // study, whose models are trained.
@@ -24,7 +52,11 @@ func (r *reportOf) tables() error {
 		return err
 	}
 	for _, row := range rows {
-		r.distributions(row.Record)
+		of := row.Record
+		if row.steps != nil {
+			of.PL, of.TL = row.steps.PL, row.steps.TL
+		}
+		r.distributions(of)
 	}
 	if r.study != nil {
 		r.studyTables()
@@ -33,10 +65,11 @@ func (r *reportOf) tables() error {
 	if len(rows) == 0 {
 		return nil
 	}
-	records := make([]record.Record, len(rows))
-	for i, row := range rows {
-		records[i] = row.Record
+	var records []record.Record
+	for _, row := range rows {
+		records = append(records, row.records()...)
 	}
+	haveSteps := slices.ContainsFunc(rows, tabledRecord.hasSteps)
 	doubts, said := warningCounts{}, map[string]bool{}
 	add := func(label string, of record.Subject, s record.Summary) {
 		m := reports.Model{Label: label, Candidate: of.Name(), Latency: s}
@@ -51,7 +84,7 @@ func (r *reportOf) tables() error {
 	baseline := record.SummarizeBaseline(records, record.Options{})
 	add(baselineLabel, r.baseline, baseline)
 	for _, row := range rows {
-		s := record.Summarize(row.Record, record.Options{})
+		s := row.summary(haveSteps)
 		add(row.label, row.Candidate, s)
 		for _, w := range s.Warnings {
 			doubts.add(w)
@@ -73,7 +106,7 @@ func (r *reportOf) tables() error {
 const lastMeasured = 8
 
 // tabledRecords are the latest records of the pick and its variants, of requests where there
-// are any, or of steps; without a search, of what was measured last.
+// are any, and of steps; without a search, of what was measured last.
 func (r *reportOf) tabledRecords() (rows []tabledRecord, err error) {
 	if r.records == nil {
 		return nil, nil
@@ -106,7 +139,15 @@ func (r *reportOf) tabledRecords() (rows []tabledRecord, err error) {
 		if err != nil {
 			return nil, err
 		}
-		rows = append(rows, tabledRecord{cmp.Or(labels[i], found.Candidate.Name()), found})
+		row := tabledRecord{cmp.Or(labels[i], found.Candidate.Name()), found, nil}
+		if !row.hasSteps() && l.steps != "" {
+			steps, err := r.st.Record(r.ctx, l.steps)
+			if err != nil {
+				return nil, err
+			}
+			row.steps = &steps
+		}
+		rows = append(rows, row)
 	}
 	return rows, nil
 }
