@@ -23,11 +23,13 @@ type reportFlags struct {
 	gate                           bool
 }
 
-// reportForms are the forms by the names of their files.
-var reportForms = []struct {
+// reportForm is a form by the name of its file.
+type reportForm struct {
 	file string
 	form reports.Form
-}{
+}
+
+var reportForms = []reportForm{
 	{"report.html", reports.FormHTML}, {"report.md", reports.FormMarkdown}, {"report.json", reports.FormJSON},
 	{"report.csv", reports.FormCSV}, {"report.junit.xml", reports.FormJUnit}, {"report.txt", reports.FormText},
 }

@@ -15,7 +15,7 @@ func (x *exportPlan) place() error {
 }
 
 func (x *exportPlan) folder() outFolder {
-	return outFolder{x.dir, "export", "bundle", bundle.ManifestFile, x.flags.force}
+	return outFolder{dir: x.dir, command: "export", what: "bundle", mark: bundle.ManifestFile, replace: x.flags.force}
 }
 
 // checkSpace reports a disk on which the bundle has no room.

@@ -19,6 +19,9 @@ type outFolder struct {
 	what    string // it is: bundle
 	mark    string // file that tells one of ours from somebody's folder
 	replace bool   // such a one may be replaced
+	// own reports whether a file of such a folder, by its path in it, is one that we write: a
+	// folder with others is not replaced. nil where all may go, as --force says.
+	own func(path string) bool
 }
 
 // place refuses a folder that is there, unless it may be replaced, and is one of ours or
@@ -49,7 +52,24 @@ func (o outFolder) place() error {
 	if _, err := os.Stat(filepath.Join(o.dir, o.mark)); err != nil && len(entries) > 0 {
 		return badInput(fmt.Errorf("%s: %s is there already and has no %s: what is no %s of ours is not replaced; remove it, or choose another folder", o.command, o.dir, o.mark, o.what))
 	}
-	return nil
+	return o.allOwn()
+}
+
+// allOwn refuses a folder with files that are not ours: they would go with it.
+func (o outFolder) allOwn() error {
+	if o.own == nil {
+		return nil
+	}
+	return filepath.WalkDir(o.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		in, err := filepath.Rel(o.dir, path)
+		if err == nil && in != workLock && !o.own(in) {
+			err = badInput(fmt.Errorf("%s: %s is no file of a %s, and would go with %s, which is replaced as a whole: move it, or choose another folder", o.command, path, o.what, o.dir))
+		}
+		return err
+	})
 }
 
 // workLock is held in a folder that is being written: one whose lock is free was left

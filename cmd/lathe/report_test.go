@@ -286,12 +286,24 @@ func TestReportFolder(t *testing.T) {
 		if exists(filepath.Join(out, workLock)) {
 			t.Error("the lock is in it")
 		}
-		if err := os.WriteFile(filepath.Join(out, "more"), nil, 0o644); err != nil {
+		if err := os.WriteFile(filepath.Join(out, "figures", "old.svg"), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if code, said := write(out); code != exitOK || exists(filepath.Join(out, "more")) {
+	if code, said := write(out); code != exitOK || exists(filepath.Join(out, "figures", "old.svg")) {
 		t.Errorf("the old one is there: exit status %d, %s", code, said)
+	}
+	for _, name := range []string{"lathe.db", filepath.Join("figures", "notes.md")} {
+		kept := filepath.Join(out, name)
+		if err := os.WriteFile(kept, []byte("kept"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if code, said := write(out); code != exitInput || !strings.Contains(said, name+" is no file of a report, and would go with ") || !exists(kept) {
+			t.Errorf("%s: exit status %d, %s", name, code, said)
+		}
+		if err := os.Remove(kept); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if left, err := filepath.Glob(filepath.Join(dir, ".report*")); err != nil || len(left) > 0 {
 		t.Errorf("left beside it: %v, %v", left, err)

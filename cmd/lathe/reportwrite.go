@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"lathe/reports"
 )
@@ -16,7 +18,15 @@ const reportMark = ".lathe-report"
 const figuresFolder = "figures"
 
 func reportFolder(dir string) outFolder {
-	return outFolder{filepath.Clean(dir), "report", "report", reportMark, true}
+	return outFolder{dir: filepath.Clean(dir), command: "report", what: "report", mark: reportMark, replace: true, own: ofReport}
+}
+
+// ofReport reports whether a report has a file of this path, in its folder.
+func ofReport(path string) bool {
+	dir, file := filepath.Split(path)
+	ending := strings.TrimPrefix(filepath.Ext(file), ".")
+	return path == reportMark || filepath.Clean(dir) == figuresFolder && (ending == string(reports.SVG) || ending == string(reports.PNG)) ||
+		slices.ContainsFunc(reportForms, func(f reportForm) bool { return f.file == path })
 }
 
 // writeReport writes all forms and figures to a folder, whole or not at all.
