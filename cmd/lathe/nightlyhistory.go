@@ -104,11 +104,7 @@ func (a *app) nightHistory(ctx context.Context, machine string) ([]historyOfScop
 		of[k] = append(of[k], n)
 	}
 	if len(keys) == 0 {
-		what := "no night was measured"
-		if machine != "" {
-			what += " on a machine whose hash begins with " + strconv.Quote(machine)
-		}
-		return nil, badInput(fmt.Errorf("nightly history: %s: %s: lathe nightly measures one", st.Path(), what))
+		return nil, noNights("nightly history", st, machine)
 	}
 	var out []historyOfScope
 	for _, k := range keys {
@@ -116,6 +112,15 @@ func (a *app) nightHistory(ctx context.Context, machine string) ([]historyOfScop
 		out = append(out, historyOfScope{last.Machine()[:12], last, len(of[k]), nightly.Rows(of[k])})
 	}
 	return out, nil
+}
+
+// noNights says that no night is of the machine, or of any if that is "".
+func noNights(command string, st *store.Store, machine string) error {
+	what := "no night was measured"
+	if machine != "" {
+		what += " on a machine whose hash begins with " + strconv.Quote(machine)
+	}
+	return badInput(fmt.Errorf("%s: %s: %s: lathe nightly measures one", command, st.Path(), what))
 }
 
 // writeHistory writes CSV that a spreadsheet takes for text and numbers, and nothing for a
@@ -195,6 +200,9 @@ hosted CI. Raw samples stay where they are.`,
 				return err
 			}
 			nights = slices.DeleteFunc(nights, func(n store.Night) bool { return !strings.HasPrefix(n.Machine, machine) })
+			if len(nights) == 0 && machine != "" { // a typing error must not empty the history in FILE
+				return noNights("nightly export", st, machine)
+			}
 			if out == "" {
 				return store.ExportNights(a.stdout, nights)
 			}
