@@ -43,6 +43,21 @@ func (e *BusyError) Error() string {
 // Is makes a BusyError an ErrBusy.
 func (e *BusyError) Is(target error) bool { return target == ErrBusy }
 
+// olderError is the ErrReadOnly of a store that must be brought up to date, which takes
+// writing, before it can be read.
+type olderError struct {
+	path    string
+	version int
+}
+
+func (e *olderError) Error() string {
+	return fmt.Sprintf("store: %s: it has the older schema version %d, and is read with version %d: any command that writes it brings it up to date, such as lathe measure, lathe nightly or lathe nightly import",
+		e.path, e.version, schemaVersion)
+}
+
+// Is makes an olderError an ErrReadOnly.
+func (e *olderError) Is(target error) bool { return target == ErrReadOnly }
+
 // fail says what an error of SQLite means to the user. Errors that are not
 // SQLite's, and nil, stay what they are.
 func (s *Store) fail(err error) error {

@@ -133,8 +133,7 @@ func (s *Store) check(ctx context.Context, o Options) error {
 	case version < 1:
 		return fmt.Errorf("store: %s: %w: schema version %d", s.path, ErrCorrupt, version)
 	case version < schemaVersion && o.ReadOnly:
-		return fmt.Errorf("store: %s: %w: it has the older schema version %d: open it for writing once to bring it to %d",
-			s.path, ErrReadOnly, version, schemaVersion)
+		return &olderError{s.path, version}
 	}
 	if err := s.checkSize(ctx); err != nil {
 		return err
