@@ -227,7 +227,7 @@ func (a *app) planFlags(fs *pflag.FlagSet, requests bool) {
 	a.bind(fs, "timing.pl_pairs", "pl-pairs")
 	a.bind(fs, "timing.tl_pairs", "tl-pairs")
 	if requests {
-		fs.Int("requests", 0, "pairs of whole requests, for P95 latency_char (72 or more give an interval)")
+		fs.Int("requests", 0, "pairs of whole requests, for P95 latency_char (72 or more that show something give an interval)")
 		a.bind(fs, "timing.request_pairs", "requests")
 		fs.String("workload", "", "what is requested: default, typing, or a trace `FILE` (see lathe workload)")
 		fs.Int("think-max", 0, "longest pause before a request, in `MILLISECONDS`; 0 leaves pauses out")

@@ -89,7 +89,9 @@ Exit status: 0 where nothing got slower, 3 where something did, 4 where it canno
 	fs.Uint64("seed", 0, "seed of the order of alternation, of tokens and of the workload")
 	a.bind(fs, "baseline", "baseline")
 	a.bind(fs, "seed", "seed")
+	fs.Lookup("min-effect").DefValue = "" // else help prints a second default, 0%
 	a.planFlags(fs, true)
+	fs.Lookup("requests").Usage = fmt.Sprintf("pairs of whole requests of a session, for P95 latency_char (%d or more that show something: take 96)", nightly.MinPairs(record.MetricP95))
 	cmd.AddCommand(a.cmdNightlyHistory(), a.cmdNightlyExport(), a.cmdNightlyImport())
 	return cmd
 }
