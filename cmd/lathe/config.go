@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/pflag"
 	"github.com/spf13/viper"
+	"go.yaml.in/yaml/v3"
 
 	"lathe/graphgen/arch"
 	"lathe/profiler/nightly"
@@ -121,7 +122,7 @@ var settings = append([]setting{
 	{"timing.generated_tokens", 16, "tokens decoded after it, one by one (TL)"},
 	{"timing.pl_pairs", 16, "pairs of prompt timings, candidate and baseline"},
 	{"timing.tl_pairs", 128, "pairs of token timings"},
-	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval needs 72"},
+	{"timing.request_pairs", 0, "pairs of whole requests, for P95 latency_char; an interval takes 72, a session of lathe nightly 59"},
 	{"timing.workload", "default", "requests to time: default (back to back), typing (with the pauses of someone typing), or a trace FILE"},
 	{"timing.think_max_ms", 2000, "longest pause before a request, in milliseconds; longer ones of the workload are cut to it"},
 	{"timing.cpus", "", "CPUs that sessions are pinned to: auto, or one number a thread, such as 0,1; empty: wherever the system puts them"},
@@ -144,7 +145,7 @@ var settings = append([]setting{
 	{"search.request_tokens", 4, "generated tokens of the request whose latency is minimised"},
 	{"search.population", 0, "candidates of the first batch of evolve and alphanas, of nsga2's population, of a batch of local, random and stratified; 0: the method's default"},
 	{"nightly.track", []string{}, "what lathe nightly times: candidates, ONNX files, and folders with one; in a variable parted by commas"},
-	{"nightly.min_effect", nightly.DefaultMinEffect, "least change of a time that matters to lathe nightly, as a share"},
+	{"nightly.min_effect", nightly.DefaultMinEffect, "least change of a time that matters to lathe nightly, as a share: 0.03 is 3 %"},
 	{"nightly.budget_s", 1800, "seconds after which a night takes no more sessions to be sure; 0: no limit"},
 	{"nightly.min_sessions", nightly.DefaultMinSessions, "sessions of each thing a night, at least: a process each"},
 	{"nightly.max_sessions", nightly.DefaultMaxSessions, "and at most"},
@@ -250,6 +251,9 @@ func (s setting) parses(text string) bool {
 		_, err = strconv.ParseUint(text, 0, 64)
 	case float64:
 		_, err = strconv.ParseFloat(text, 64)
+	}
+	if k, ok := narrower[s.key]; ok && !k.holds(&yaml.Node{Kind: yaml.ScalarNode, Value: text}) {
+		return false
 	}
 	return err == nil
 }

@@ -190,6 +190,12 @@ func TestBadFiles(t *testing.T) {
 		"timing: {pl_pairs: [1]}":            `timing.pl_pairs must be a whole number`,
 		"timing: {pl_pairs: '1'}":            `timing.pl_pairs must be a whole number`,
 		"runtime: {offline: 1}":              `runtime.offline must be true or false`,
+		"nightly: {min_effect: 3%}":          `nightly.min_effect must be a share over 0 and under 1, such as 0.03 for 3 %`,
+		"nightly: {min_effect: 3}":           `nightly.min_effect must be a share`,
+		"nightly: {min_effect: .nan}":        `nightly.min_effect must be a share`,
+		"nightly: {budget_s: -1}":            `nightly.budget_s must be a whole number from 0 on`,
+		"nightly: {keep: -1}":                `nightly.keep must be a whole number from 0 on`,
+		"nightly: {keep_samples: -1}":        `nightly.keep_samples must be a whole number from 0 on`,
 		"store: 5":                           `store must be text (in quotes`,
 		"build: {precision: int4b32}":        `build must be text`,
 		"space: {n_head: {choices: 4}}":      `space.n_head.choices must be a list of whole numbers`,
@@ -213,6 +219,21 @@ func TestBadFiles(t *testing.T) {
 		if _, err := load(t, text); err != nil {
 			t.Errorf("%q: %v", text, err)
 		}
+	}
+}
+
+// A variable is held to what a file is.
+func TestBadVariables(t *testing.T) {
+	for env, want := range map[string]string{
+		"LATHE_NIGHTLY_MIN_EFFECT=3%":   `LATHE_NIGHTLY_MIN_EFFECT is "3%"; it must be a share over 0 and under 1, such as 0.03 for 3 %`,
+		"LATHE_NIGHTLY_MIN_EFFECT=-0.1": `it must be a share`,
+		"LATHE_NIGHTLY_KEEP=-1":         `LATHE_NIGHTLY_KEEP is "-1"; it must be a whole number from 0 on`,
+	} {
+		t.Run(env, func(t *testing.T) {
+			if _, err := load(t, "", env); err == nil || !strings.Contains(err.Error(), want) || !isInputError(err) {
+				t.Errorf("%v, want %s", err, want)
+			}
+		})
 	}
 }
 

@@ -146,9 +146,16 @@ var (
 	intKind     = valueKind{"a whole number", func(n *yaml.Node) bool { return isScalar(n, "!!int") && n.Decode(new(int)) == nil }}
 	naturalKind = valueKind{"a whole number from 0 on", func(n *yaml.Node) bool { return isScalar(n, "!!int") && n.Decode(new(uint64)) == nil }}
 	realKind    = valueKind{"a number", func(n *yaml.Node) bool { return isScalar(n, "!!int") || isScalar(n, "!!float") }}
+	countKind   = valueKind{"a whole number from 0 on", func(n *yaml.Node) bool { v := -1; return isScalar(n, "!!int") && n.Decode(&v) == nil && v >= 0 }}
+	shareKind   = valueKind{"a share over 0 and under 1, such as 0.03 for 3 %", isShare}
 	intsKind    = valueKind{"a list of whole numbers", listOf(&intKind)}
 	textsKind   = valueKind{"a list of texts", listOf(&textKind)}
 )
+
+func isShare(n *yaml.Node) bool {
+	var v float64
+	return realKind.holds(n) && n.Decode(&v) == nil && v > 0 && v < 1
+}
 
 func isScalar(n *yaml.Node, tag string) bool { return n.Kind == yaml.ScalarNode && n.ShortTag() == tag }
 
@@ -198,8 +205,19 @@ func knownKeys() []string {
 	return keys
 }
 
-// kind is that of the setting's default.
+// narrower are the kinds of settings that do not take all values of their default's kind.
+var narrower = map[string]valueKind{
+	"nightly.min_effect":   shareKind,
+	"nightly.budget_s":     countKind,
+	"nightly.keep":         countKind,
+	"nightly.keep_samples": countKind,
+}
+
+// kind is the setting's own, or that of its default.
 func (s setting) kind() valueKind {
+	if k, ok := narrower[s.key]; ok {
+		return k
+	}
 	switch s.def.(type) {
 	case []string:
 		return textsKind
