@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"strings"
@@ -141,11 +142,15 @@ func (r *Report) nightChecks() (out []Check) {
 	for _, t := range n.Things {
 		add(t.Name, t.Comparisons)
 		if len(t.Comparisons) == 0 {
-			out = append(out, Check{Group: groupNightly, Name: t.Name + ": is no slower than the reference", Status: nightStatus(t.Verdict), Detail: t.Verdict})
+			out = append(out, Check{Group: groupNightly, Name: t.Name + ": is no slower than the reference", Status: nightStatus(t.Verdict), Detail: cmp.Or(t.Problem, t.Verdict)})
 		}
 	}
 	if l := n.Library; l != nil {
-		add("library "+l.From+" to "+l.To, l.Comparisons)
+		name := "library " + l.From + " to " + l.To
+		add(name, l.Comparisons)
+		if len(l.Comparisons) == 0 {
+			out = append(out, Check{Group: groupNightly, Name: name + ": is no slower", Status: nightStatus(l.Verdict), Detail: cmp.Or(l.Problem, l.Verdict)})
+		}
 	}
 	return out
 }

@@ -23,6 +23,11 @@ func TestChecks(t *testing.T) {
 	night := func(verdict string) *Report {
 		return &Report{Nights: &Nights{Last: nightly.Night{Things: []nightly.Thing{{Name: "a", Comparisons: []nightly.Comparison{{Metric: record.MetricTL, Ratio: 1.01, Verdict: verdict}}}}}}}
 	}
+	library := func(verdict string) *Report {
+		r := night(nightly.Same)
+		r.Nights.Last.Library = &nightly.Library{From: "1.30.0", To: "1.31.0", Verdict: verdict, Problem: "it cannot be had"}
+		return r
+	}
 	fit := func(mape float64) *Report {
 		return &Report{Fits: []Fit{{Build: "b", Errors: []FitErrors{{Name: "PL", MAPE: &mape}, {Name: "a linear model", Beside: true, MAPE: &one}}}}}
 	}
@@ -37,6 +42,7 @@ func TestChecks(t *testing.T) {
 		"no interval":          {front(Measure{Value: &one}, 9, false), "cannot tell passed"},
 		"half an interval":     {front(ratio(0.9, math.Inf(-1), 0.95), 11, false), "cannot tell failed"},
 		"no pick":              {&Report{Front: &Front{PickReason: "none is faster"}}, "failed"},
+		"a library not timed":  {library(nightly.CannotTell), "passed cannot tell"},
 		"tail under":           {model(0.9, &stat.Interval{Low: 0.8, High: 0.99}), "passed"},
 		"tail the same":        {model(1, &stat.Interval{Low: 1, High: 1}), "passed"},
 		"tail over":            {model(1.2, &stat.Interval{Low: 1.1, High: 1.3}), "failed"},

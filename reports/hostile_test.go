@@ -52,7 +52,9 @@ func spoil(v reflect.Value) {
 			return
 		}
 		for i := range v.NumField() {
-			if f := v.Type().Field(i); f.IsExported() && f.Name != "Metric" && f.Name != "Verdict" && f.Name != "How" && f.Name != "Metrics" && (f.Name != "Quality" || f.Type.Kind() != reflect.String) {
+			if f := v.Type().Field(i); f.Name == "Problem" && v.Field(i).Len() == 0 { // one is a line more
+				continue
+			} else if f.IsExported() && f.Name != "Metric" && f.Name != "Verdict" && f.Name != "How" && f.Name != "Metrics" && (f.Name != "Quality" || f.Type.Kind() != reflect.String) {
 				spoil(v.Field(i))
 			}
 		}
@@ -234,6 +236,9 @@ func TestJUnit(t *testing.T) {
 		for _, suite := range s.Suites {
 			for _, c := range suite.Cases {
 				want := r.Checks[at].Status
+				if want == CannotTell {
+					want = Skipped
+				}
 				at++
 				if got := map[bool]string{true: Failed}[c.Failure != nil] + map[bool]string{true: Skipped}[c.Skipped != nil]; got != want && (got != "" || want != Passed) {
 					t.Errorf("%s: %s is %q, want %q", name, c.Name, got, want)

@@ -37,6 +37,13 @@ func Nightly(w io.Writer, style Style, n nightly.Night) error {
 		{name: "change"}, {name: "interval"}, {name: "sessions"}, {name: "verdict", left: true},
 	}}
 	for _, thing := range n.Things {
+		if thing.Problem != "" {
+			t.remarks = append(t.remarks, thing.Name+" could not be timed: "+thing.Problem)
+		}
+		if len(thing.Comparisons) == 0 && thing.Problem != "" {
+			t.add(thing.Name, none, none, none, none, none, strconv.Itoa(len(thing.Sessions)), thing.Verdict)
+			continue
+		}
 		if len(thing.Comparisons) == 0 {
 			for _, m := range n.Scope.Metrics {
 				figures := nightly.Figures(thing.Sessions, m)
@@ -65,8 +72,8 @@ func Nightly(w io.Writer, style Style, n nightly.Night) error {
 	for _, thing := range n.Things {
 		t.remarks = append(t.remarks, causeRemarks(thing)...)
 	}
-	if l := n.Library; l != nil && l.Problem != "" {
-		t.remarks = append(t.remarks, fmt.Sprintf("the library changed from %s to %s, which could not be timed: %s", l.From, l.To, l.Problem))
+	if s := libraryRemark(n.Library); s != "" {
+		t.remarks = append(t.remarks, s)
 	}
 	t.remarks = append(t.remarks, nightConditions(n))
 	for _, warning := range n.Warnings {
@@ -104,6 +111,14 @@ func nightSummary(n nightly.Night) string {
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// libraryRemark says why another version of the library could not be timed, or nothing.
+func libraryRemark(l *nightly.Library) string {
+	if l == nil || l.Problem == "" {
+		return ""
+	}
+	return fmt.Sprintf("the library changed from %s to %s, which could not be timed: %s", l.From, l.To, l.Problem)
 }
 
 // causeRemarks say what changed for a thing since its reference.

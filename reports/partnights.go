@@ -167,9 +167,15 @@ func (r *Report) nightRemarks() *list {
 	l := &list{}
 	n := r.Nights.Last
 	for _, t := range n.Things {
+		if t.Problem != "" {
+			l.items = append(l.items, line(t.Name+" could not be timed: "+t.Problem+"."))
+		}
 		for _, s := range causeRemarks(t) {
 			l.items = append(l.items, line(s+"."))
 		}
+	}
+	if s := libraryRemark(n.Library); s != "" {
+		l.items = append(l.items, line(s+"."))
 	}
 	for i, w := range n.Warnings {
 		l.items = append(l.items, line("Warning: ", pointer("/nights/last/warnings").of(i).written(w)))

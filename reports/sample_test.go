@@ -55,7 +55,9 @@ func sampleReport() *Report {
 				{Metric: record.MetricTL, How: nightly.Paired, Ratio: 1.04, CI: &stat.Interval{Low: 1.024, High: 1.057}, MinEffect: 0.02, Tonight: 0.832, Sessions: 4, Verdict: nightly.Slower},
 			}, Causes: []nightly.Cause{{What: nightly.CauseLibrary, From: "1.21.0", To: "1.22.0"}}},
 			{Name: "the pick", Verdict: nightly.Reference, IsReference: true},
+			{Name: "bundles/next", Verdict: nightly.CannotTell, Problem: "no operator Gelo"},
 		},
+		Library:  &nightly.Library{From: "1.21.0", To: "1.22.0", Verdict: nightly.CannotTell, Problem: "it cannot be had"},
 		Warnings: []string{"other processes took 6 % of the time"},
 	}
 	r.Conditions = []Condition{{"machine", "A processor, 8 cores, 32 GiB"}, {"ONNX Runtime", "1.22.0"}, {"workload", "typing, seed 1"}}

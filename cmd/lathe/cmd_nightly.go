@@ -119,6 +119,9 @@ type nightRun struct {
 }
 
 func (a *app) runNightly(ctx context.Context, f nightlyFlags, o nightly.Options) error {
+	if err := writable(f.markdown); err != nil { // before the minutes that follow for nothing
+		return badInput(fmt.Errorf("nightly: --markdown: %w", err))
+	}
 	r := &nightRun{app: a, o: o.Filled(), began: time.Now()}
 	if err := r.load(ctx, f); err != nil {
 		return err
@@ -148,20 +151,19 @@ func (a *app) runNightly(ctx context.Context, f nightlyFlags, o nightly.Options)
 	if err := r.keep(context.WithoutCancel(ctx)); err != nil {
 		return err
 	}
-	if f.markdown != "" {
-		if err := create(f.markdown, func(w io.Writer) error { return reports.Nightly(w, reports.Markdown, r.night) }); err != nil {
-			return err
-		}
-	}
 	if a.json {
 		err = a.printJSON(r.night)
 	} else {
 		err = reports.Nightly(a.stdout, reports.Text, r.night)
 	}
+	if f.markdown != "" {
+		err = errors.Join(err, create(f.markdown, func(w io.Writer) error { return reports.Nightly(w, reports.Markdown, r.night) }))
+	}
 	return errors.Join(err, gate(r.night))
 }
 
-// gate is the error that a night's verdict is.
+// gate is the error that a night's verdict is. What got slower comes first, and before what
+// cannot be told what could not be timed, which is a failure.
 func gate(n nightly.Night) error {
 	of := func(verdict string) string {
 		var names []string
@@ -179,6 +181,11 @@ func gate(n nightly.Night) error {
 	case nightly.Slower:
 		return gateError{fmt.Errorf("nightly: slower than the reference: %s", of(nightly.Slower))}
 	case nightly.CannotTell:
+		for _, t := range n.Things {
+			if t.Problem != "" {
+				return fmt.Errorf("nightly: %s could not be timed: %s", t.Name, t.Problem)
+			}
+		}
 		return unsureError{fmt.Errorf("nightly: cannot tell whether it got slower: %s", of(nightly.CannotTell))}
 	}
 	return nil

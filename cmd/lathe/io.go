@@ -111,6 +111,25 @@ func loadCandidates(args []string) ([]arch.Candidate, error) {
 	return out, nil
 }
 
+// writable reports why create could not write a file. "" is none.
+func writable(path string) error {
+	if path == "" {
+		return nil
+	}
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return fmt.Errorf("%s is a folder: want a file", path)
+	}
+	dir := filepath.Dir(path)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
+}
+
 // create writes a file beside its place, in a folder that is made if it is not
 // there, and renames it once write has succeeded.
 func create(path string, write func(io.Writer) error) (err error) {

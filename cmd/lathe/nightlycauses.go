@@ -136,11 +136,18 @@ func (r *nightRun) causeLibrary(ctx context.Context, l *twoLibraries, was string
 	began := time.Now()
 	for round, done := 1, false; !done; round++ {
 		thing, base, err := r.libraryRound(ctx, l.from, t, round)
+		if its, ok := errors.AsType[*candidateError](err); ok { // the new file may want the new library
+			c.Problem = "it cannot be run by turns with " + was + ": " + its.Error()
+			if first {
+				l.judges, l.own, r.night.Library.Problem = nil, map[string][]nightly.Figure{}, c.Problem
+			}
+			return nil
+		}
 		if err != nil {
 			return err
 		}
 		share := float64(round) / float64(r.o.MaxSessions)
-		if used := time.Since(began); r.o.Budget > 0 { // as much again as the night's own
+		if used := time.Since(began); r.o.Budget > 0 && round >= r.o.MinSessions { // as much again as the night's own
 			if share = max(share, float64(used)/float64(r.o.Budget)); used+used/time.Duration(round) > r.o.Budget {
 				share = 1
 			}
@@ -173,7 +180,7 @@ func (r *nightRun) causeLibrary(ctx context.Context, l *twoLibraries, was string
 		r.night.Library.Comparisons = append(r.night.Library.Comparisons, j.Comparison())
 		verdicts = append(verdicts, j.Comparison().Verdict)
 	}
-	r.night.Library.Verdict = nightly.Worst(verdicts...)
+	r.night.Library.Verdict, r.night.Library.Problem = nightly.Worst(verdicts...), "" // an earlier thing's
 	return nil
 }
 

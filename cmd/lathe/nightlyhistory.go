@@ -224,7 +224,10 @@ func (a *app) cmdNightlyImport() *cobra.Command {
 		Short: "Read nights that lathe nightly export wrote",
 		Long: `Read nights into the store, behind those that it has; a night that it has already is passed
 over. Nights of another machine are kept apart. All of FILE is read, or after an error
-nothing.`,
+nothing.
+
+Nights that are older than what the store has of the same machine, baseline and workload
+are left out, and said: behind those, their reference would take the place of a newer one.`,
 		Example: `  lathe nightly import nights.jsonl`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -243,8 +246,10 @@ nothing.`,
 			if err != nil {
 				return badInput(fmt.Errorf("%s: %w", args[0], err))
 			}
-			for _, n := range lines { // before anything is stored
+			read := make([]nightly.Night, len(lines))
+			for i, n := range lines { // before anything is stored
 				night, err := nightly.Parse(n.Body)
+				read[i] = night
 				if err == nil && night.Scope.Machine() != n.Machine {
 					err = fmt.Errorf("nightly: the night of %s says machine %.12s, and its host is %.12s", n.Created.Format(time.DateTime), n.Machine, night.Scope.Machine())
 				}
@@ -256,9 +261,21 @@ nothing.`,
 			if err != nil {
 				return err
 			}
+			there, err := a.readNights(ctx, st)
+			if err != nil {
+				return err
+			}
+			known, err := st.Nights(ctx, "")
+			if err != nil {
+				return err
+			}
+			older := olderThan(there, known, read, lines)
 			added := 0
 			err = st.Update(ctx, func(tx *store.Tx) error {
-				for _, n := range lines {
+				for i, n := range lines {
+					if older[i] {
+						continue
+					}
 					_, isNew, err := tx.AddNight(n)
 					if err != nil {
 						return err
@@ -276,10 +293,44 @@ nothing.`,
 				return a.printJSON(struct {
 					Read  int `json:"nights_read"`
 					Added int `json:"nights_added"`
-				}{len(lines), added})
+					Older int `json:"nights_older"` // left out
+				}{len(lines), added, len(older)})
+			}
+			if len(older) > 0 {
+				a.note("%s of %s left out: older than what %s has of the same machine, baseline and workload", reports.Count(len(older), "night"), filepath.Base(args[0]), st.Path())
 			}
 			_, err = fmt.Fprintf(a.stdout, "%s of %s in %s are new in %s\n", strconv.Itoa(added), reports.Count(len(lines), "night"), filepath.Base(args[0]), st.Path())
 			return err
 		},
 	}
+}
+
+// olderThan are the indices of nights to import that come before what the store has of their
+// scope: before the last of a file's that is there already, or where none is by the clock.
+func olderThan(there []nightly.Night, known []store.Night, read []nightly.Night, lines []store.Night) map[int]bool {
+	ids := map[string]bool{}
+	for _, n := range known {
+		ids[n.ID()] = true
+	}
+	last := map[string]int{} // of a scope, in the file
+	for i, n := range lines {
+		if ids[n.ID()] {
+			last[read[i].Scope.Key()] = i
+		}
+	}
+	newest := map[string]time.Time{}
+	for _, n := range there {
+		if k := n.Scope.Key(); n.Time.After(newest[k]) {
+			newest[k] = n.Time
+		}
+	}
+	older := map[int]bool{}
+	for i, n := range read {
+		k := n.Scope.Key()
+		at, common := last[k]
+		if !ids[lines[i].ID()] && (common && i < at || !common && n.Time.Before(newest[k])) {
+			older[i] = true
+		}
+	}
+	return older
 }

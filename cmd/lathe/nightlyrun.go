@@ -14,6 +14,7 @@ import (
 
 	"lathe/graphgen/bundle"
 	"lathe/profiler/nightly"
+	"lathe/reports"
 )
 
 // trackedThing is something that is timed every night.
@@ -90,14 +91,15 @@ func (r *nightRun) findReference(ctx context.Context, anew bool) error {
 		return err
 	}
 	r.next = 1
-	var near *nightly.Night
+	var near *nightly.Night // the last that made a reference, of this machine if one did
 	for i := range all {
 		n := &all[i]
 		if r.next = n.Seq + 1; n.Scope.Key() == r.night.Scope.Key() {
 			r.history = append(r.history, *n)
 			continue
 		}
-		if near == nil || n.Scope.Machine() == r.night.Scope.Machine() || near.Scope.Machine() != r.night.Scope.Machine() {
+		here := n.Scope.Machine() == r.night.Scope.Machine()
+		if n.MadeReference() && (near == nil || here || near.Scope.Machine() != r.night.Scope.Machine()) {
 			near = n
 		}
 	}
@@ -177,7 +179,11 @@ func (r *nightRun) measure(ctx context.Context) error {
 	for _, t := range r.things {
 		out := nightly.Thing{
 			Name: t.name, Subject: t.now.Subject, GraphHash: t.graphHash, WeightsHash: t.weights,
-			Sessions: t.task.Sessions, Comparisons: append([]nightly.Comparison{}, t.task.Comparisons()...), IsReference: t.reference == nil, Verdict: t.task.Verdict(),
+			Sessions: t.task.Sessions, Comparisons: append([]nightly.Comparison{}, t.task.Comparisons()...),
+			IsReference: t.reference == nil && t.task.Problem == "", Verdict: t.task.Verdict(), Problem: t.task.Problem,
+		}
+		if n := len(out.Sessions); out.Problem == "" && out.Verdict == nightly.CannotTell && n < r.o.MaxSessions {
+			r.warn("the budget of %v ended after %s of %s: nightly.max_sessions is %d", r.o.Budget, reports.Count(n, "session"), t.name, r.o.MaxSessions)
 		}
 		if out.Path = t.now.Path; out.Path != "" {
 			if abs, err := filepath.Abs(out.Path); err == nil {
@@ -212,6 +218,9 @@ func (r *nightRun) session(ctx context.Context, t *trackedThing, visit int) (s n
 		cands = append(cands, *t.old)
 	}
 	records, err := b.measure(ctx, cands, nil)
+	if its, ok := errors.AsType[*candidateError](err); ok && !its.of.Equal(r.baseline.Subject) {
+		return s, &nightly.ThingError{Err: its}
+	}
 	if err != nil {
 		return s, err
 	}
@@ -255,7 +264,7 @@ func (r *nightRun) keepCopy(ctx context.Context, t *trackedThing) (string, error
 	if to == "" || t.now.Path == "" {
 		return "", nil
 	}
-	to, err := filepath.Abs(filepath.Join(to, t.now.Subject.File.SHA256[:16]))
+	to, err := filepath.Abs(filepath.Join(to, r.copyPrefix()+t.now.Subject.File.SHA256[:16]))
 	if err != nil {
 		return "", err
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -92,11 +94,18 @@ func retain(nights []nightly.Night, keep, keepSamples int) (old []int64, samples
 	return old, samples
 }
 
-// copyFolder is what a folder of a copy is called: of nothing else in nightly.copies is
-// anything removed.
-var copyFolder = regexp.MustCompile(`^[0-9a-f]{16}$`)
+// copyPrefix begins the names of this store's folders in nightly.copies, where several stores
+// may keep theirs. Of nothing else there is anything removed.
+func (r *nightRun) copyPrefix() string {
+	path := mustAbs(r.st.Path())
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	sum := sha256.Sum256([]byte(path))
+	return hex.EncodeToString(sum[:4]) + "-"
+}
 
-// dropCopies removes copies of files that are no longer any night's reference.
+// dropCopies removes copies of this store's that are no longer any night's reference.
 func (r *nightRun) dropCopies(ctx context.Context) error {
 	if r.cfg.Nightly.Copies == "" {
 		return nil
@@ -130,8 +139,9 @@ func (r *nightRun) dropCopies(ctx context.Context) error {
 		}
 		return err
 	}
+	ours := regexp.MustCompile("^" + r.copyPrefix() + "[0-9a-f]{16}$")
 	for _, e := range entries {
-		if e.IsDir() && copyFolder.MatchString(e.Name()) && !used[e.Name()] {
+		if e.IsDir() && ours.MatchString(e.Name()) && !used[e.Name()] {
 			if err := os.RemoveAll(filepath.Join(r.cfg.Nightly.Copies, e.Name())); err != nil {
 				return err
 			}

@@ -3,6 +3,7 @@ package nightly
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -134,15 +135,29 @@ func TestRun(t *testing.T) {
 		t.Errorf("%s, %v: %+v", blank.Verdict(), err, blank.Comparisons())
 	}
 
-	// The budget ends before the second round would.
-	now := time.Duration(0)
-	task := &Task{Metrics: []string{record.MetricTL}, Reference: reference}
-	err := Run(t.Context(), []*Task{task}, Options{Budget: 25 * time.Second}, func() time.Duration { return now }, func(ctx context.Context, a, b int) (Session, error) {
-		now += 10 * time.Second
-		return draw(rng, 1, 0.8*1.03, 0.02, 0.003)[0], nil
+	// The budget ends before the next round would, and not before the least sessions are taken.
+	for budget, want := range map[time.Duration]int{time.Second: 3, 25 * time.Second: 3, 45 * time.Second: 4} {
+		now := time.Duration(0)
+		task := &Task{Metrics: []string{record.MetricTL}, Reference: reference}
+		err := Run(t.Context(), []*Task{task}, Options{Budget: budget}, func() time.Duration { return now }, func(ctx context.Context, a, b int) (Session, error) {
+			now += 10 * time.Second
+			return draw(rng, 1, 0.8*1.03, 0.02, 0.003)[0], nil
+		})
+		if c := task.Comparisons()[0]; err != nil || len(task.Sessions) != want || c.Sessions != want || task.Verdict() != CannotTell {
+			t.Errorf("budget %v: %d sessions, %+v, %v", budget, len(task.Sessions), c, err)
+		}
+	}
+
+	// A thing that cannot be timed says nothing of the others.
+	broken, whole := &Task{Metrics: []string{record.MetricTL}, Reference: reference}, &Task{Metrics: []string{record.MetricTL}, Reference: reference}
+	err := Run(t.Context(), []*Task{broken, whole}, Options{}, nil, func(_ context.Context, task, _ int) (Session, error) {
+		if task == 0 {
+			return Session{}, fmt.Errorf("session: %w", &ThingError{errors.New("no such operator")})
+		}
+		return draw(rng, 1, 0.8, 0.001, 0.001)[0], nil
 	})
-	if err != nil || len(task.Sessions) != 2 || task.Verdict() != CannotTell {
-		t.Errorf("%d sessions, %s, %v", len(task.Sessions), task.Verdict(), err)
+	if err != nil || broken.Problem != "no such operator" || broken.Verdict() != CannotTell || len(broken.Sessions) != 0 || whole.Verdict() != Same {
+		t.Errorf("%v: %+v; %s", err, broken, whole.Verdict())
 	}
 
 	failed := errors.New("no memory")

@@ -54,6 +54,7 @@ type Thing struct {
 	Comparisons []Comparison `json:"comparisons"`
 	Causes      []Cause      `json:"causes,omitempty"` // of a difference
 	Verdict     string       `json:"verdict"`
+	Problem     string       `json:"problem,omitempty"` // why it could not be timed
 }
 
 // Library is what another version of the library does to times themselves, which ratios to
@@ -146,6 +147,11 @@ func (n *Night) Thing(name string) *Thing {
 		}
 	}
 	return nil
+}
+
+// MadeReference reports whether a night is the reference of any of its things.
+func (n *Night) MadeReference() bool {
+	return slices.ContainsFunc(n.Things, func(t Thing) bool { return t.IsReference })
 }
 
 // Settling is how many nights after the one that made a reference add to it. One night has

@@ -2,6 +2,7 @@ package nightly
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -13,8 +14,8 @@ type Options struct {
 	// ReferenceSessions are those of a thing that has no reference yet; 0: 12. They are in
 	// every later comparison, so that they are worth more than a night's.
 	ReferenceSessions int
-	// Budget is the time after which nothing is decided any more; 0: none. References are
-	// measured whole.
+	// Budget is the time after which nothing is decided any more; 0: none. MinSessions are
+	// taken all the same, and references are measured whole.
 	Budget time.Duration
 	// MinEffect is the least effect of interest, a fraction; 0: 0.03.
 	MinEffect float64
@@ -70,6 +71,7 @@ type Task struct {
 	Spread    map[string]Spread // by metric, see Learn; one that is missing is what is taken for granted
 
 	Sessions []Session // what Run took
+	Problem  string    // why no more could be: see ThingError
 	judges   []*Judge
 }
 
@@ -81,8 +83,12 @@ func (t *Task) Comparisons() (out []Comparison) {
 	return out
 }
 
-// Verdict is the task's: Reference, or the worst of its comparisons.
+// Verdict is the task's: Reference, or the worst of its comparisons; CannotTell where there is
+// a Problem.
 func (t *Task) Verdict() string {
+	if t.Problem != "" {
+		return CannotTell
+	}
 	if len(t.judges) == 0 {
 		return Reference
 	}
@@ -128,10 +134,18 @@ func (t *Task) look(share float64) (done bool) {
 	return done
 }
 
+// ThingError is why a thing cannot be timed, which says nothing of the others.
+type ThingError struct{ Err error }
+
+func (e *ThingError) Error() string { return e.Err.Error() }
+
+func (e *ThingError) Unwrap() error { return e.Err }
+
 // Run takes sessions of all tasks in turns, until each is decided, the most sessions are
 // taken or the budget is spent. session takes one session of a task, in a fresh process;
 // elapsed is the time since the night began. Sessions that were taken stay in the tasks
-// whatever the error.
+// whatever the error. A task whose session ends with a ThingError has that as its Problem, and
+// no more sessions.
 func Run(ctx context.Context, tasks []*Task, o Options, elapsed func() time.Duration, session func(ctx context.Context, task, visit int) (Session, error)) error {
 	if err := o.Validate(); err != nil {
 		return err
@@ -160,6 +174,11 @@ func Run(ctx context.Context, tasks []*Task, o Options, elapsed func() time.Dura
 				return err
 			}
 			s, err := session(ctx, i, visit)
+			if its, ok := errors.AsType[*ThingError](err); ok {
+				tasks[i].Problem = its.Error()
+				delete(open, i)
+				continue
+			}
 			if err != nil {
 				return err
 			}
@@ -168,9 +187,11 @@ func Run(ctx context.Context, tasks []*Task, o Options, elapsed func() time.Dura
 		share := float64(visit) / float64(o.MaxSessions)
 		if o.Budget > 0 {
 			used := elapsed()
-			if next := used + used/time.Duration(visit); next > o.Budget {
+			switch next := used + used/time.Duration(visit); {
+			case visit < o.MinSessions:
+			case next > o.Budget:
 				share = 1 // another round would end after it
-			} else {
+			default:
 				share = max(share, float64(used)/float64(o.Budget))
 			}
 		}

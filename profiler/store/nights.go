@@ -22,7 +22,15 @@ type Night struct {
 	Body    json.RawMessage `json:"body"`
 }
 
-// id is the same for the same night, wherever it is stored.
+// ID is the same for the same night, wherever it is stored.
+func (n Night) ID() string {
+	body, err := json.Marshal(n.Body) // compacts
+	if err != nil {
+		body = n.Body // no JSON, which no store takes
+	}
+	return n.id(string(body))
+}
+
 func (n Night) id(body string) string {
 	sum := sha256.Sum256([]byte("lathe night 1\n" + formatTime(n.Created) + "\n" + n.Machine + "\n" + body))
 	return hex.EncodeToString(sum[:16])
