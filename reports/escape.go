@@ -7,6 +7,19 @@ import (
 	"unicode/utf8"
 )
 
+// Plain is a text in one line that steers no terminal: names come from files, stores and
+// other people.
+func Plain(s string) string { return plainly(s) }
+
+// PlainLines is Plain of each line.
+func PlainLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = plainly(lines[i])
+	}
+	return strings.Join(lines, "\n")
+}
+
 // plainly is a text in one line that steers no terminal, ends no reader of XML and turns no
 // text around it: names come from files, stores and other people.
 func plainly(s string) string {

@@ -67,6 +67,9 @@ func csvNumber(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
+// CSVText is a cell of CSV that no spreadsheet takes for a formula.
+func CSVText(s string) string { return csvText(s) }
+
 // csvText is a text that no spreadsheet takes for a formula, be it behind spaces or quotes.
 func csvText(s string) string {
 	s = plainly(s)

@@ -118,7 +118,7 @@ type nightRun struct {
 	began    time.Time
 }
 
-func (a *app) runNightly(ctx context.Context, f nightlyFlags, o nightly.Options) error {
+func (a *app) runNightly(ctx context.Context, f nightlyFlags, o nightly.Options) (err error) {
 	if err := writable(f.markdown); err != nil { // before the minutes that follow for nothing
 		return badInput(fmt.Errorf("nightly: --markdown: %w", err))
 	}
@@ -139,6 +139,11 @@ func (a *app) runNightly(ctx context.Context, f nightlyFlags, o nightly.Options)
 		return err
 	}
 	defer unlock()
+	defer func() {
+		if r.night.Seq == 0 { // it is not in the history: a night counts whole or not at all
+			err = errors.Join(err, r.forget(context.WithoutCancel(ctx)))
+		}
+	}()
 	if err := r.findReference(ctx, f.setReference); err != nil {
 		return err
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -144,12 +145,21 @@ func (a *app) report(ctx context.Context, f *reportFlags) error {
 			break
 		}
 		fmt.Fprintf(a.stdout, "Report in %s: open %s\n\n", f.out, filepath.Join(f.out, reportForms[0].file))
-		_, err = fmt.Fprintln(a.stdout, strings.Join(r.Summary, "\n"))
+		_, err = fmt.Fprintln(a.stdout, strings.Join(plainSummary(r), "\n"))
 	}
 	if err != nil || !f.gate {
 		return err
 	}
 	return gateOf(r)
+}
+
+// plainSummary is a report's summary as a terminal takes it.
+func plainSummary(r *reports.Report) []string {
+	out := slices.Clone(r.Summary)
+	for i := range out {
+		out[i] = reports.Plain(out[i])
+	}
+	return out
 }
 
 // gateOf is the exit status that JUnit's file means.

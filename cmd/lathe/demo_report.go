@@ -44,7 +44,7 @@ func (d *demo) report(pick arch.Candidate) error {
 	if err := writeReport(d.ctx, dir, r); err != nil {
 		return err
 	}
-	for _, line := range r.Summary {
+	for _, line := range plainSummary(r) {
 		d.print("%s", line)
 	}
 	d.result.Report = filepath.Join(dir, reportForms[0].file)

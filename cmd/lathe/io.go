@@ -14,6 +14,7 @@ import (
 	"golang.org/x/term"
 
 	"lathe/graphgen/arch"
+	"lathe/reports"
 )
 
 // printJSON writes a result for programs: indented, with a final newline.
@@ -50,7 +51,7 @@ func (o *output) Write(b []byte) (int, error) {
 // asked for quiet is spared it.
 func (a *app) note(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.stderr, format+"\n", args...)
+		fmt.Fprintln(a.stderr, reports.PlainLines(fmt.Sprintf(format, args...)))
 	}
 }
 

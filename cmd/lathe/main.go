@@ -15,6 +15,8 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+
+	"lathe/reports"
 )
 
 // Exit codes.
@@ -58,13 +60,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exitOK
 	case errors.Is(err, context.Canceled):
 		kept := ""
-		if a.opened.store != nil {
+		if a.opened.keeps {
 			kept = "; what was measured before is in the store"
 		}
 		fmt.Fprintln(stderr, "lathe: interrupted"+kept)
 		return exitFailure
 	}
-	fmt.Fprintln(stderr, "lathe:", err)
+	fmt.Fprintln(stderr, reports.PlainLines("lathe: "+err.Error()))
 	return codeOf(err)
 }
 

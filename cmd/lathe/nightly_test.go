@@ -84,11 +84,3 @@ func TestNightlyAlone(t *testing.T) {
 		t.Errorf("exit status %d\n%s", code, out)
 	}
 }
-
-func TestNoFormula(t *testing.T) {
-	for in, want := range map[string]string{"=1+1": "'=1+1", "+x": "'+x", "-x": "'-x", "@x": "'@x", "\tx": "'\tx", "a=1": "a=1", "": ""} {
-		if got := noFormula(in); got != want {
-			t.Errorf("%q is written as %q, want %q", in, got, want)
-		}
-	}
-}

@@ -135,20 +135,12 @@ func writeHistory(w io.Writer, all []historyOfScope) error {
 			if r.Change != 0 {
 				change = number(r.Change)
 			}
-			c.Write([]string{strconv.FormatInt(r.Seq, 10), r.Time.Format(time.RFC3339), r.Machine, noFormula(h.Scope.Baseline.Name()), noFormula(r.Thing), r.Metric,
-				number(r.Ratio), number(r.Low), number(r.High), strconv.Itoa(r.Sessions), noFormula(r.Library), r.File, r.Verdict, strconv.FormatBool(r.Reference), change})
+			c.Write([]string{strconv.FormatInt(r.Seq, 10), r.Time.Format(time.RFC3339), r.Machine, reports.CSVText(h.Scope.Baseline.Name()), reports.CSVText(r.Thing), r.Metric,
+				number(r.Ratio), number(r.Low), number(r.High), strconv.Itoa(r.Sessions), reports.CSVText(r.Library), r.File, r.Verdict, strconv.FormatBool(r.Reference), change})
 		}
 	}
 	c.Flush()
 	return c.Error()
-}
-
-// noFormula marks a text that a spreadsheet would compute as a text.
-func noFormula(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		return "'" + s
-	}
-	return s
 }
 
 // plotHistory draws every thing and metric of every history.

@@ -67,6 +67,21 @@ func (r *nightRun) keep(ctx context.Context) error {
 	return r.dropCopies(ctx)
 }
 
+// forget removes the raw samples of a night that is not stored.
+func (r *nightRun) forget(ctx context.Context) error {
+	r.opened.keeps = false
+	var samples []string
+	for _, t := range r.things {
+		for _, s := range t.task.Sessions {
+			samples = append(samples, s.Records...)
+		}
+	}
+	if len(samples) == 0 {
+		return nil
+	}
+	return r.st.Update(ctx, func(tx *store.Tx) error { return tx.DeleteRecords(samples) })
+}
+
 // retain divides nights of one scope: the places of those that go, and the raw samples that
 // go. The last so many stay, and what comparisons to come rest on: the
 // references of all things, with the nights that add to them. 0 keeps all.

@@ -538,6 +538,29 @@ func TestInterrupted(t *testing.T) {
 	unbroken(t, broken, args...)
 }
 
+// A night counts whole or not at all: one that is interrupted keeps nothing, and says nothing
+// else.
+func TestInterruptedNight(t *testing.T) {
+	t.Parallel()
+	dir := project(t)
+	path := filepath.Join(dir, "lathe.db")
+	p := start(t, dir, "nightly", "--track", "gpt2-l2-d64-f64-h2-v300-p256", "--tl-pairs", "2000")
+	release, _ := hold(t, p, path, "records", 2, false)
+	p.cmd.Process.Signal(os.Interrupt)
+	release()
+	if code := p.code(); code != exitFailure || !strings.HasSuffix(p.stderr.String(), "lathe: interrupted\n") {
+		t.Fatalf("exit status %d\n%s", code, p.stderr.String())
+	}
+	s := openStore(t, path, store.Options{})
+	nights, err := s.Nights(t.Context(), "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n, err := s.Count(t.Context(), store.Query{}); err != nil || n != 0 || len(nights) != 0 {
+		t.Errorf("%d records, %d nights, %v", n, len(nights), err)
+	}
+}
+
 // An interrupted emit leaves neither a model nor a part of one.
 func TestInterruptedEmit(t *testing.T) {
 	t.Parallel()

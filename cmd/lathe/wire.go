@@ -22,6 +22,7 @@ type opened struct {
 	library provision.Library
 	weights *weights.Pool
 	store   *store.Store
+	keeps   bool // what is measured, in the store
 
 	unrun   int64        // bytes that open sessions will yet take, see checkMemory
 	crowded map[int]bool // numbers of threads that checkThreads has noted
@@ -132,7 +133,7 @@ func (a *app) project(ctx context.Context) (*store.Store, error) {
 		if err != nil {
 			return nil, err
 		}
-		a.opened.store = s
+		a.opened.store, a.opened.keeps = s, true
 	}
 	return a.opened.store, nil
 }
