@@ -144,21 +144,26 @@ func causeRemarks(t nightly.Thing) (out []string) {
 }
 
 func nightConditions(n nightly.Night) string {
-	h := n.Scope.Host
-	out := fmt.Sprintf("conditions: machine %s", n.Scope.Machine()[:12])
-	if h.CPUModel != "" {
-		out += ", " + h.CPUModel + ", " + Count(h.Cores, "core")
-	}
-	if h.LibraryVersion != "" {
-		out += "; ONNX Runtime " + h.LibraryVersion + ", " + h.Provider
-	}
-	out += fmt.Sprintf("; baseline %s; least effect %s", n.Scope.Baseline.Name(), percentLevel(n.MinEffect))
+	out := "conditions: " + nightHost(n)
 	for _, t := range n.Things {
 		if len(t.Comparisons) > 0 {
 			return out + "; " + nightLevels(n)
 		}
 	}
 	return out
+}
+
+// nightHost is where a night was, and what it compared with.
+func nightHost(n nightly.Night) string {
+	h := n.Scope.Host
+	out := fmt.Sprintf("machine %s", n.Scope.Machine()[:12])
+	if h.CPUModel != "" {
+		out += ", " + h.CPUModel + ", " + Count(h.Cores, "core")
+	}
+	if h.LibraryVersion != "" {
+		out += "; ONNX Runtime " + h.LibraryVersion + ", " + h.Provider
+	}
+	return out + fmt.Sprintf("; baseline %s; least effect %s", n.Scope.Baseline.Name(), percentLevel(n.MinEffect))
 }
 
 // nightLevels says at which levels a night's verdicts are.

@@ -144,6 +144,7 @@ func (r *Report) nightsPart(plots figures) part {
 	if len(n.Things) > 0 {
 		p.prose = []sentence{line("Night ", a.of("seq").count(int(n.Seq)), ", "+moment(n.Time)+": "+nightSummary(n)+".")}
 	}
+	tonight.notes = append(tonight.notes, capital(nightHost(n))+".")
 	p.blocks = []block{tonight.cut(), plots, r.levelChanges(), r.nightRemarks()}
 	return p
 }

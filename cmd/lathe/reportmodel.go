@@ -131,13 +131,18 @@ func (r *reportOf) something() error {
 	if r.front != nil || r.records != nil || r.study != nil {
 		return nil
 	}
-	nights, err := r.st.Nights(r.ctx, "")
-	if err != nil || len(nights) > 0 {
+	nights, err := r.readNights(r.ctx, r.st)
+	if err != nil {
 		return err
 	}
 	what := "nothing to report"
-	if r.flags.baseline != "" {
+	if r.known {
 		what = "nothing beside " + r.baseline.Name()
+	}
+	for _, n := range nights {
+		if !r.known || n.Scope.Baseline.Equal(r.baseline) {
+			return nil
+		}
 	}
 	return badInput(fmt.Errorf("%s has %s: lathe search, lathe measure or lathe nightly fill it", r.st.Path(), what))
 }
@@ -155,8 +160,9 @@ func (r *reportOf) warn(where, text string, times int) {
 // missing says which parts are not there, and what makes them.
 func (r *reportOf) missing() error {
 	base, pick := "BASELINE", "CANDIDATE"
-	if r.known {
-		base = typed(r.baseline.Name(), "BASELINE.onnx")
+	if r.known { // the name of a file has a hash, and is no path to it
+		of := setup{Baseline: r.baseline, BaselinePath: "BASELINE.onnx"}
+		base = typed(of.baselineArg(), "BASELINE.onnx")
 	}
 	if r.front != nil {
 		base = typed(r.front.Setup.baselineArg(), "BASELINE.onnx")
@@ -177,7 +183,7 @@ func (r *reportOf) missing() error {
 		{len(o.Fits) == 0, "latency model", "lathe fit --baseline " + base},
 		{o.Proxy == nil || len(o.Proxy.Rows) == 0, "proxy evidence", "lathe proxy trained.csv --json > proxy.json, then lathe report --proxy proxy.json"},
 		{o.Measurements == nil, "measurements", fmt.Sprintf("lathe measure %s --baseline %s", pick, base)},
-		{o.Nights == nil, "nights", "lathe nightly --track " + pick},
+		{o.Nights == nil, "nights", fmt.Sprintf("lathe nightly --track %s --baseline %s", pick, base)},
 	} {
 		if m.missing && !r.isMissing(m.part) {
 			o.Missing = append(o.Missing, reports.Missing{Part: m.part, Command: m.command})

@@ -12,36 +12,68 @@ import (
 	"lathe/reports"
 )
 
-// nightsPart fills in the history of the nightly gate.
+// nightsPart fills in the history of the nightly gate, beside the report's baseline: ratios
+// to another are no part of it.
 func (r *reportOf) nightsPart() error {
 	nights, err := r.readNights(r.ctx, r.st)
 	if err != nil {
 		return err
 	}
+	beside := nights
+	if r.known {
+		hash := r.baseline.Hash()
+		beside = slices.DeleteFunc(slices.Clone(nights), func(n nightly.Night) bool { return n.Scope.Baseline.Hash() != hash })
+	}
 	var machines []string
-	for _, n := range nights {
+	for _, n := range beside {
 		if m := n.Scope.Machine(); !slices.Contains(machines, m) {
 			machines = append(machines, m)
 		}
 	}
-	scope, err := r.scopeOfNights(nights, machines)
-	if err != nil || scope == "" {
+	scope, err := r.scopeOfNights(beside, machines)
+	if err != nil {
 		return err
 	}
 	var own []nightly.Night
-	for _, n := range nights {
+	for _, n := range beside {
 		if n.Scope.Key() == scope {
 			own = append(own, n)
 		}
 	}
-	r.out.Nights = &reports.Nights{Last: own[len(own)-1], Rows: nightly.Rows(own)}
 	if others := len(nights) - len(own); others > 0 {
 		r.warn("nights", reports.Count(others, "night")+" of other machines, baselines or workloads left out: lathe nightly history shows them", 1)
 	}
-	for _, w := range own[len(own)-1].Warnings {
+	if len(own) == 0 {
+		return nil
+	}
+	last := own[len(own)-1]
+	if !r.known { // a store of nights alone
+		r.baseline, r.known = last.Scope.Baseline, true
+	}
+	r.out.Nights = &reports.Nights{Last: last, Rows: nightly.Rows(own)}
+	r.nightsMachine(last.Scope.Host)
+	for _, w := range last.Warnings {
 		r.warn("nights", w, 1)
 	}
 	return nil
+}
+
+// nightsMachine warns of nights of another machine than the measurements are of or, where
+// there are none, than this.
+func (r *reportOf) nightsMachine(h record.Host) {
+	if r.records == nil {
+		if !ofThisMachine(h) {
+			r.warn("nights", fmt.Sprintf("they are of %s, which is not this machine", hostText(h)), 1)
+		}
+		return
+	}
+	same := func(h record.Host) string { // whatever is run on it, and how
+		h.Provider, h.HugePages = "", false
+		return nightly.Scope{Host: h}.Machine()
+	}
+	if here := r.records.host; same(h) != same(here) {
+		r.warn("nights", fmt.Sprintf("they are of %s, and the measurements are of %s", hostText(h), hostText(here)), 1)
+	}
 }
 
 // scopeOfNights is the key of the scope whose nights are shown: of the machine that was
@@ -51,7 +83,11 @@ func (r *reportOf) scopeOfNights(nights []nightly.Night, machines []string) (sco
 	if asked != "" {
 		machines = slices.DeleteFunc(machines, func(m string) bool { return !strings.HasPrefix(m, asked) })
 		if len(machines) != 1 {
-			return "", badInput(fmt.Errorf("report: --nights %s: %s have a hash that begins so: want one, as lathe nightly history has them", asked, reports.Count(len(machines), "machine")))
+			beside := ""
+			if r.known {
+				beside = ", with nights beside " + r.baseline.Name()
+			}
+			return "", badInput(fmt.Errorf("report: --nights %s: %s have a hash that begins so: want one, as lathe nightly history has them%s", asked, reports.Count(len(machines), "machine"), beside))
 		}
 	}
 	for _, n := range nights {
