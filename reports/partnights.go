@@ -151,16 +151,27 @@ func (r *Report) nightsPart(plots figures) part {
 
 // levelChanges are the nights at which a series' level moved.
 func (r *Report) levelChanges() *grid {
-	g := &grid{caption: "Changes of level", columns: []column{{"thing", true}, {"metric", true}, {"night", false}, {"time", true}, {"ratio from there", false}, {"change of level", false}}}
+	g := &grid{caption: "Changes of level", columns: []column{{"thing", true}, {"metric", true}, {"night", false}, {"time", true}, {"level before", false}, {"level from there", false}, {"change of level", false}}}
 	for i, row := range r.Nights.Rows {
 		if row.Change == 0 || !finite(row.Change) {
 			continue
 		}
 		a := pointer("/nights/rows").of(i)
 		g.add(a.of("thing").orDash(row.Thing), words(metricOf(row.Metric)), cell{text: strconv.FormatInt(row.Seq, 10), paths: []string{string(a.of("seq"))}}, words(moment(row.Time)),
-			a.of("ratio").number(row.Ratio, ratio, asIs), a.of("level_change").number(row.Change, change, asChange))
+			a.of("level_before").level(row.LevelBefore), a.of("level").level(row.Level), a.of("level_change").number(row.Change, change, asChange))
+	}
+	if len(g.rows) > 0 {
+		g.notes = []string{"A level is the mean ratio to the baseline of the nights between two changes; single nights that are off count for less in it."}
 	}
 	return g.cut()
+}
+
+// level is a level, a dash where a row has none.
+func (a pointer) level(v float64) cell {
+	if !(v > 0) {
+		return words(none)
+	}
+	return a.number(v, ratio, asIs)
 }
 
 // nightRemarks are what changed since the references, and the night's warnings.

@@ -106,7 +106,10 @@ func plotted() *Report {
 				v *= 1.04
 			}
 			if i == 25 && metric == record.MetricTL {
-				row.Change, row.Verdict = 1.04, nightly.Slower
+				row.Change, row.LevelBefore, row.Verdict = 1.04, 0.8, nightly.Slower
+			}
+			if row.Level = 0.8; i >= 25 && metric == record.MetricTL {
+				row.Level = 0.832
 			}
 			row.Ratio, row.Low, row.High = v, 0.985*v, 1.015*v
 			r.Nights.Rows = append(r.Nights.Rows, row)
@@ -236,7 +239,7 @@ func TestReportPlotsOfAnything(t *testing.T) {
 		r.Nights, r.Measurements = &Nights{}, &Measurements{}
 		for range n() {
 			pl, tl := f(), f()
-			r.Nights.Rows = append(r.Nights.Rows, nightly.Row{Seq: int64(n()), Thing: s(), Metric: s(), Ratio: f(), Low: f(), High: f(), Change: f()})
+			r.Nights.Rows = append(r.Nights.Rows, nightly.Row{Seq: int64(n()), Thing: s(), Metric: s(), Ratio: f(), Low: f(), High: f(), Change: f(), Level: f(), LevelBefore: f()})
 			r.Measurements.Candidates = append(r.Measurements.Candidates, Measured{Candidate: s(), DecoderParams: int64(n()), PL: &pl, TL: &tl})
 		}
 		all, err := r.Plots()

@@ -47,17 +47,6 @@ func (d TrendPlotData) Drawing() (*Drawing, error) {
 		}
 	}
 	p.Add(errs)
-	for i, level := range levels(rows) {
-		line, err := plotter.NewLine(level)
-		if err != nil {
-			return nil, fmt.Errorf("reports: plot: %w", err)
-		}
-		line.LineStyle = draw.LineStyle{Color: seriesColours[0], Width: vg.Points(1.6)}
-		p.Add(line)
-		if i == 0 {
-			legend.Add("level", line)
-		}
-	}
 	for _, s := range []struct {
 		name  string
 		xys   plotter.XYs
@@ -77,6 +66,17 @@ func (d TrendPlotData) Drawing() (*Drawing, error) {
 		marks.GlyphStyle = s.style
 		p.Add(marks)
 		legend.Add(s.name, marks)
+	}
+	for i, level := range levels(rows) {
+		line, err := plotter.NewLine(level)
+		if err != nil {
+			return nil, fmt.Errorf("reports: plot: %w", err)
+		}
+		line.LineStyle = draw.LineStyle{Color: seriesColours[0], Width: vg.Points(1.6)}
+		p.Add(line)
+		if i == 0 {
+			legend.Add("level", line)
+		}
 	}
 	margin(p)
 	drawing := newDrawing(p, legend)
@@ -105,20 +105,16 @@ func nightDetail(r nightly.Row) string {
 	return out
 }
 
-// levels are the lines of the mean ratios between changes.
+// levels are lines at the levels, from change to change; none of nights that have none.
 func levels(rows []nightly.Row) (out []plotter.XYs) {
 	from := 0
 	for i := 1; i <= len(rows); i++ {
 		if i < len(rows) && rows[i].Change == 0 {
 			continue
 		}
-		sum, weights := 0.0, 0.0
-		for _, r := range rows[from:i] {
-			width := max(math.Log(r.High/r.Low), 1e-6) // or nothing else had a weight
-			sum, weights = sum+math.Log(r.Ratio)/(width*width), weights+1/(width*width)
+		if y := rows[from].Level; y > 0 && finite(y) {
+			out = append(out, plotter.XYs{{X: float64(rows[from].Seq), Y: y}, {X: float64(rows[i-1].Seq), Y: y}})
 		}
-		y := math.Exp(sum / weights)
-		out = append(out, plotter.XYs{{X: float64(rows[from].Seq), Y: y}, {X: float64(rows[i-1].Seq), Y: y}})
 		from = i
 	}
 	return out

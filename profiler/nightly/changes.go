@@ -44,18 +44,7 @@ func Changes(points []Point) []Change {
 	if n < 2*minSegment {
 		return nil
 	}
-	// Sums up to each point of weights, of weighted values and squares.
-	w, wx, wxx := make([]float64, n+1), make([]float64, n+1), make([]float64, n+1)
-	scale := noise(points)
-	for i, p := range points {
-		k := 1 / (p.Var * scale)
-		x := tame(points, i, scale) - points[0].Log // else the squares' sums lose digits
-		w[i+1], wx[i+1], wxx[i+1] = w[i]+k, wx[i]+k*x, wxx[i]+k*x*x
-	}
-	cost := func(from, to int) float64 {
-		s := wx[to] - wx[from]
-		return wxx[to] - wxx[from] - s*s/(w[to]-w[from])
-	}
+	sums := sumsOf(points)
 	price := penalty(n)
 	best, last := make([]float64, n+1), make([]int, n+1)
 	for i := range best {
@@ -64,7 +53,7 @@ func Changes(points []Point) []Change {
 	best[0] = -price
 	for to := minSegment; to <= n; to++ {
 		for from := 0; from <= to-minSegment; from++ {
-			if c := best[from] + cost(from, to) + price; c < best[to] {
+			if c := best[from] + sums.cost(from, to) + price; c < best[to] {
 				best[to], last[to] = c, from
 			}
 		}
@@ -74,20 +63,55 @@ func Changes(points []Point) []Change {
 		borders = append(borders, to)
 	}
 	borders = append(borders, 0)
-	level := func(from, to int) float64 {
-		return math.Exp(points[0].Log + (wx[to]-wx[from])/(w[to]-w[from]))
-	}
 	var out []Change
 	for i := len(borders) - 2; i > 0; i-- {
 		from, at, to := borders[i+1], borders[i], borders[i-1]
-		out = append(out, Change{at, level(from, at), level(at, to)})
+		out = append(out, Change{at, sums.level(from, at), sums.level(at, to)})
 	}
 	return out
+}
+
+// MeanLevel is the mean ratio of a series whose level does not change, as that of Change is.
+func MeanLevel(points []Point) float64 {
+	if len(points) == 0 {
+		return math.NaN()
+	}
+	return sumsOf(points).level(0, len(points))
+}
+
+// sums are those up to each point of weights, of weighted values and squares.
+type sums struct {
+	w, wx, wxx []float64
+	zero       float64 // what values are less by: else the squares' sums lose digits
+}
+
+func sumsOf(points []Point) sums {
+	n := len(points)
+	s := sums{make([]float64, n+1), make([]float64, n+1), make([]float64, n+1), points[0].Log}
+	scale := noise(points)
+	for i, p := range points {
+		k := 1 / (p.Var * scale)
+		x := tame(points, i, scale) - s.zero
+		s.w[i+1], s.wx[i+1], s.wxx[i+1] = s.w[i]+k, s.wx[i]+k*x, s.wxx[i]+k*x*x
+	}
+	return s
+}
+
+func (s sums) cost(from, to int) float64 {
+	d := s.wx[to] - s.wx[from]
+	return s.wxx[to] - s.wxx[from] - d*d/(s.w[to]-s.w[from])
+}
+
+func (s sums) level(from, to int) float64 {
+	return math.Exp(s.zero + (s.wx[to]-s.wx[from])/(s.w[to]-s.w[from]))
 }
 
 // noise is by how much the points' variances must be multiplied for the middle one of the
 // differences between neighbours to be what it is of normal ones; 1 at least.
 func noise(points []Point) float64 {
+	if len(points) < 2 {
+		return 1
+	}
 	diffs := make([]float64, len(points)-1)
 	for i := range diffs {
 		a, b := points[i], points[i+1]

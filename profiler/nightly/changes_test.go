@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"lathe/profiler/record"
 )
 
 func noisy(rng *rand.Rand, n int, tail float64) []Point {
@@ -58,5 +60,46 @@ func TestChangesAreFound(t *testing.T) {
 	}
 	if got := Changes(noisy(rng, 5, 0)); got != nil {
 		t.Errorf("five nights show %v", got)
+	}
+}
+
+// The rows of a history have the levels that its changes are between, in which a night that
+// is off counts for no more than three deviations.
+func TestRowsHaveLevels(t *testing.T) {
+	night := func(ratio float64) Night {
+		figures := map[string]Figure{record.MetricTL: {Ratio: ratio, LogSE: 0.004, Pairs: 24}}
+		return Night{Things: []Thing{{Name: "a", Sessions: []Session{{Figures: figures}, {Figures: figures}, {Figures: figures}}}}}
+	}
+	rng := rand.New(rand.NewPCG(9, 9))
+	var nights []Night
+	for i := range 60 {
+		v := 0.5 * math.Exp(0.003*rng.NormFloat64())
+		if i >= 30 {
+			v *= 1.2
+		}
+		if i == 10 {
+			v *= 3
+		}
+		nights = append(nights, night(v))
+	}
+	for n, want := range map[int][]float64{60: {0.5, 0.6}, 25: {0.5}, 1: {0.5}} {
+		rows := Rows(nights[:n])
+		if len(rows) != n {
+			t.Fatalf("%d rows of %d nights", len(rows), n)
+		}
+		before := 0.0
+		for i, r := range rows {
+			level := want[0]
+			if i >= 30 {
+				level = want[1]
+			}
+			if math.Abs(r.Level/level-1) > 0.02 {
+				t.Errorf("%d nights: row %d has the level %.4f, want %.4f", n, i, r.Level, level)
+			}
+			if i == 30 && (r.Change != r.Level/r.LevelBefore || r.LevelBefore != before) || i != 30 && (r.Change != 0 || r.LevelBefore != 0) {
+				t.Errorf("%d nights: row %d: %+v", n, i, r)
+			}
+			before = r.Level
+		}
 	}
 }

@@ -316,6 +316,10 @@ type Row struct {
 	// Change is set where the series' level changed: the ratio of the level from here on to
 	// the one before.
 	Change float64 `json:"level_change,omitempty"`
+	// Level is the mean ratio of the nights of this level, and LevelBefore, set where Change
+	// is, that of the level before: nights that are off count for less in them (Changes).
+	Level       float64 `json:"level"`
+	LevelBefore float64 `json:"level_before,omitempty"`
 }
 
 // Rows are the history of all things and metrics of nights in order and of one scope, the
@@ -354,8 +358,19 @@ func series(nights []Night, name, metric string) (out []Row) {
 		}
 		out = append(out, r)
 	}
-	for _, c := range Changes(points) {
-		out[c.At].Change = c.After / c.Before
+	changes := Changes(points)
+	for _, c := range changes {
+		out[c.At].Change, out[c.At].LevelBefore = c.After/c.Before, c.Before
+		for i := range out[c.At:] {
+			out[c.At+i].Level = c.After
+		}
+	}
+	first, level := len(out), MeanLevel(points)
+	if len(changes) > 0 {
+		first, level = changes[0].At, changes[0].Before
+	}
+	for i := range out[:first] {
+		out[i].Level = level
 	}
 	return out
 }
