@@ -132,7 +132,7 @@ func (r *Report) nightChecks() (out []Check) {
 			if c.Status = nightStatus(k.Verdict); k.Ratio > 0 && finite(k.Ratio) {
 				c.Value, c.Bound, c.Unit = valued(100*(k.Ratio-1)), valued(100*k.MinEffect), "% slower"
 			}
-			if s := changeInterval(k.CI); s != none {
+			if s := changeInterval(decisive(k)); s != none {
 				c.Detail += ", interval " + s
 			}
 			out = append(out, c)

@@ -159,7 +159,7 @@ func (r *Report) csvNights(c *csvRows) {
 	compared := func(item string, of []nightly.Comparison) {
 		for _, k := range of {
 			if k.Ratio > 0 {
-				c.ranged(item, metricOf(k.Metric)+" tonight to the reference", k.Ratio, k.CI, "ratio", k.Verdict)
+				c.ranged(item, metricOf(k.Metric)+" tonight to the reference", k.Ratio, decisive(k), "ratio", k.Verdict)
 			}
 		}
 	}

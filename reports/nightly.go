@@ -60,12 +60,12 @@ func Nightly(w io.Writer, style Style, n nightly.Night) error {
 			if c.How == nightly.Paired {
 				then = none + " " + t.note("timed in the same sessions as the reference's own file, and not by way of the baseline")
 			}
-			t.add(thing.Name, metricNames[c.Metric], ratio(c.Tonight), then, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions), c.Verdict)
+			t.add(thing.Name, metricNames[c.Metric], ratio(c.Tonight), then, changeOf(c), changeInterval(decisive(c)), strconv.Itoa(c.Sessions), c.Verdict)
 		}
 	}
 	if l := n.Library; l != nil {
 		for _, c := range l.Comparisons {
-			t.add("library "+l.From+" to "+l.To, metricNames[c.Metric], none, none, changeOf(c), changeInterval(c.CI), strconv.Itoa(c.Sessions),
+			t.add("library "+l.From+" to "+l.To, metricNames[c.Metric], none, none, changeOf(c), changeInterval(decisive(c)), strconv.Itoa(c.Sessions),
 				c.Verdict+" "+t.note("times of the baseline with either library, by turns, in processes of their own"))
 		}
 	}
@@ -131,7 +131,7 @@ func causeRemarks(t nightly.Thing) (out []string) {
 		case len(c.Comparisons) > 0:
 			var found []string
 			for _, k := range c.Comparisons {
-				found = append(found, fmt.Sprintf("%s %s (%s, %s)", metricNames[k.Metric], changeOf(k), changeInterval(k.CI), k.Verdict))
+				found = append(found, fmt.Sprintf("%s %s (%s, %s)", metricNames[k.Metric], changeOf(k), changeInterval(decisive(k)), k.Verdict))
 			}
 			line += ", which by itself brings " + strings.Join(found, ", ")
 		}
@@ -145,10 +145,8 @@ func causeRemarks(t nightly.Thing) (out []string) {
 
 func nightConditions(n nightly.Night) string {
 	out := "conditions: " + nightHost(n)
-	for _, t := range n.Things {
-		if len(t.Comparisons) > 0 {
-			return out + "; " + nightLevels(n)
-		}
+	if comparisons(n)+libraryComparisons(n) > 0 {
+		out += "; " + nightLevels(n)
 	}
 	return out
 }
@@ -166,10 +164,18 @@ func nightHost(n nightly.Night) string {
 	return out + fmt.Sprintf("; baseline %s; least effect %s", n.Scope.Baseline.Name(), percentLevel(n.MinEffect))
 }
 
-// nightLevels says at which levels a night's verdicts are.
+// nightLevels says which intervals a night's are, and for how many comparisons they hold.
+// Those of the library are told apart, since their judges allow for each other alone.
 func nightLevels(n nightly.Night) string {
-	return fmt.Sprintf("slower and faster by intervals that hold for all %d comparisons in %s of nights, same by one of %s each",
-		comparisons(n), percentLevel(nightly.Level), percentLevel(nightly.SameLevel))
+	things, library, each := comparisons(n), libraryComparisons(n), ""
+	all := Count(things, "comparison")
+	if library > 0 {
+		if all = Count(library, "comparison") + " of the library"; things > 0 {
+			all, each = Count(things, "comparison")+" of things, and all "+all, " each"
+		}
+	}
+	return fmt.Sprintf("the interval of same is of %s for each comparison, that of another verdict holds for all %s in %s of nights%s",
+		percentLevel(nightly.SameLevel), all, percentLevel(nightly.Level), each)
 }
 
 func comparisons(n nightly.Night) (k int) {
@@ -177,6 +183,22 @@ func comparisons(n nightly.Night) (k int) {
 		k += len(t.Comparisons)
 	}
 	return k
+}
+
+func libraryComparisons(n nightly.Night) int {
+	if n.Library == nil {
+		return 0
+	}
+	return len(n.Library.Comparisons)
+}
+
+// decisive is the interval by which a comparison was decided: the wider one, beside same,
+// may well have what is no longer the same in it.
+func decisive(c nightly.Comparison) *stat.Interval {
+	if c.Verdict == nightly.Same {
+		return c.SameCI
+	}
+	return c.CI
 }
 
 // changeOf is a comparison's change, a dash where nothing was seen.

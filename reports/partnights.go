@@ -121,8 +121,12 @@ func (r *Report) nightsPart(plots figures) part {
 			if c.Ratio > 0 {
 				row[4] = a.of("ratio").number(c.Ratio, change, asChange)
 			}
-			if iv, ok := known(c.CI); ok && finite(iv.Low, iv.High) {
-				row[5] = cell{text: changeInterval(c.CI), paths: []string{string(a.of("ci", 0)), string(a.of("ci", 1))}, as: asChange}
+			ci, at := decisive(c), a.of("ci")
+			if c.Verdict == nightly.Same {
+				at = a.of("same_ci")
+			}
+			if iv, ok := known(ci); ok && finite(iv.Low, iv.High) {
+				row[5] = cell{text: changeInterval(ci), paths: []string{string(at.of(0)), string(at.of(1))}, as: asChange}
 			}
 			tonight.rows = append(tonight.rows, row)
 		}
@@ -138,8 +142,8 @@ func (r *Report) nightsPart(plots figures) part {
 	if l := n.Library; l != nil {
 		add(func() cell { return words("library " + l.From + " to " + l.To) }, a.of("library"), l.Comparisons)
 	}
-	if comparisons(n) > 0 {
-		tonight.notes = []string{"The interval is that of slower and faster: " + nightLevels(n) + "."}
+	if comparisons(n)+libraryComparisons(n) > 0 {
+		tonight.notes = []string{capital(nightLevels(n)) + "."}
 	}
 	if len(n.Things) > 0 {
 		p.prose = []sentence{line("Night ", a.of("seq").count(int(n.Seq)), ", "+moment(n.Time)+": "+nightSummary(n)+".")}

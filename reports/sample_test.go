@@ -51,7 +51,7 @@ func sampleReport() *Report {
 			Baseline: record.Of(arch.Candidate{Spec: base}), Metrics: []string{record.MetricPL, record.MetricTL}},
 		Things: []nightly.Thing{
 			{Name: "bundles/deployed", Verdict: nightly.Slower, Comparisons: []nightly.Comparison{
-				{Metric: record.MetricPL, How: nightly.Stored, Ratio: 1.003, CI: &stat.Interval{Low: 0.994, High: 1.012}, MinEffect: 0.02, Reference: 0.8, Tonight: 0.8024, Sessions: 4, Verdict: nightly.Same},
+				{Metric: record.MetricPL, How: nightly.Stored, Ratio: 1.003, CI: &stat.Interval{Low: 0.978, High: 1.029}, SameCI: &stat.Interval{Low: 0.994, High: 1.012}, MinEffect: 0.02, Reference: 0.8, Tonight: 0.8024, Sessions: 4, Verdict: nightly.Same},
 				{Metric: record.MetricTL, How: nightly.Paired, Ratio: 1.04, CI: &stat.Interval{Low: 1.024, High: 1.057}, MinEffect: 0.02, Tonight: 0.832, Sessions: 4, Verdict: nightly.Slower},
 			}, Causes: []nightly.Cause{{What: nightly.CauseLibrary, From: "1.21.0", To: "1.22.0"}}},
 			{Name: "the pick", Verdict: nightly.Reference, IsReference: true},
