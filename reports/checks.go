@@ -78,7 +78,7 @@ func (r *Report) frontChecks() (out []Check) {
 	}
 	if f.Baseline != nil && finite(f.Pick.Quality, f.Baseline.Quality) {
 		c := Check{Group: groupFront, Name: "the pick's quality is no worse than the baseline's", Status: Passed,
-			Value: valued(f.Pick.Quality), Bound: valued(f.Baseline.Quality), Unit: f.Quality, Detail: f.qualityLabel()}
+			Value: valued(f.Pick.Quality), Bound: valued(f.Baseline.Quality), Unit: f.Quality, Detail: f.qualityName()}
 		if worse := f.Pick.Quality < f.Baseline.Quality; worse == f.HigherBetter && f.Pick.Quality != f.Baseline.Quality {
 			c.Status = Failed
 		}

@@ -71,7 +71,7 @@ func (f *Front) sayQuality() bool { return f.Quality != "decoder_params" }
 func (f *Front) table(caption string, a pointer, candidates []Candidate) *grid {
 	g := &grid{caption: caption, columns: []column{{"candidate", true}, {"", true}, {"decoder params", false}, {"total params", false}}}
 	if f.sayQuality() {
-		g.columns = append(g.columns, column{name: f.qualityLabel()})
+		g.columns = append(g.columns, column{name: f.qualityName()})
 	}
 	g.columns = append(g.columns, column{name: "latency [interval]"}, column{name: "PL"}, column{name: "TL"}, column{"source", true})
 	for i, c := range candidates {
@@ -96,8 +96,13 @@ func (f *Front) row(a pointer, c Candidate, mark string) []cell {
 	return append(row, a.of("latency_ratio").measure(c.Latency, ratio, asIs), a.of("pl_ratio").figure(c.PL, ratio, asIs), a.of("tl_ratio").figure(c.TL, ratio, asIs), a.of("source").orDash(c.Source))
 }
 
-// withEnds adds the pick and the baseline to a front's table that lacks them.
+// withEnds adds the pick and the baseline to a front's table that lacks them, in their places
+// by quality; behind rows that are left out, at the end.
 func (f *Front) withEnds(g *grid, a pointer) *grid {
+	var qualities []float64 // of the rows
+	for _, c := range f.Points[:len(g.rows)] {
+		qualities = append(qualities, c.Quality)
+	}
 	for _, end := range []struct {
 		key string
 		of  *Candidate
@@ -113,7 +118,13 @@ func (f *Front) withEnds(g *grid, a pointer) *grid {
 			if g.more > 0 && slices.ContainsFunc(f.Points, func(c Candidate) bool { return c.Name == end.of.Name }) {
 				g.more-- // it was among those that were left out
 			}
-			g.rows = append([][]cell{f.row(a.of(end.key), *end.of, end.key)}, g.rows...)
+			q := end.of.Quality
+			at := slices.IndexFunc(qualities, func(v float64) bool { return f.HigherBetter && v < q || !f.HigherBetter && v > q })
+			if at < 0 {
+				at = len(g.rows)
+			}
+			qualities = slices.Insert(qualities, at, q)
+			g.rows = slices.Insert(g.rows, at, f.row(a.of(end.key), *end.of, end.key))
 		}
 	}
 	return g

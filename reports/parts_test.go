@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -247,5 +248,30 @@ func TestFiniteJSON(t *testing.T) {
 	}
 	if n != 3 {
 		t.Errorf("%d lines differ, want 3 (quality was %v)", n, quality)
+	}
+}
+
+// The baseline is in a front's table where its quality is, and no unit of an axis is said of
+// values that are not divided by it.
+func TestFrontTableIsInOrder(t *testing.T) {
+	point := func(name string, quality float64) Candidate { return Candidate{Name: name, Quality: quality} }
+	base, pick := point("base", 25), point("b", 20)
+	f := &Front{Quality: "total_params", QualityLabel: "parameters (millions)", QualityUnit: 1e6, HigherBetter: true, Baseline: &base, Pick: &pick, Points: []Candidate{point("a", 30), pick, point("c", 10)}}
+	for _, c := range []struct {
+		quality float64
+		higher  bool
+		want    string
+	}{{25, true, "a base b c"}, {40, true, "base a b c"}, {1, true, "a b c base"}, {25, false, "c b base a"}} {
+		if base.Quality, f.HigherBetter = c.quality, c.higher; !c.higher {
+			slices.Reverse(f.Points)
+		}
+		g := f.withEnds(f.table("", pointer("/front/points"), f.Points), pointer("/front"))
+		var got []string
+		for _, row := range g.rows {
+			got = append(got, row[0].text)
+		}
+		if s := strings.Join(got, " "); s != c.want || g.columns[4].name != "parameters" {
+			t.Errorf("%+v: %s, %s", c, s, g.columns[4].name)
+		}
 	}
 }

@@ -143,6 +143,14 @@ func (f *Front) qualityLabel() string {
 	return cmp.Or(plainly(f.QualityLabel), plainly(f.Quality), "quality")
 }
 
+// qualityName is its label beside values that are not divided by the axis's unit.
+func (f *Front) qualityName() string {
+	if f.QualityUnit == 1e6 {
+		return strings.TrimSuffix(f.qualityLabel(), " (millions)")
+	}
+	return f.qualityLabel()
+}
+
 // progressPlots is the front after each iteration: Figure 1 of the paper.
 func (r *Report) progressPlots() ([]Plot, error) {
 	f := r.Front

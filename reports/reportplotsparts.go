@@ -86,7 +86,8 @@ func (r *Report) operatorPlots() (out []Plot, err error) {
 		}
 		alt := fmt.Sprintf("Time by operator in %s.", title)
 		if finite(o.RunMS) && o.RunMS > 0 {
-			alt += fmt.Sprintf(" %s takes the most, %s of %s ms.", cmp.Or(plainly(rows[0].Name), "One"), percent(rows[0].MS/o.RunMS), millis(o.RunMS))
+			most := slices.MaxFunc(data.Bars, func(a, b OperatorBar) int { return cmp.Compare(a.MS, b.MS) })
+			alt += fmt.Sprintf(" The longest bar, %s, is %s of %s ms.", cmp.Or(plainly(most.Name), "unnamed"), percent(most.MS/o.RunMS), millis(o.RunMS))
 		}
 		plots, err := plotOf("operators", fmt.Sprintf("operators-%d", len(out)+1), data.Title, alt, data.Drawing)
 		if err != nil {

@@ -62,7 +62,15 @@ func (d *demo) profile(pick arch.Candidate) (*profiled, error) {
 		return nil, err
 	}
 	for _, phase := range p.Phases {
-		d.print("%s: %.1f ms, most of it in %s (%.0f %%)", phaseTitle(phase), phase.RunMS, phase.Operators[0].Name, 100*phase.Operators[0].Share)
+		where, ms := "in "+phase.Operators[0].Name, phase.Operators[0].MS
+		if phase.DispatchMS > ms {
+			where, ms = "between kernels", phase.DispatchMS
+		}
+		part := "the largest part"
+		if ms > phase.RunMS/2 {
+			part = "most"
+		}
+		d.print("%s: %.1f ms, %s of it %s (%.0f %%)", phaseTitle(phase), phase.RunMS, part, where, 100*ms/phase.RunMS)
 	}
 	return p, nil
 }

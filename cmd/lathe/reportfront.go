@@ -21,7 +21,7 @@ func (r *reportOf) frontPart() error {
 	}
 	label, unit := qualityAxis(b.Proxy)
 	f := &reports.Front{
-		Search: b.Search, Method: b.Setup.Method, Status: cmp.Or(b.Status.Detail, string(b.Status.Reason)),
+		Search: b.Search, Method: b.Setup.Method, Status: b.ended(),
 		Quality: b.Proxy, QualityLabel: label, QualityUnit: unit, HigherBetter: true,
 		SpacePoints: b.Points, Evaluations: b.Evaluations, Measured: b.measured(), Baseline: r.besideItself(),
 	}
@@ -75,6 +75,15 @@ func (r *reportOf) frontPart() error {
 	}
 	r.out.Front = f
 	return nil
+}
+
+// ended says why the search stopped. What a model-based one spends are measurements: its
+// evaluations are those of the model.
+func (b *frontBody) ended() string {
+	if b.Measured > 0 && b.Status.Reason == search.EvaluationLimit {
+		return reports.Count(b.Measured, "candidate") + " measured, as many as it may"
+	}
+	return cmp.Or(b.Status.Detail, string(b.Status.Reason))
 }
 
 // measured is how many candidates were timed for the front, by it or for its models.
