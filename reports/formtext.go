@@ -9,7 +9,7 @@ import (
 
 const (
 	textWidth = 100 // columns of prose
-	textCell  = 120 // of a cell, beyond which it is cut
+	textCell  = 120 // of a cell, beyond which it goes on in the next line
 )
 
 // writeText writes the report for a terminal.
@@ -61,13 +61,20 @@ func (r *Report) writeText(w io.Writer) error {
 func (g *grid) write(w io.Writer, style Style) error {
 	t := &table{columns: g.columns, remarks: g.notes}
 	for _, row := range g.rows {
-		cells := make([]string, len(row))
+		lines := [][]string{make([]string, len(row))}
 		for i, c := range row {
-			if cells[i] = c.text; style == Text {
-				cells[i] = shortened(c.text, textCell)
+			text := []string{c.text}
+			if style == Text {
+				text = cellLines(plainly(c.text))
+			}
+			for k, s := range text {
+				if k == len(lines) {
+					lines = append(lines, make([]string, len(row)))
+				}
+				lines[k][i] = s
 			}
 		}
-		t.rows = append(t.rows, cells)
+		t.rows = append(t.rows, lines...)
 	}
 	if g.more > 0 {
 		t.remarks = append(t.remarks[:len(t.remarks):len(t.remarks)], fmt.Sprintf("%s more: the report's JSON and CSV have all.", grouped(int64(g.more))))
@@ -75,12 +82,20 @@ func (g *grid) write(w io.Writer, style Style) error {
 	return t.write(w, style)
 }
 
-// shortened cuts a text that is longer than there is room.
-func shortened(s string, most int) string {
-	if utf8.RuneCountInString(s) <= most {
-		return s
+// cellLines breaks what is longer than a cell between words, and words that are: a warning's
+// end may say what to do.
+func cellLines(s string) (out []string) {
+	if utf8.RuneCountInString(s) <= textCell {
+		return []string{s}
 	}
-	return string([]rune(s)[:most-1]) + "…"
+	for line := range strings.Lines(wrapped(s, textCell)) {
+		rest := []rune(strings.TrimSuffix(line, "\n"))
+		for ; len(rest) > textCell+2; rest = rest[textCell:] { // a % stays with its number
+			out = append(out, string(rest[:textCell]))
+		}
+		out = append(out, string(rest))
+	}
+	return out
 }
 
 // wrapped breaks a text between words into lines, the later ones of an item of a list set
