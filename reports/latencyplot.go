@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -12,9 +11,10 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// LatencyPlotData is what LatencyPlot draws: Own and Baseline are the times in
-// milliseconds that the Shares, from 0 to 1, do not exceed. All three grow.
-type LatencyPlotData struct {
+// latencyPlot is the cumulative distributions of a candidate's times and of the baseline's,
+// with their medians and P95 marked: Own and Baseline are the times in milliseconds that the
+// Shares, from 0 to 1, do not exceed. All three grow.
+type latencyPlot struct {
 	Title    string
 	Label    string // of the times; "" is "milliseconds"
 	Name     string // of the candidate; "" is "candidate"
@@ -23,18 +23,12 @@ type LatencyPlotData struct {
 	Baseline []float64
 }
 
-// LatencyPlot draws the cumulative distributions of a candidate's times and of the
-// baseline's, with their medians and P95 marked.
-func LatencyPlot(w io.Writer, format Format, d LatencyPlotData) error {
-	return writePlot(w, format, d.Drawing)
-}
-
 // tailRatio is the P99 in medians from which on a logarithmic axis shows more than a
 // linear one, which would press the medians against its left end.
 const tailRatio = 5
 
 // Drawing is the plot, to be written in any form.
-func (d LatencyPlotData) Drawing() (*Drawing, error) {
+func (d latencyPlot) Drawing() (*Drawing, error) {
 	if err := d.check(); err != nil {
 		return nil, err
 	}
@@ -91,7 +85,7 @@ func (d LatencyPlotData) Drawing() (*Drawing, error) {
 	return drawing, nil
 }
 
-func (d LatencyPlotData) check() error {
+func (d latencyPlot) check() error {
 	n := len(d.Shares)
 	if n < 2 || len(d.Own) != n || len(d.Baseline) != n {
 		return fmt.Errorf("reports: plot: %d shares of %d and %d times: want as many of each, and two at least", n, len(d.Own), len(d.Baseline))

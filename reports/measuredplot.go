@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"io"
 	"math"
 	"slices"
 
@@ -12,27 +11,22 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// MeasuredPoint is what a candidate's record says.
-type MeasuredPoint struct {
+// measuredPoint is what a candidate's record says.
+type measuredPoint struct {
 	Params float64 // of the decoder, in millions
 	PL, TL float64 // relative to the baseline; 0: not known
 	Detail string  `json:"-"` // what a page says of it; "": nothing
 }
 
-// MeasuredPlotData is what MeasuredPlot draws.
-type MeasuredPlotData struct {
+// measuredPlot is the decoder parameters of all measured candidates against their PL and TL
+// relative to the baseline.
+type measuredPlot struct {
 	Title  string
-	Points []MeasuredPoint
-}
-
-// MeasuredPlot draws the decoder parameters of all measured candidates against their PL
-// and TL relative to the baseline.
-func MeasuredPlot(w io.Writer, format Format, d MeasuredPlotData) error {
-	return writePlot(w, format, d.Drawing)
+	Points []measuredPoint
 }
 
 // Drawing is the plot, to be written in any form.
-func (d MeasuredPlotData) Drawing() (*Drawing, error) {
+func (d measuredPlot) Drawing() (*Drawing, error) {
 	var of [2]plotter.XYs
 	for i, m := range d.Points {
 		if !(m.Params > 0 && m.PL >= 0 && m.TL >= 0) || math.IsInf(m.Params+m.PL+m.TL, 0) {

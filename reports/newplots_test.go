@@ -12,11 +12,11 @@ import (
 )
 
 func TestLatencyPlot(t *testing.T) {
-	d := LatencyPlotData{Title: "TL", Label: "TL (ms)", Name: "small", Shares: []float64{0, 0.5, 0.9, 1}, Own: []float64{4, 5, 6, 8}, Baseline: []float64{6, 7, 8, 9}}
-	drawn(t, "latency.png", func(w io.Writer, f Format) error { return LatencyPlot(w, f, d) }, "TL (ms)", "share of the times", "P50", "P95", "small", "baseline")
+	d := latencyPlot{Title: "TL", Label: "TL (ms)", Name: "small", Shares: []float64{0, 0.5, 0.9, 1}, Own: []float64{4, 5, 6, 8}, Baseline: []float64{6, 7, 8, 9}}
+	drawn(t, "latency.png", func(w io.Writer, f Format) error { return writePlot(w, f, d.Drawing) }, "TL (ms)", "share of the times", "P50", "P95", "small", "baseline")
 	logarithmic := func() bool {
 		var out bytes.Buffer
-		if err := LatencyPlot(&out, SVG, d); err != nil {
+		if err := writePlot(&out, SVG, d.Drawing); err != nil {
 			t.Fatal(err)
 		}
 		return strings.Contains(out.String(), "logarithmic")
@@ -33,30 +33,30 @@ func TestLatencyPlot(t *testing.T) {
 			t.Errorf("%v of the times are at most %v, want %v, which is one of them", share, got, want)
 		}
 	}
-	for name, bad := range map[string]LatencyPlotData{
+	for name, bad := range map[string]latencyPlot{
 		"empty":   {},
 		"uneven":  {Shares: []float64{0, 1}, Own: []float64{1, 2}, Baseline: []float64{1}},
 		"falling": {Shares: []float64{0, 1}, Own: []float64{2, 1}, Baseline: []float64{1, 2}},
 		"nan":     {Shares: []float64{0, 1}, Own: []float64{1, math.NaN()}, Baseline: []float64{1, 2}},
 		"share":   {Shares: []float64{0, 2}, Own: []float64{1, 2}, Baseline: []float64{1, 2}},
 	} {
-		if err := LatencyPlot(io.Discard, SVG, bad); err == nil || !strings.HasPrefix(err.Error(), "reports: plot: ") {
+		if err := writePlot(io.Discard, SVG, bad.Drawing); err == nil || !strings.HasPrefix(err.Error(), "reports: plot: ") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
 
 func TestOperatorPlot(t *testing.T) {
-	d := OperatorPlotData{Title: "Operators", Bars: []OperatorBar{{Name: "MatMul", MS: 12.345, LimitMS: 6, Share: 0.7, Detail: "x"}, {Name: "Gelu <of> a \x00 graph", MS: 2}}}
-	drawn(t, "operators.png", func(w io.Writer, f Format) error { return OperatorPlot(w, f, d) },
+	d := operatorPlot{Title: "Operators", Bars: []timeBar{{Name: "MatMul", MS: 12.345, LimitMS: 6, Share: 0.7, Detail: "x"}, {Name: "Gelu <of> a \x00 graph", MS: 2}}}
+	drawn(t, "operators.png", func(w io.Writer, f Format) error { return writePlot(w, f, d.Drawing) },
 		"MatMul", "12.3 ms, 70.0 %", "Gelu &lt;of&gt; a   graph", "2.00 ms", "milliseconds of one run", "limits")
 	d.Bars = d.Bars[1:]
 	var out bytes.Buffer
-	if err := OperatorPlot(&out, SVG, d); err != nil || strings.Contains(out.String(), "limits") {
+	if err := writePlot(&out, SVG, d.Drawing); err != nil || strings.Contains(out.String(), "limits") {
 		t.Errorf("no bar has a limit, and yet the legend has one (%v)", err)
 	}
-	for _, bad := range []OperatorPlotData{{}, {Bars: []OperatorBar{{MS: math.NaN()}}}, {Bars: []OperatorBar{{MS: -1}}}, {Bars: []OperatorBar{{MS: math.Inf(1)}}}} {
-		if err := OperatorPlot(io.Discard, SVG, bad); err == nil {
+	for _, bad := range []operatorPlot{{}, {Bars: []timeBar{{MS: math.NaN()}}}, {Bars: []timeBar{{MS: -1}}}, {Bars: []timeBar{{MS: math.Inf(1)}}}} {
+		if err := writePlot(io.Discard, SVG, bad.Drawing); err == nil {
 			t.Errorf("%v was drawn", bad)
 		}
 	}
@@ -84,10 +84,10 @@ func TestTopOperators(t *testing.T) {
 }
 
 func TestMeasuredPlot(t *testing.T) {
-	d := MeasuredPlotData{Title: "Measured", Points: []MeasuredPoint{{Params: 100, PL: 0.9, TL: 0.8}, {Params: 120, TL: 1.1, Detail: "x"}}}
-	drawn(t, "measured.png", func(w io.Writer, f Format) error { return MeasuredPlot(w, f, d) }, "PL (1)", "TL (2)", "as fast as the baseline", "decoder parameters")
-	for _, bad := range []MeasuredPlotData{{}, {Points: []MeasuredPoint{{Params: 1}}}, {Points: []MeasuredPoint{{PL: 1}}}, {Points: []MeasuredPoint{{Params: 1, PL: math.Inf(1)}}}} {
-		if err := MeasuredPlot(io.Discard, SVG, bad); err == nil {
+	d := measuredPlot{Title: "Measured", Points: []measuredPoint{{Params: 100, PL: 0.9, TL: 0.8}, {Params: 120, TL: 1.1, Detail: "x"}}}
+	drawn(t, "measured.png", func(w io.Writer, f Format) error { return writePlot(w, f, d.Drawing) }, "PL (1)", "TL (2)", "as fast as the baseline", "decoder parameters")
+	for _, bad := range []measuredPlot{{}, {Points: []measuredPoint{{Params: 1}}}, {Points: []measuredPoint{{PL: 1}}}, {Points: []measuredPoint{{Params: 1, PL: math.Inf(1)}}}} {
+		if err := writePlot(io.Discard, SVG, bad.Drawing); err == nil {
 			t.Errorf("%v was drawn", bad)
 		}
 	}

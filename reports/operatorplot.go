@@ -2,7 +2,6 @@ package reports
 
 import (
 	"fmt"
-	"io"
 	"math"
 
 	"gonum.org/v1/plot"
@@ -10,8 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// OperatorBar is one bar of an OperatorPlot.
-type OperatorBar struct {
+// timeBar is one bar of an operatorPlot.
+type timeBar struct {
 	Name    string
 	MS      float64
 	LimitMS float64 // what the machine's limits allow; 0: not known
@@ -19,23 +18,18 @@ type OperatorBar struct {
 	Detail  string  `json:"-"` // what a page says of it; "": nothing
 }
 
-// OperatorPlotData is what OperatorPlot draws.
-type OperatorPlotData struct {
+// operatorPlot is where the time of a run goes: a bar for each operator, and on it the least
+// time that the machine's limits allow.
+type operatorPlot struct {
 	Title string
-	Bars  []OperatorBar // from the top down
-}
-
-// OperatorPlot draws where the time of a run goes: a bar for each operator, and on it the
-// least time that the machine's limits allow.
-func OperatorPlot(w io.Writer, format Format, d OperatorPlotData) error {
-	return writePlot(w, format, d.Drawing)
+	Bars  []timeBar // from the top down
 }
 
 // barPitch is from one bar to the next, with its name above it.
 const barPitch = 27 * vg.Length(1)
 
 // Drawing is the plot, to be written in any form.
-func (d OperatorPlotData) Drawing() (*Drawing, error) {
+func (d operatorPlot) Drawing() (*Drawing, error) {
 	if len(d.Bars) == 0 {
 		return nil, fmt.Errorf("reports: plot: no operators to draw")
 	}
@@ -68,7 +62,7 @@ func (d OperatorPlotData) Drawing() (*Drawing, error) {
 	return drawing, nil
 }
 
-type operatorBars []OperatorBar
+type operatorBars []timeBar
 
 // A bar takes the lower part of its row, from below its middle to above it.
 const (

@@ -30,7 +30,7 @@ func (r *Report) latencyPlots() (out []Plot, err error) {
 	for _, d := range r.Distributions {
 		metric := cmp.Or(timesNames[d.Metric], plainly(d.Metric), "latency")
 		name := cmp.Or(plainly(d.Candidate), "candidate")
-		data := LatencyPlotData{Title: metric + " of " + name, Label: metric + " (ms)", Name: name, Shares: d.Shares, Own: d.Own, Baseline: d.Baseline}
+		data := latencyPlot{Title: metric + " of " + name, Label: metric + " (ms)", Name: name, Shares: d.Shares, Own: d.Own, Baseline: d.Baseline}
 		if data.check() != nil || !finite(append(slices.Clone(d.Own), d.Baseline...)...) {
 			continue
 		}
@@ -47,7 +47,7 @@ func (r *Report) latencyPlots() (out []Plot, err error) {
 }
 
 // figures are the median and P95 of times in words.
-func (d LatencyPlotData) figures(times []float64) string {
+func (d latencyPlot) figures(times []float64) string {
 	p50 := timeAt(d.Shares, times, 0.5)
 	ms := decimalsFor(p50).text
 	return fmt.Sprintf("median %s ms, P95 %s ms", ms(p50), ms(timeAt(d.Shares, times, 0.95)))
@@ -72,12 +72,12 @@ func (r *Report) operatorPlots() (out []Plot, err error) {
 			continue
 		}
 		title := cmp.Or(plainly(o.Phase), "a run") + " of " + cmp.Or(plainly(o.Candidate), "the candidate")
-		data := OperatorPlotData{Title: "Operators: " + title}
+		data := operatorPlot{Title: "Operators: " + title}
 		for _, t := range topOperators(rows) {
 			data.Bars = append(data.Bars, operatorBar(t))
 		}
 		if finite(o.DispatchMS) && o.DispatchMS > 0 {
-			b := OperatorBar{Name: "between kernels", MS: o.DispatchMS}
+			b := timeBar{Name: "between kernels", MS: o.DispatchMS}
 			if finite(o.RunMS) && o.RunMS >= o.DispatchMS {
 				b.Share = o.DispatchMS / o.RunMS
 			}
@@ -86,7 +86,7 @@ func (r *Report) operatorPlots() (out []Plot, err error) {
 		}
 		alt := fmt.Sprintf("Time by operator in %s.", title)
 		if finite(o.RunMS) && o.RunMS > 0 {
-			most := slices.MaxFunc(data.Bars, func(a, b OperatorBar) int { return cmp.Compare(a.MS, b.MS) })
+			most := slices.MaxFunc(data.Bars, func(a, b timeBar) int { return cmp.Compare(a.MS, b.MS) })
 			alt += fmt.Sprintf(" The longest bar, %s, is %s of %s ms.", cmp.Or(plainly(most.Name), "unnamed"), percent(most.MS/o.RunMS), millis(o.RunMS))
 		}
 		plots, err := plotOf("operators", fmt.Sprintf("operators-%d", len(out)+1), data.Title, alt, data.Drawing)
@@ -111,8 +111,8 @@ func topOperators(rows []OperatorTime) []OperatorTime {
 	return append(slices.Clone(rows[:operatorsMost]), rest)
 }
 
-func operatorBar(t OperatorTime) OperatorBar {
-	b := OperatorBar{Name: t.Name, MS: t.MS, LimitMS: t.LimitMS, Share: t.Share}
+func operatorBar(t OperatorTime) timeBar {
+	b := timeBar{Name: t.Name, MS: t.MS, LimitMS: t.LimitMS, Share: t.Share}
 	b.Detail = fmt.Sprintf("%s: %s ms", t.Name, millis(t.MS))
 	if t.Share > 0 {
 		b.Detail += ", " + percent(t.Share) + " of the run"
@@ -254,9 +254,9 @@ func (r *Report) measuredPlots() ([]Plot, error) {
 	if r.Measurements == nil {
 		return nil, nil
 	}
-	data := MeasuredPlotData{Title: "Measured candidates"}
+	data := measuredPlot{Title: "Measured candidates"}
 	for _, c := range r.Measurements.Candidates {
-		m := MeasuredPoint{Params: float64(c.DecoderParams) / 1e6}
+		m := measuredPoint{Params: float64(c.DecoderParams) / 1e6}
 		detail := []string{c.Candidate, millions(c.DecoderParams) + " decoder parameters"}
 		for _, v := range []struct {
 			name string
