@@ -114,6 +114,11 @@ func TestReportOfOddStores(t *testing.T) {
 			if m := r.Measurements; m == nil || m.Records != 4 || len(r.Summary) != 3 {
 				t.Errorf("measurements %+v, summary %q", m, r.Summary)
 			}
+			for _, m := range r.Missing { // a file's name is no path to it
+				if strings.Contains(m.Command, "@") || name == "an ONNX file beside another" && strings.Contains(m.Command, "--baseline") && !strings.Contains(m.Command, "--baseline BASELINE.onnx") {
+					t.Errorf("%s: %s", m.Part, m.Command)
+				}
+			}
 		})
 	}
 }
