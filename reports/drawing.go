@@ -52,7 +52,7 @@ func newDrawing(p *plot.Plot, l legend) *Drawing { return &Drawing{plot: p, lege
 
 // say makes a place say something; without a detail it does not.
 func (d *Drawing) say(x, y float64, detail string) {
-	if detail = strings.TrimSpace(plainly(detail)); detail != "" {
+	if detail = strings.TrimSpace(Plain(detail)); detail != "" {
 		d.spots = append(d.spots, spot{x, y, detail})
 	}
 }
@@ -106,7 +106,7 @@ func (d *Drawing) Inline(w io.Writer, id, alt string) error {
 			return c.err
 		}
 		name := html.EscapeString(id + v.end)
-		title, rest := firstSentence(plainly(alt))
+		title, rest := firstSentence(Plain(alt))
 		fmt.Fprintf(&out, `<svg id="%s" class="plot %s" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %s %s" role="group" aria-labelledby="%s-title">`+"\n",
 			name, v.class, coordinate(v.width), coordinate(v.height), name)
 		// The drawing is one image; the marks beside it are reached by themselves.

@@ -7,22 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// Plain is a text in one line that steers no terminal: names come from files, stores and
-// other people.
-func Plain(s string) string { return plainly(s) }
-
-// PlainLines is Plain of each line.
-func PlainLines(s string) string {
-	lines := strings.Split(s, "\n")
-	for i := range lines {
-		lines[i] = plainly(lines[i])
-	}
-	return strings.Join(lines, "\n")
-}
-
-// plainly is a text in one line that steers no terminal, ends no reader of XML and turns no
+// Plain is a text in one line that steers no terminal, ends no reader of XML and turns no
 // text around it: names come from files, stores and other people.
-func plainly(s string) string {
+func Plain(s string) string {
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r < ' ', r >= 0x7f && r < 0xa0, r == 0x2028, r == 0x2029, r == 0xfffe, r == 0xffff:
@@ -32,6 +19,15 @@ func plainly(s string) string {
 		}
 		return r
 	}, strings.ToValidUTF8(s, "\ufffd"))
+}
+
+// PlainLines is Plain of each line.
+func PlainLines(s string) string {
+	lines := strings.Split(s, "\n")
+	for i := range lines {
+		lines[i] = Plain(lines[i])
+	}
+	return strings.Join(lines, "\n")
 }
 
 // apart is nothing that is seen, and parts what would be read as one.
@@ -48,7 +44,7 @@ var domain = regexp.MustCompile(`^[\w-]+\.[[:alnum:]]`)
 // inMarkdown escapes what GitHub's Markdown, or HTML within it, would take for its own, and
 // leaves all else as it is: gpt2-l12 and d_inner and [0.9, 1.1] are what they seem.
 func inMarkdown(s string) string {
-	s = plainly(s)
+	s = Plain(s)
 	var out strings.Builder
 	before := ' '
 	for i, r := range s {

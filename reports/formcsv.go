@@ -67,12 +67,9 @@ func csvNumber(v float64) string {
 	return strconv.FormatFloat(v, 'g', -1, 64)
 }
 
-// CSVText is a cell of CSV that no spreadsheet takes for a formula.
-func CSVText(s string) string { return csvText(s) }
-
-// csvText is a text that no spreadsheet takes for a formula, be it behind spaces or quotes.
-func csvText(s string) string {
-	s = plainly(s)
+// CSVText is a text that no spreadsheet takes for a formula, be it behind spaces or quotes.
+func CSVText(s string) string {
+	s = Plain(s)
 	if _, err := strconv.ParseFloat(s, 64); err == nil {
 		return s
 	}
@@ -85,7 +82,7 @@ func csvText(s string) string {
 
 // text is a row without a number.
 func (c *csvRows) text(item, metric, note string) {
-	c.row(c.part, csvText(item), csvText(metric), "", "", "", "", csvText(note))
+	c.row(c.part, CSVText(item), CSVText(metric), "", "", "", "", CSVText(note))
 }
 
 // number is a row of a number; there is none of what is not known.
@@ -102,7 +99,7 @@ func (c *csvRows) ranged(item, metric string, v float64, ci *stat.Interval, unit
 	if iv, ok := known(ci); ok {
 		low, high = csvNumber(iv.Low), csvNumber(iv.High)
 	}
-	c.row(c.part, csvText(item), csvText(metric), value, low, high, csvText(unit), csvText(note))
+	c.row(c.part, CSVText(item), CSVText(metric), value, low, high, CSVText(unit), CSVText(note))
 }
 
 func (c *csvRows) pointed(item, metric string, v *float64, unit, note string) {

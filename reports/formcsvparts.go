@@ -171,7 +171,7 @@ func (r *Report) csvNights(c *csvRows) {
 	}
 	for _, row := range r.Nights.Rows {
 		note := joinKnown("night "+strconv.FormatInt(row.Seq, 10), row.Time.UTC().Format(time.RFC3339), row.Verdict)
-		c.row(c.part, csvText(row.Thing), csvText(metricOf(row.Metric)+" to the baseline"), csvNumber(row.Ratio), csvNumber(row.Low), csvNumber(row.High), "ratio", csvText(note))
+		c.row(c.part, CSVText(row.Thing), CSVText(metricOf(row.Metric)+" to the baseline"), csvNumber(row.Ratio), csvNumber(row.Low), csvNumber(row.High), "ratio", CSVText(note))
 		if row.Change != 0 {
 			c.number(row.Thing, metricOf(row.Metric)+" change of level", row.Change, "ratio", note)
 		}

@@ -111,7 +111,7 @@ func (r *Report) writeHTML(w io.Writer) error {
 // writePage writes a report's parts as one file of HTML.
 func writePage(w io.Writer, r *Report, parts []part) error {
 	style := PlotCSS + pageCSS
-	v := pageView{Title: plainly(r.Title), Style: template.CSS(style), Script: template.JS(pageScript)}
+	v := pageView{Title: Plain(r.Title), Style: template.CSS(style), Script: template.JS(pageScript)}
 	if v.Title == "" {
 		v.Title = "Report"
 	}
@@ -156,7 +156,7 @@ func viewPart(p part) (pagePart, error) {
 				if err := plot.Drawing.Inline(&svg, id, plot.Alt); err != nil {
 					return out, fmt.Errorf("reports: plot %s: %w", plot.Name, err)
 				}
-				all = append(all, pageFigure{ID: id, Title: plainly(plot.Title), Alt: plainly(plot.Alt), Drawing: template.HTML(svg.String())})
+				all = append(all, pageFigure{ID: id, Title: Plain(plot.Title), Alt: Plain(plot.Alt), Drawing: template.HTML(svg.String())})
 			}
 			out.Blocks = append(out.Blocks, pageBlock{Figures: all})
 		}
@@ -176,7 +176,7 @@ func viewSentences(all []sentence) (out [][]pageText) {
 }
 
 func viewText(c cell) pageText {
-	out := pageText{Text: plainly(c.text), Paths: strings.Join(c.paths, " "), As: c.as, Name: c.as == asWritten}
+	out := pageText{Text: Plain(c.text), Paths: strings.Join(c.paths, " "), As: c.as, Name: c.as == asWritten}
 	if figure, interval, ok := strings.Cut(out.Text, " ["); ok && len(c.paths) == 3 {
 		out.Text, out.Interval = figure, "["+interval
 	}
@@ -184,7 +184,7 @@ func viewText(c cell) pageText {
 }
 
 func viewTable(g *grid, title string) *pageTable {
-	t := &pageTable{Caption: plainly(g.caption), Label: plainly(g.caption), Folds: len(g.rows) > longTable, Sorts: g.sorts, Count: len(g.rows)}
+	t := &pageTable{Caption: Plain(g.caption), Label: Plain(g.caption), Folds: len(g.rows) > longTable, Sorts: g.sorts, Count: len(g.rows)}
 	if t.Caption == "" {
 		t.Label = title
 	}
@@ -192,7 +192,7 @@ func viewTable(g *grid, title string) *pageTable {
 		t.More = "The JSON and CSV forms of this report have " + Count(g.more, "more row") + "."
 	}
 	for _, n := range g.notes {
-		t.Notes = append(t.Notes, plainly(n))
+		t.Notes = append(t.Notes, Plain(n))
 	}
 	head := max(0, slices.IndexFunc(g.columns, func(c column) bool { return c.name == "check" }))
 	for _, c := range g.columns {

@@ -19,8 +19,8 @@ func (r *Report) writeText(w io.Writer) error {
 		return err
 	}
 	var out strings.Builder
-	say := func(s string) { out.WriteString(wrapped(plainly(s), textWidth)) }
-	title := plainly(r.Title)
+	say := func(s string) { out.WriteString(wrapped(Plain(s), textWidth)) }
+	title := Plain(r.Title)
 	fmt.Fprintf(&out, "%s\n%s\n", title, strings.Repeat("=", min(utf8.RuneCountInString(title), textWidth)))
 	if !r.Made.IsZero() {
 		say("made " + moment(r.Made))
@@ -65,7 +65,7 @@ func (g *grid) write(w io.Writer, style Style) error {
 		for i, c := range row {
 			text := []string{c.text}
 			if style == Text {
-				text = cellLines(plainly(c.text))
+				text = cellLines(Plain(c.text))
 			}
 			for k, s := range text {
 				if k == len(lines) {

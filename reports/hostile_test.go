@@ -198,7 +198,7 @@ func TestHostileCSV(t *testing.T) {
 		"=1+1": "'=1+1", "-1.5": "-1.5", "+3": "+3", "-": "'-", "@SUM(A1)": "'@SUM(A1)", " =1": "' =1", "\"=1": "'\"=1", "\t=1": "' =1", "\r\n=1": "'  =1", "'=1": "''=1", "\uff1d1": "'\uff1d1",
 		"a=b": "a=b", "gpt2-l2": "gpt2-l2", "": "", " ": " ",
 	} {
-		if got := csvText(in); got != want {
+		if got := CSVText(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
 		}
 	}

@@ -43,16 +43,16 @@ type junitMessage struct {
 
 // writeJUnit writes the checks as JUnit's XML, a suite for each group.
 func (r *Report) writeJUnit(w io.Writer) error {
-	all := junitSuites{Name: plainly(r.Title)}
+	all := junitSuites{Name: Plain(r.Title)}
 	at := map[string]int{}
 	for _, c := range r.Checks {
 		i, ok := at[c.Group]
 		if !ok {
 			i = len(all.Suites)
 			at[c.Group] = i
-			all.Suites = append(all.Suites, junitSuite{Name: plainly(c.Group)})
+			all.Suites = append(all.Suites, junitSuite{Name: Plain(c.Group)})
 		}
-		all.Suites[i].add(VerifyCheck{Name: plainly(c.Name), File: plainly(c.Group), Status: c.Status, Value: c.Value, Bound: c.Bound, Unit: c.Unit, Detail: c.Detail})
+		all.Suites[i].add(VerifyCheck{Name: Plain(c.Name), File: Plain(c.Group), Status: c.Status, Value: c.Value, Bound: c.Bound, Unit: c.Unit, Detail: c.Detail})
 	}
 	for _, s := range all.Suites {
 		all.Tests, all.Failures, all.Skipped = all.Tests+s.Tests, all.Failures+s.Failures, all.Skipped+s.Skipped
@@ -68,7 +68,7 @@ func (s *junitSuite) add(c VerifyCheck) {
 	if c.Value != nil {
 		text = joinKnown(strings.TrimSpace(figure(c.Value)+" "+c.Unit)+ifBound(c.Bound), text)
 	}
-	text = plainly(text)
+	text = Plain(text)
 	switch c.Status {
 	case Failed:
 		s.Failures++

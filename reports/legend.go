@@ -31,7 +31,7 @@ func newLegend() legend { return legend{style: textStyle(10, ink)} }
 
 // Add adds what a name stands for, one over the other.
 func (l *legend) Add(name string, thumbs ...plot.Thumbnailer) {
-	l.entries = append(l.entries, legendEntry{name: plainly(name), thumbs: thumbs})
+	l.entries = append(l.entries, legendEntry{name: Plain(name), thumbs: thumbs})
 }
 
 // column puts each entry into a row of its own.

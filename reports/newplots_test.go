@@ -135,7 +135,7 @@ func TestLegendFlow(t *testing.T) {
 
 func TestPlainly(t *testing.T) {
 	for in, want := range map[string]string{"a\x00b\nc\x7f\u0085": "a b c  ", "\u202eabc\u2066": "abc", "\xff": "\ufffd", "日本 <b>": "日本 <b>", "\uffff": " "} {
-		if got := plainly(in); got != want {
+		if got := Plain(in); got != want {
 			t.Errorf("%q becomes %q, want %q", in, got, want)
 		}
 	}

@@ -21,7 +21,7 @@ func Nightly(w io.Writer, style Style, n nightly.Night) error {
 	if len(n.Things) == 0 {
 		return errNoRows
 	}
-	say := plainly
+	say := Plain
 	if style == Markdown {
 		say = inMarkdown
 	}
@@ -230,7 +230,7 @@ func NightHistory(w io.Writer, style Style, scope nightly.Scope, rows []nightly.
 	if scope.Workload != "" {
 		head += "; workload " + scope.Workload
 	}
-	say := plainly
+	say := Plain
 	if style == Markdown {
 		say = markdownLine
 	}

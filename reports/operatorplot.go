@@ -102,7 +102,7 @@ func (bars operatorBars) Plot(c draw.Canvas, p *plot.Plot) {
 		over := top + vg.Points(2.5)
 		c.FillText(figures, vg.Point{X: c.Max.X, Y: over}, value)
 		room := c.Max.X - c.Min.X - figures.Width(value) - vg.Points(10)
-		c.FillText(names, vg.Point{X: x(0), Y: over}, shorten(names, plainly(b.Name), room))
+		c.FillText(names, vg.Point{X: x(0), Y: over}, shorten(names, Plain(b.Name), room))
 	}
 }
 

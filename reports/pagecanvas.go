@@ -210,7 +210,7 @@ func (c *pageCanvas) FillString(f font.Face, pt vg.Point, s string) {
 		turned = fmt.Sprintf(` transform="rotate(%s %s %s)"`, coordinate(vg.Length(-angle)), px, py)
 	}
 	fmt.Fprintf(&c.out, `<text x="%s" y="%s" font-size="%s" fill="%s"%s>%s</text>`+"\n",
-		px, py, coordinate(f.Font.Size*vg.Length(c.scale())), c.now.colour, turned, html.EscapeString(plainly(s)))
+		px, py, coordinate(f.Font.Size*vg.Length(c.scale())), c.now.colour, turned, html.EscapeString(Plain(s)))
 }
 
 // DrawImage is not for pages, which hold no pixels.

@@ -49,7 +49,7 @@ func newPlot(d FrontPlotData) *plot.Plot {
 // legend in a column on the right, or narrow with the legend below.
 func (d *Drawing) paint(c vg.CanvasSizer, narrow, titled bool) []vg.Point {
 	p := *d.plot // axes are this layout's own
-	p.Title.Text = plainly(p.Title.Text)
+	p.Title.Text = Plain(p.Title.Text)
 	if !titled {
 		p.Title.Text = ""
 	}
@@ -102,8 +102,8 @@ func (d *Drawing) legendBelow(width vg.Length) vg.Length {
 func (d *Drawing) fit(p *plot.Plot, area draw.Canvas) {
 	size := area.Size()
 	p.Title.Text = shorten(p.Title.TextStyle, p.Title.Text, size.X)
-	p.X.Label.Text = wrap(p.X.Label.TextStyle, plainly(p.X.Label.Text), size.X-vg.Points(50))
-	p.Y.Label.Text = wrap(p.Y.Label.TextStyle, plainly(p.Y.Label.Text), size.Y-vg.Points(50))
+	p.X.Label.Text = wrap(p.X.Label.TextStyle, Plain(p.X.Label.Text), size.X-vg.Points(50))
+	p.Y.Label.Text = wrap(p.Y.Label.TextStyle, Plain(p.Y.Label.Text), size.Y-vg.Points(50))
 	p.X.Tick.Marker = spaced{p.X.Tick.Marker, p.X.Tick.Label, size.X - vg.Points(50)}
 }
 

@@ -140,7 +140,7 @@ func (f *Front) alt() string {
 
 // qualityLabel is what a front's quality is called in words.
 func (f *Front) qualityLabel() string {
-	return cmp.Or(plainly(f.QualityLabel), plainly(f.Quality), "quality")
+	return cmp.Or(Plain(f.QualityLabel), Plain(f.Quality), "quality")
 }
 
 // qualityName is its label beside values that are not divided by the axis's unit.

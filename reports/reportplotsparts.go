@@ -28,8 +28,8 @@ func fileWord(s string) string {
 func (r *Report) latencyPlots() (out []Plot, err error) {
 	count := map[string]int{}
 	for _, d := range r.Distributions {
-		metric := cmp.Or(timesNames[d.Metric], plainly(d.Metric), "latency")
-		name := cmp.Or(plainly(d.Candidate), "candidate")
+		metric := cmp.Or(timesNames[d.Metric], Plain(d.Metric), "latency")
+		name := cmp.Or(Plain(d.Candidate), "candidate")
 		data := latencyPlot{Title: metric + " of " + name, Label: metric + " (ms)", Name: name, Shares: d.Shares, Own: d.Own, Baseline: d.Baseline}
 		if data.check() != nil || !finite(append(slices.Clone(d.Own), d.Baseline...)...) {
 			continue
@@ -71,7 +71,7 @@ func (r *Report) operatorPlots() (out []Plot, err error) {
 		if len(rows) == 0 {
 			continue
 		}
-		title := cmp.Or(plainly(o.Phase), "a run") + " of " + cmp.Or(plainly(o.Candidate), "the candidate")
+		title := cmp.Or(Plain(o.Phase), "a run") + " of " + cmp.Or(Plain(o.Candidate), "the candidate")
 		data := operatorPlot{Title: "Operators: " + title}
 		for _, t := range topOperators(rows) {
 			data.Bars = append(data.Bars, operatorBar(t))
@@ -87,7 +87,7 @@ func (r *Report) operatorPlots() (out []Plot, err error) {
 		alt := fmt.Sprintf("Time by operator in %s.", title)
 		if finite(o.RunMS) && o.RunMS > 0 {
 			most := slices.MaxFunc(data.Bars, func(a, b timeBar) int { return cmp.Compare(a.MS, b.MS) })
-			alt += fmt.Sprintf(" The longest bar, %s, is %s of %s ms.", cmp.Or(plainly(most.Name), "unnamed"), percent(most.MS/o.RunMS), millis(o.RunMS))
+			alt += fmt.Sprintf(" The longest bar, %s, is %s of %s ms.", cmp.Or(Plain(most.Name), "unnamed"), percent(most.MS/o.RunMS), millis(o.RunMS))
 		}
 		plots, err := plotOf("operators", fmt.Sprintf("operators-%d", len(out)+1), data.Title, alt, data.Drawing)
 		if err != nil {
@@ -132,7 +132,7 @@ const fitMarks = 200
 // fitPlots are predictions against measurements.
 func (r *Report) fitPlots() (out []Plot, err error) {
 	for _, f := range r.Fits {
-		data := FitPlotData{Title: "Latency model of " + cmp.Or(plainly(f.Build), "the build")}
+		data := FitPlotData{Title: "Latency model of " + cmp.Or(Plain(f.Build), "the build")}
 		n := 0
 		var errs []float64
 		for _, s := range f.Points {
@@ -179,8 +179,8 @@ func (r *Report) proxyPlots() (out []Plot, err error) {
 		return nil, nil
 	}
 	for _, p := range r.Proxy.Plots {
-		score, quality := cmp.Or(plainly(p.ScoreLabel), plainly(p.Name), "score"), cmp.Or(plainly(p.QualityLabel), "quality")
-		data := ProxyPlotData{Title: capital(quality) + " against " + cmp.Or(plainly(p.Name), score), ScoreLabel: score, QualityLabel: quality, LogScore: p.LogScore, LogValue: p.LogValue}
+		score, quality := cmp.Or(Plain(p.ScoreLabel), Plain(p.Name), "score"), cmp.Or(Plain(p.QualityLabel), "quality")
+		data := ProxyPlotData{Title: capital(quality) + " against " + cmp.Or(Plain(p.Name), score), ScoreLabel: score, QualityLabel: quality, LogScore: p.LogScore, LogValue: p.LogValue}
 		for _, pt := range p.Points {
 			if !finite(pt.Score, pt.Quality) || p.LogScore && pt.Score <= 0 || p.LogValue && pt.Quality <= 0 {
 				continue
@@ -234,7 +234,7 @@ func (r *Report) nightPlots() (out []Plot, err error) {
 				changes++
 			}
 		}
-		title := cmp.Or(metricNames[of.metric], plainly(of.metric)) + " of " + plainly(of.thing)
+		title := cmp.Or(metricNames[of.metric], Plain(of.metric)) + " of " + Plain(of.thing)
 		alt := fmt.Sprintf("%s over %s, relative to the baseline. The last is %s [%s, %s]; changes of level: %d.",
 			title, Count(len(nights), "night"), ratio(last.Ratio), ratio(last.Low), ratio(last.High), changes)
 		plots, err := plotOf("nights", fmt.Sprintf("nights-%d", len(out)+1), title, alt, TrendPlotData{nights}.Drawing)

@@ -108,7 +108,7 @@ func (t *table) write(w io.Writer, style Style) error {
 		cells.Padding.Global = tw.Padding{Right: "  ", Overwrite: true}
 	}
 	table := tablewriter.NewTable(&out, tablewriter.WithRenderer(r), tablewriter.WithConfig(tablewriter.Config{Header: cells, Row: cells}))
-	cell, line, inline := plainly, plainly, plainly
+	cell, line, inline := Plain, Plain, Plain
 	if style == Markdown {
 		cell, line, inline = markdownCell, markdownLine, inMarkdown
 	}

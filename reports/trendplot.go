@@ -29,7 +29,7 @@ func (d TrendPlotData) Drawing() (*Drawing, error) {
 		return nil, fmt.Errorf("reports: plot: no nights to draw")
 	}
 	p := newPlot(FrontPlotData{
-		Title: plainly(rows[0].Thing), LatencyLabel: "night", QualityLabel: metricNames[rows[0].Metric] + " relative to the baseline",
+		Title: Plain(rows[0].Thing), LatencyLabel: "night", QualityLabel: metricNames[rows[0].Metric] + " relative to the baseline",
 	})
 	p.X.Tick.Marker = wholeTicks{}
 	legend := newLegend()

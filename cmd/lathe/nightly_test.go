@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -82,5 +83,14 @@ func TestNightlyAlone(t *testing.T) {
 	out, _ := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != exitInput || !strings.Contains(string(out), "lathe: store: lathe.db: in use: process ") {
 		t.Errorf("exit status %d\n%s", code, out)
+	}
+}
+
+// What somebody calls a file steers nobody's terminal.
+func TestErrorsSteerNoTerminal(t *testing.T) {
+	var stdout, stderr bytes.Buffer
+	code := run(t.Context(), []string{"nightly", "--track", "gone\x1b[31m\u202e/x.onnx", "--baseline", "gpt2-l1-d32-f64-h2-v300-p256"}, &stdout, &stderr)
+	if said := stderr.String(); code != exitInput || strings.ContainsAny(said, "\x1b\u202e") || !strings.Contains(said, "gone [31m/x.onnx, which is tracked, is gone") {
+		t.Errorf("exit status %d, %q", code, said)
 	}
 }

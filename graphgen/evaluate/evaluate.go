@@ -1,4 +1,4 @@
-// Package evaluate runs ONNX operators on small tensors, plainly, in float64.
+// Package evaluate runs ONNX operators on small tensors, Plain, in float64.
 //
 // It is for finding out what a part of a graph computes, by running it on numbers:
 // package recover holds norms, attention and activations of unknown graphs against what

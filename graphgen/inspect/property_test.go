@@ -27,7 +27,7 @@ type plain struct {
 	depth int
 }
 
-func plainly(g *onnxpb.GraphProto) plain {
+func Plain(g *onnxpb.GraphProto) plain {
 	p := plain{count: map[string]int{}, edges: map[[2]string]bool{}}
 	depth := map[string]int{}
 	for _, n := range g.Node { // in an order in which they can run
@@ -112,7 +112,7 @@ func TestTopologyOfRandomGraphs(t *testing.T) {
 		if len(r.Problems) > 0 {
 			rt.Errorf("problems %q", r.Problems)
 		}
-		want := plainly(m.Graph)
+		want := Plain(m.Graph)
 		if r.Edges != len(want.edges) || r.Depth != want.depth {
 			rt.Errorf("%d edges, depth %d; want %d and %d", r.Edges, r.Depth, len(want.edges), want.depth)
 		}
@@ -144,7 +144,7 @@ func TestOthersFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 		if r.Graph != nil && r.Subgraphs == 0 {
-			agree(t, r, plainly(m.Graph))
+			agree(t, r, Plain(m.Graph))
 		}
 	}
 }
