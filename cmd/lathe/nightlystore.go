@@ -21,7 +21,11 @@ func (a *app) readNights(ctx context.Context, st *store.Store) ([]nightly.Night,
 	if err != nil {
 		return nil, err
 	}
-	out := make([]nightly.Night, len(all))
+	return parseNights(st, all)
+}
+
+func parseNights(st *store.Store, all []store.Night) (out []nightly.Night, err error) {
+	out = make([]nightly.Night, len(all))
 	for i, n := range all {
 		if out[i], err = nightly.Parse(n.Body); err != nil {
 			return nil, fmt.Errorf("%s: night %d: %w", st.Path(), n.Seq, err)
@@ -72,14 +76,20 @@ func (r *nightRun) forget(ctx context.Context) error {
 	r.opened.keeps = false
 	var samples []string
 	for _, t := range r.things {
-		for _, s := range t.task.Sessions {
-			samples = append(samples, s.Records...)
-		}
+		samples = append(samples, recordsOf(t.task.Sessions)...)
 	}
 	if len(samples) == 0 {
 		return nil
 	}
 	return r.st.Update(ctx, func(tx *store.Tx) error { return tx.DeleteRecords(samples) })
+}
+
+// recordsOf are the IDs of sessions' raw samples.
+func recordsOf(sessions []nightly.Session) (ids []string) {
+	for _, s := range sessions {
+		ids = append(ids, s.Records...)
+	}
+	return ids
 }
 
 // retain divides nights of one scope: the places of those that go, and the raw samples that
@@ -100,9 +110,7 @@ func retain(nights []nightly.Night, keep, keepSamples int) (old []int64, samples
 		// time go where the setting was lowered.
 		if gone || keepSamples > 0 && age > keepSamples {
 			for _, t := range n.Things {
-				for _, s := range t.Sessions {
-					samples = append(samples, s.Records...)
-				}
+				samples = append(samples, recordsOf(t.Sessions)...)
 			}
 		}
 	}
