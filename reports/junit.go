@@ -10,23 +10,25 @@ import (
 
 // junitSuites is a file of several suites.
 type junitSuites struct {
-	XMLName  xml.Name     `xml:"testsuites"`
-	Name     string       `xml:"name,attr"`
-	Tests    int          `xml:"tests,attr"`
-	Failures int          `xml:"failures,attr"`
-	Skipped  int          `xml:"skipped,attr"`
-	Suites   []junitSuite `xml:"testsuite"`
+	XMLName xml.Name `xml:"testsuites"`
+	junitCounts
+	Suites []junitSuite `xml:"testsuite"`
 }
 
 // junitSuite is the form that JUnit's users share: a suite of cases, each passed, with a
 // failure, or skipped.
 type junitSuite struct {
-	XMLName  xml.Name    `xml:"testsuite"`
-	Name     string      `xml:"name,attr"`
-	Tests    int         `xml:"tests,attr"`
-	Failures int         `xml:"failures,attr"`
-	Skipped  int         `xml:"skipped,attr"`
-	Cases    []junitCase `xml:"testcase"`
+	XMLName xml.Name `xml:"testsuite"`
+	junitCounts
+	Cases []junitCase `xml:"testcase"`
+}
+
+// junitCounts is a name with how its cases ended.
+type junitCounts struct {
+	Name     string `xml:"name,attr"`
+	Tests    int    `xml:"tests,attr"`
+	Failures int    `xml:"failures,attr"`
+	Skipped  int    `xml:"skipped,attr"`
 }
 
 type junitCase struct {
@@ -43,14 +45,14 @@ type junitMessage struct {
 
 // writeJUnit writes the checks as JUnit's XML, a suite for each group.
 func (r *Report) writeJUnit(w io.Writer) error {
-	all := junitSuites{Name: Plain(r.Title)}
+	all := junitSuites{junitCounts: junitCounts{Name: Plain(r.Title)}}
 	at := map[string]int{}
 	for _, c := range r.Checks {
 		i, ok := at[c.Group]
 		if !ok {
 			i = len(all.Suites)
 			at[c.Group] = i
-			all.Suites = append(all.Suites, junitSuite{Name: Plain(c.Group)})
+			all.Suites = append(all.Suites, junitSuite{junitCounts: junitCounts{Name: Plain(c.Group)}})
 		}
 		all.Suites[i].add(VerifyCheck{Name: Plain(c.Name), File: Plain(c.Group), Status: c.Status, Value: c.Value, Bound: c.Bound, Unit: c.Unit, Detail: c.Detail})
 	}

@@ -67,7 +67,7 @@ func figure(v *float64) string {
 
 // VerifyJUnit writes the checks as JUnit's XML.
 func VerifyJUnit(w io.Writer, v Verification) error {
-	s := junitSuite{Name: "lathe verify " + v.Folder}
+	s := junitSuite{junitCounts: junitCounts{Name: "lathe verify " + v.Folder}}
 	for _, c := range v.Checks {
 		s.add(c)
 	}
